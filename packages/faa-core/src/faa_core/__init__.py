@@ -1,0 +1,24 @@
+"""faa-core: augmentation operations and policies."""
+
+from importlib.metadata import version
+
+from faa_core.errors import FaaError, UnknownNameError
+from faa_core.ops import SEARCH_LIST, Operation, Step, operation
+from faa_core.policies import Op, Parametric, Policy, SubPolicies, random_policy
+
+__version__ = version("faa-core")
+
+__all__ = [
+    "SEARCH_LIST",
+    "FaaError",
+    "Op",
+    "Operation",
+    "Parametric",
+    "Policy",
+    "Step",
+    "SubPolicies",
+    "UnknownNameError",
+    "__version__",
+    "operation",
+    "random_policy",
+]

@@ -1,0 +1,22 @@
+"""The errors a person can mend: what was given, what is allowed, what to do next.
+
+FaaError
+└── UnknownNameError
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class FaaError(Exception):
+    """A mistake in what was given to us; the command line prints its message and exits with code 2."""
+
+
+class UnknownNameError(FaaError):
+    """A name that nothing answers to, said with the closest known names."""
+
+    def __init__(self, kind: str, given: str, known: Iterable[str], *, hint: str = "") -> None:
+        names = sorted(known)
+        close = difflib.get_close_matches(given, names, n=3, cutoff=0.5)
+        allowed = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(names) or 'none'}."
+        super().__init__(f"No {kind} is called '{given}'; {allowed}{' ' + hint if hint else ''}")

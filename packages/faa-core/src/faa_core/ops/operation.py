@@ -1,0 +1,73 @@
+"""What an operation is: a kernel and its magnitude axis."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from PIL.Image import Image as PILImage
+from PIL.Image import Resampling
+
+from faa_core.errors import FaaError
+from faa_core.ops.kernels import Canvas, Colour
+
+Unit = Literal["none", "fraction", "pixels", "degrees", "bits", "threshold", "factor"]
+Kernel = Callable[[PILImage, float, Canvas], PILImage]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """An image operation and its magnitude axis.
+
+    The magnitude λ ∈ [0, 1] maps linearly onto the argument, from `low` to `high`, in `unit`. λ is a position, not
+    a strength: Posterize and Solarize weaken as λ grows, and shears, translations, rotations and enhancements over a
+    symmetric range are neutral at λ = ½.
+
+    Attributes:
+        name: Unique; a new range is a new name.
+        kernel: The pixels; see `faa_core.ops.kernels`.
+        base: Name of the table's operation that has this kernel; the operation's own name in the table itself.
+        low: Argument at λ = 0.
+        high: Argument at λ = 1.
+        unit: Of the argument.
+        mirrored: Whether each application reflects the argument about its neutral value with probability ½.
+        identity: The λ at which the image stays as it is, or None.
+        fill: RGB fill of its own (Cutout), or None for the policy's.
+    """
+
+    name: str
+    kernel: Kernel
+    base: str
+    low: float = 0.0
+    high: float = 1.0
+    unit: Unit = "none"
+    mirrored: bool = False
+    identity: float | None = None
+    fill: Colour | None = None
+
+    def argument(self, magnitude: float, *, reflected: bool = False) -> float:
+        """Return the argument, in `unit`, of a magnitude in [0, 1]."""
+        value = self.low + magnitude * (self.high - self.low)
+        neutral = 1.0 if self.unit == "factor" else 0.0
+        return 2 * neutral - value if reflected else value
+
+
+class Step(NamedTuple):
+    """One operation that was drawn for one image: everything random is settled."""
+
+    operation: Operation
+    argument: float
+    centre: tuple[float, float]
+
+
+def apply_steps(image: PILImage, steps: tuple[Step, ...], *, fill: Colour, resample: Resampling) -> PILImage:
+    """Return the image after the steps, in order.
+
+    Raises:
+        FaaError: If the image is neither RGB nor L.
+    """
+    if image.mode not in ("RGB", "L"):
+        raise FaaError(f"Policies apply to images of mode RGB or L, not {image.mode}; use image.convert('RGB') first.")
+    for operation, argument, centre in steps:
+        canvas = Canvas(operation.fill or fill, resample, centre)
+        image = operation.kernel(image, argument, canvas)
+    return image

@@ -1,0 +1,89 @@
+"""Finding what is installed, ours and others', through entry points; listing imports nothing."""
+
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from faa_core.errors import FaaError, UnknownNameError
+
+GROUPS = (
+    "faa.ops",
+    "faa.policies",
+    "faa.searchers",
+    "faa.samplers",
+    "faa.datasets",
+    "faa.models",
+    "faa.executors",
+    "faa.commands",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginStatus:
+    """One entry point as `faa doctor` shows it; `error` is None when it loads."""
+
+    group: str
+    name: str
+    value: str
+    distribution: str
+    error: str | None
+
+
+def names(group: str) -> list[str]:
+    """Return the names offered in a group, sorted, without importing anything."""
+    return sorted(_entries(group))
+
+
+def load(group: str, name: str, *, kind: str, hint: str = "") -> Any:
+    """Return the object a plugin offers under a name.
+
+    Raises:
+        UnknownNameError: If nothing in the group has that name.
+        FaaError: If two distributions offer the name, or the plugin fails to import.
+    """
+    entries = _entries(group)
+    if name not in entries:
+        raise UnknownNameError(kind, name, entries, hint=hint)
+    entry = entries[name]
+    try:
+        return entry.load()
+    except Exception as error:
+        raise FaaError(
+            f"The plugin '{name}' of group {group} ({_origin(entry)}) does not load: "
+            f"{type(error).__name__}: {error}. Mend or uninstall that package; `faa doctor` lists all plugins."
+        ) from error
+
+
+def load_all(group: str) -> dict[str, Any]:
+    """Return every object of a group by name; raises what `load` raises."""
+    return {name: load(group, name, kind="plugin") for name in names(group)}
+
+
+def status(group: str) -> list[PluginStatus]:
+    """Return each plugin of a group with the error it fails with, if any; never raises for a broken plugin."""
+    return [_status(entry) for entry in sorted(entry_points(group=group), key=lambda entry: entry.name)]
+
+
+def _entries(group: str) -> dict[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=group):
+        other = found.setdefault(entry.name, entry)
+        if (other.value, _origin(other)) != (entry.value, _origin(entry)):
+            raise FaaError(
+                f"'{entry.name}' of group {group} is offered twice: by {_origin(other)} and by {_origin(entry)}. "
+                "Uninstall one of them."
+            )
+    return found
+
+
+def _origin(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist else entry.value
+
+
+def _status(entry: EntryPoint) -> PluginStatus:
+    error = None
+    try:
+        entry.load()
+    except Exception as failure:  # noqa: BLE001 a plugin can fail in any way; the report is the point
+        error = f"{type(failure).__name__}: {failure}"
+    return PluginStatus(group=entry.group, name=entry.name, value=entry.value, distribution=_origin(entry), error=error)

@@ -1,0 +1,73 @@
+"""The rows of a policy document: operations as they are written in JSON, and back."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from faa_core.errors import FaaError
+from faa_core.ops import Operation, Unit, operation
+
+Channel = Annotated[int, Field(ge=0, le=255)]
+Fill = tuple[Channel, Channel, Channel]
+Fraction = Annotated[FiniteFloat, Field(ge=0, le=1)]
+
+
+class OperationRow(BaseModel):
+    """An operation's magnitude axis as a policy file carries it, so that the file means the same pixels for ever."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kernel: str | None = Field(
+        default=None, description="Standard operation whose pixels these are; its own name when left out."
+    )
+    low: FiniteFloat = Field(description="Argument at magnitude 0, in the unit.")
+    high: FiniteFloat = Field(description="Argument at magnitude 1, in the unit.")
+    unit: Unit = Field(default="none", description="Unit of the argument.")
+    mirrored: bool = Field(
+        default=False,
+        description="Whether each application reflects the argument (about 1 for factors, else 0) half the time.",
+    )
+    fill: Fill | None = Field(default=None, description="RGB fill of its own; the policy's when left out.")
+
+
+def row_of(row: Operation) -> OperationRow:
+    """Return how an operation is written."""
+    return OperationRow(
+        kernel=row.base, low=row.low, high=row.high, unit=row.unit, mirrored=row.mirrored, fill=row.fill
+    )
+
+
+def operation_of(name: str, row: OperationRow | None) -> Operation:
+    """Return the operation a document means by a name.
+
+    Args:
+        name: As used in the document.
+        row: The document's row for it, or None where the document leaves it to the standard table.
+
+    Raises:
+        UnknownNameError: If neither the row nor the table knows the kernel.
+        FaaError: If the row gives another axis to a name of the table.
+    """
+    if row is None:
+        return operation(name)
+    base = operation(row.kernel or name)
+    if base.name != name:
+        return Operation(
+            name=name,
+            kernel=base.kernel,
+            base=base.base,
+            low=row.low,
+            high=row.high,
+            unit=row.unit,
+            mirrored=row.mirrored,
+            fill=row.fill or base.fill,
+        )
+    standard = row_of(base)
+    if row.model_copy(update={"kernel": standard.kernel, "fill": row.fill or standard.fill}) != standard:
+        raise FaaError(
+            f"Operation '{name}' is {standard.low:g} … {standard.high:g} {standard.unit}"
+            f"{', mirrored' if standard.mirrored else ''} in the standard table, but the document gives it another "
+            f"axis ({row.low:g} … {row.high:g} {row.unit}{', mirrored' if row.mirrored else ''}). A new range needs a "
+            f'new name: rename it and add "kernel": "{name}".'
+        )
+    return base

@@ -1,0 +1,85 @@
+"""From a name or a file to a policy, with errors that say what to mend."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from faa_core import plugins
+from faa_core.errors import FaaError
+from faa_core.policies.policy import Parametric, Policy, SubPolicies
+
+Document = Annotated[SubPolicies | Parametric, Field(discriminator="kind")]
+
+
+def load_policy(name_or_path: str | Path) -> Policy:
+    """Return the policy of a built-in name (or a plugin's), or of a JSON file.
+
+    Raises:
+        UnknownNameError: If it is neither a known name nor a file.
+        FaaError: If the file is no valid policy document.
+    """
+    given = str(name_or_path)
+    if given.startswith("hf://"):
+        raise FaaError(f"'{given}' is on the Hub, which this version does not read; download its policy.json first.")
+    if given not in plugins.names("faa.policies"):
+        path = Path(given)
+        if path.is_file():
+            return parse_policy(_read(path), source=given)
+        if path.suffix == ".json" or len(path.parts) > 1:
+            raise FaaError(f"There is no policy file '{given}'.")
+    build = plugins.load("faa.policies", given, kind="policy", hint="A path to a policy file is allowed too.")
+    policy = build()
+    if not isinstance(policy, Policy):
+        raise FaaError(f"The plugin '{given}' of group faa.policies must return a Policy, not {policy!r}.")
+    return policy
+
+
+def parse_policy(text: str, *, source: str) -> Policy:
+    """Return the policy of a JSON document.
+
+    Args:
+        text: The document.
+        source: Where it came from, for messages.
+
+    Raises:
+        FaaError: If it is no JSON, or breaks the schema; every fault is named.
+    """
+    try:
+        fields = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise FaaError(f"{source} is no JSON: {error}.") from error
+    if not isinstance(fields, dict) or "kind" not in fields:
+        raise FaaError(
+            f'{source} is no policy document: it must be an object with "kind": "sub-policies" or "parametric".'
+        )
+    try:
+        return TypeAdapter[Policy](Document).validate_python(fields)
+    except ValidationError as error:
+        raise FaaError(f"{source} is no valid policy: {'; '.join(_faults(error))}.") from error
+    except FaaError as error:
+        raise FaaError(f"{source}: {error}") from error
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of policy documents, as published in ``faa_core/schema``."""
+    schema = TypeAdapter[Policy](Document).json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "faa-policy/1"} | schema
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FaaError(f"The policy file '{path}' cannot be read: {error}.") from error
+
+
+def _faults(error: ValidationError) -> list[str]:
+    """Return each fault as "where: what (given …)"; at most five."""
+    faults = [
+        f"{'.'.join(str(part) for part in fault['loc'][1:]) or 'kind'}: {fault['msg']}"
+        + ("" if isinstance(fault["input"], dict) else f" (given {fault['input']!r:.80})")
+        for fault in error.errors()
+    ]
+    return faults[:5] + ([f"and {len(faults) - 5} more"] if len(faults) > 5 else [])

@@ -1,0 +1,220 @@
+"""Policies: what one is, in Python and as a JSON document, and how it is drawn for an image.
+
+A policy is frozen data. `Policy` is abstract; its kinds say how the steps of one image follow from uniform draws.
+"""
+
+import json
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image as PILImage
+from PIL.Image import Resampling
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from faa_core.files import write_text
+from faa_core.ops import Operation, Step, apply_steps
+from faa_core.policies.document import Fill, Fraction, OperationRow, operation_of, row_of
+from faa_core.randomness import key_of, uniforms
+
+if TYPE_CHECKING:
+    from faa_core.transform import PolicyTransform
+
+Interval = tuple[Fraction, Fraction]
+
+
+class Op(BaseModel):
+    """One use of an operation: how likely it is applied, and where on its magnitude axis."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    op: str = Field(description="Name of the operation.")
+    p: Fraction = Field(description="Probability that it is applied when its sub-policy is drawn.")
+    magnitude: Fraction = Field(description="λ: position on the operation's axis, from low (0) to high (1).")
+
+
+class Policy(BaseModel):
+    """A distribution over ways to augment an image.
+
+    Every image gets its own draw. The draw of one image is a row of `slots` uniform numbers, which `steps` turns
+    into operations with their arguments; the same numbers always give the same pixels.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    version: Literal["faa-policy/1"] = Field(
+        default="faa-policy/1", alias="schema", description="Version of the format."
+    )
+    name: str = Field(default="unnamed", description="For people; not an identity.")
+    operations: Mapping[str, OperationRow] = Field(
+        default_factory=dict, description="Axis of every operation used; the standard table's when left out."
+    )
+    fill: Fill = Field(default=(0, 0, 0), description="RGB of pixels that come from outside the image.")
+    interpolation: Literal["nearest", "bilinear", "bicubic"] = Field(
+        default="nearest", description="Filter of the geometric operations."
+    )
+    provenance: Mapping[str, Any] = Field(default_factory=dict, description="Where the policy comes from.")
+
+    @model_validator(mode="after")
+    def _operations_resolve(self) -> "Policy":
+        for name in (*self.operation_names(), *self.operations):
+            operation_of(name, self.operations.get(name))
+        return self
+
+    @abstractmethod
+    def operation_names(self) -> tuple[str, ...]:
+        """Return the names of the operations it can apply, each once, in order of first use."""
+
+    @property
+    @abstractmethod
+    def slots(self) -> int:
+        """How many uniform numbers the draw of one image takes."""
+
+    @abstractmethod
+    def steps(self, row: Sequence[float]) -> tuple[Step, ...]:
+        """Return what happens to one image, given its `slots` uniform numbers in [0, 1)."""
+
+    @cached_property
+    def table(self) -> dict[str, Operation]:
+        """The operations it can apply, by name."""
+        return {name: operation_of(name, self.operations.get(name)) for name in self.operation_names()}
+
+    def draw(self, *, seed: int, epoch: int, indices: NDArray[np.int64]) -> list[tuple[Step, ...]]:
+        """Return the steps of each image of a batch, keyed by (seed, epoch, index).
+
+        Args:
+            seed: Of the run.
+            epoch: Or view: any further number the draws depend on.
+            indices: Shape ``[B]``, of the images in their data set.
+        """
+        rows = uniforms(key_of("policy", seed, epoch), indices, self.slots).tolist()
+        return [self.steps(row) for row in rows]
+
+    def apply_steps(self, image: PILImage, steps: tuple[Step, ...]) -> PILImage:
+        """Return an RGB or L image after the steps, with the policy's fill and interpolation."""
+        return apply_steps(image, steps, fill=self.fill, resample=Resampling[self.interpolation.upper()])
+
+    def apply(self, image: PILImage, *, seed: int, epoch: int, index: int) -> PILImage:
+        """Return one RGB or L image augmented with the draw keyed by (seed, epoch, index)."""
+        return self.apply_steps(image, self.draw(seed=seed, epoch=epoch, indices=np.array([index]))[0])
+
+    def transform(self) -> "PolicyTransform":
+        """Return the policy as a torchvision v2 transform of one image."""
+        from faa_core.transform import PolicyTransform  # noqa: PLC0415 torch is slow to import and not always needed
+
+        return PolicyTransform(self)
+
+    def to_json(self) -> str:
+        """Return the whole document: every default and every used operation's axis written out."""
+        fields = self.model_dump(mode="json", by_alias=True)
+        fields["operations"] = {
+            name: row_of(row).model_dump(mode="json", exclude_none=True) for name, row in self.table.items()
+        }
+        last = [key for key in fields if key not in ("schema", "kind", "provenance")]
+        return _pretty({key: fields[key] for key in ("schema", "kind", *last, "provenance")})
+
+    def save(self, path: str | Path) -> None:
+        """Write the document to a file, atomically."""
+        write_text(Path(path), self.to_json())
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> "Policy":
+        """Return the policy of a built-in name or a file; see `faa_core.policies.load_policy`."""
+        from faa_core.policies.loading import load_policy  # noqa: PLC0415 loading builds kinds of Policy
+
+        return load_policy(name_or_path)
+
+
+class SubPolicies(Policy):
+    """One sub-policy is drawn uniformly per image; its operations apply in order, each with its own probability."""
+
+    kind: Literal["sub-policies"] = "sub-policies"
+    sub_policies: Annotated[tuple[tuple[Op, ...], ...], Field(min_length=1)]
+
+    def operation_names(self) -> tuple[str, ...]:
+        """Return the names of the operations used."""
+        return tuple(dict.fromkeys(use.op for sub_policy in self.sub_policies for use in sub_policy))
+
+    @property
+    def slots(self) -> int:
+        """One number for the sub-policy; gate, reflection and centre (x, y) for each operation."""
+        return 1 + 4 * max(len(sub_policy) for sub_policy in self.sub_policies)
+
+    def steps(self, row: Sequence[float]) -> tuple[Step, ...]:
+        """Return the steps of one image."""
+        sub_policy = self.sub_policies[int(row[0] * len(self.sub_policies))]
+        drawn = zip(sub_policy, range(1, len(row), 4), strict=False)
+        return tuple(
+            _step(self.table[use.op], use.magnitude, row[at + 1 : at + 4]) for use, at in drawn if row[at] < use.p
+        )
+
+
+class Parametric(Policy):
+    """`num_ops` operations are drawn per image, uniformly and with replacement, with p and magnitude from a range."""
+
+    kind: Literal["parametric"] = "parametric"
+    num_ops: int = Field(ge=1, description="Operations per image.")
+    ops: Annotated[tuple[str, ...], Field(min_length=1)] = Field(description="Operations to choose from.")
+    p: Interval = Field(default=(1.0, 1.0), description="Range of the probability, uniform.")
+    magnitude: Interval = Field(default=(0.0, 1.0), description="Range of λ, uniform.")
+    bins: int | None = Field(default=None, ge=2, description="Values of λ, evenly spaced over its range; None: all.")
+
+    @field_validator("p", "magnitude")
+    @classmethod
+    def _ordered(cls, interval: Interval, info: ValidationInfo) -> Interval:
+        if interval[0] > interval[1]:
+            raise ValueError(f"the range of {info.field_name} must not fall: {interval[0]} > {interval[1]}")
+        return interval
+
+    def operation_names(self) -> tuple[str, ...]:
+        """Return the names of the operations to choose from."""
+        return tuple(dict.fromkeys(self.ops))
+
+    @property
+    def slots(self) -> int:
+        """Choice, probability, magnitude, gate, reflection and centre (x, y) for each operation."""
+        return 7 * self.num_ops
+
+    def steps(self, row: Sequence[float]) -> tuple[Step, ...]:
+        """Return the steps of one image."""
+        steps = []
+        for at in range(0, self.slots, 7):
+            choice, probability, position, gate = row[at : at + 4]
+            if gate < _within(self.p, probability):
+                operation = self.table[self.ops[int(choice * len(self.ops))]]
+                steps.append(_step(operation, self._magnitude(position), row[at + 4 : at + 7]))
+        return tuple(steps)
+
+    def _magnitude(self, position: float) -> float:
+        if self.bins is not None:
+            position = int(position * self.bins) / (self.bins - 1)
+        return _within(self.magnitude, position)
+
+
+def _within(interval: Interval, position: float) -> float:
+    return interval[0] + position * (interval[1] - interval[0])
+
+
+def _step(operation: Operation, magnitude: float, draws: Sequence[float]) -> Step:
+    """Return the step of an operation, from its draws for reflection and centre (x, y)."""
+    reflected = operation.mirrored and draws[0] < 0.5
+    return Step(operation, operation.argument(magnitude, reflected=reflected), (draws[1], draws[2]))
+
+
+def _pretty(document: dict[str, Any]) -> str:
+    """Return JSON with one line per field, operation and sub-policy: readable, and short in a diff."""
+    parts = []
+    for key, value in document.items():
+        if key == "sub_policies":
+            rows = ",\n".join(f"  {json.dumps(row)}" for row in value)
+            parts.append(f'"{key}": [\n{rows}\n ]')
+        elif key == "operations":
+            rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(row)}" for name, row in value.items())
+            parts.append(f'"{key}": {{\n{rows}\n }}' if rows else f'"{key}": {{}}')
+        else:
+            parts.append(f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}")
+    return "{\n " + ",\n ".join(parts) + "\n}\n"
