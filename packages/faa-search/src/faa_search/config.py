@@ -1,0 +1,84 @@
+"""What a person can set, once: names, types, ranges, defaults and help of the settings of data, fitting and runs.
+
+The command line's flags are these fields, named as timm names them wherever timm has the flag.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+Positive = Annotated[FiniteFloat, Field(gt=0)]
+NonNegative = Annotated[FiniteFloat, Field(ge=0)]
+Share = Annotated[FiniteFloat, Field(ge=0, lt=1)]
+Probability = Annotated[FiniteFloat, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseModel):
+    """Frozen settings; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(Settings):
+    """Which images."""
+
+    dataset: str = Field(
+        default="digits",
+        description="digits, reduced_cifar10, torch/NAME, hfds/OWNER/NAME, FILE.npz, or a folder of class folders.",
+    )
+    data_dir: str | None = Field(default=None, description="Folder that holds the data set.")
+    dataset_download: bool = Field(default=False, description="Fetch the data set if it is not there.")
+    train_split: str | None = Field(default=None, description="Name of the training split. [default: the usual ones]")
+    test_split: str | None = Field(default=None, description="Name of the test split. [default: the usual ones]")
+    test_fraction: Share = Field(
+        default=0.0, description="Hold this part of the training images out as the test split, where there is none."
+    )
+    train_subset: Count | None = Field(default=None, description="Use a stratified subset of this many images.")
+    img_size: Annotated[int, Field(ge=4)] | None = Field(
+        default=None, description="Side in pixels. [default: the images' own if small, else the model's]"
+    )
+
+
+class FitConfig(Settings):
+    """How a network is fitted."""
+
+    model: str = Field(default="wrn16_1", description="Any timm model; `faa model list` shows ours.")
+    pretrained: bool = Field(default=False, description="Start from timm's published weights.")
+    epochs: Count = Field(default=30, description="Passes over the training images.")
+    batch_size: Count = Field(default=128, description="Images per step and process.")
+    opt: str = Field(default="sgd", description="timm optimizer; sgd is with Nesterov momentum.")
+    lr: Positive = Field(default=0.1, description="Peak learning rate.")
+    momentum: Probability = Field(default=0.9, description="Momentum.")
+    weight_decay: NonNegative = Field(default=5e-4, description="On weights only: not on biases and norms.")
+    sched: Literal["cosine", "step", "constant"] = Field(default="cosine", description="timm schedule, per step.")
+    warmup_epochs: NonNegative = Field(default=0.0, description="Epochs of linear warm-up, inside --epochs.")
+    warmup_lr: NonNegative = Field(default=0.0, description="Learning rate at the start of the warm-up.")
+    min_lr: NonNegative = Field(default=0.0, description="Learning rate the schedule ends at.")
+    decay_epochs: Positive = Field(default=30.0, description="Epochs between decays (step schedule).")
+    decay_rate: Positive = Field(default=0.1, description="Factor of each decay (step schedule).")
+    smoothing: Share = Field(default=0.0, description="Label smoothing.")
+    clip_grad: NonNegative = Field(default=5.0, description="Largest global gradient norm; 0 for no clipping.")
+    model_ema: bool = Field(default=False, description="Keep and evaluate an average of the weights.")
+    model_ema_decay: Share = Field(default=0.999, description="Decay of that average, per step.")
+    amp: bool = Field(default=False, description="Compute in bfloat16 where it is safe.")
+    channels_last: bool = Field(default=True, description="Memory layout; the faster one nearly everywhere.")
+    torchcompile: bool = Field(default=False, description="Compile the network; pays on long runs.")
+    train_crop_mode: Literal["auto", "pad", "rrc", "none"] = Field(
+        default="auto",
+        description="Baseline crop: pad-and-crop, or random resized crop. auto: pad for small images, rrc for others.",
+    )
+    crop_pad: Annotated[int, Field(ge=0)] = Field(default=4, description="Pixels of zero padding (pad).")
+    scale: tuple[Positive, Positive] = Field(default=(0.08, 1.0), description="Area of the crop, as fractions (rrc).")
+    ratio: tuple[Positive, Positive] = Field(default=(0.75, 4 / 3), description="Width over height of the crop (rrc).")
+    hflip: Probability = Field(default=0.5, description="Probability of a left-right flip.")
+    cutout: Annotated[int, Field(ge=0)] = Field(default=0, description="Side in pixels of the baseline cutout; 0: none.")
+    workers: Annotated[int, Field(ge=0)] = Field(default=0, description="Loader processes; they change no result.")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where to compute.")
+    seed: Annotated[int, Field(ge=0)] = Field(default=0, description="Keys every random draw.")
+
+
+def differences(one: dict[str, Any], other: dict[str, Any], *, ignoring: frozenset[str]) -> list[str]:
+    """Return "key: old → new" for each setting that differs between two resolved configurations."""
+    keys = sorted((one.keys() | other.keys()) - ignoring)
+    return [f"{key}: {one.get(key)!r} → {other.get(key)!r}" for key in keys if one.get(key) != other.get(key)]

@@ -1,0 +1,179 @@
+"""Everything `timm.data.create_dataset` names: ``torch/…``, ``hfds/…`` and image folders.
+
+timm's own dataset objects replace an unreadable image by its neighbour and number each split's classes by itself, so
+here only its readers are used: an unreadable image is an error that names it, and the training split's classes count.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from PIL.Image import Image as PILImage
+from timm.data import create_dataset
+
+from faa_core import FaaError
+from faa_search.data.source import DecodedSource
+from faa_search.data.splits import DatasetRequest, Splits
+
+TEST_FOLDERS = ("test", "val", "validation", "valid", "eval")
+TRAIN_FOLDERS = ("train", "training")
+STREAMS = ("hfids/", "tfds/", "wds/")
+
+
+def open_named(request: DatasetRequest) -> Splits:
+    """Return the splits of a data set that timm names, or of an image folder.
+
+    Raises:
+        FaaError: If the data is missing, streamed, or has no labels.
+    """
+    if request.name.startswith(STREAMS):
+        raise FaaError(
+            f"'{request.name}' is a stream; a search needs images it can return to. Use hfds/… or an image folder."
+        )
+    if request.name.startswith("torch/"):
+        return _open_torch(request)
+    if request.name.startswith("hfds/"):
+        return _open_hub(request)
+    return _open_folder(request)
+
+
+def _open_torch(request: DatasetRequest) -> Splits:
+    if request.data_dir is None:
+        raise FaaError(f"'{request.name}' needs --data-dir: the folder that holds it, or into which to download it.")
+
+    def split(name: str) -> DecodedSource:
+        dataset = _create(request, name)
+        labels = getattr(dataset, "targets", getattr(dataset, "labels", None))
+        if labels is None:
+            labels = [dataset[index][1] for index in range(len(dataset))]
+        classes = getattr(dataset, "classes", None) or range(int(np.max(labels)) + 1)
+        return _source(lambda n: _as_image(dataset[n][0]), lambda n: f"{request.name} {name} {n}", labels, classes)
+
+    return Splits(
+        train=split(request.train_split or "train"), open_test=lambda: split(request.test_split or "validation")
+    )
+
+
+def _open_hub(request: DatasetRequest) -> Splits:
+    image_key, label_key, split_names = _hub_features(request)
+    train = _reader(request, request.train_split or "train", input_key=image_key, target_key=label_key)
+    test_name = request.test_split or next((name for name in TEST_FOLDERS if name in split_names), None)
+
+    def source(reader: Any) -> DecodedSource:
+        labels = reader.dataset[label_key]
+        return _from_reader(reader, labels, f"{request.name} row")
+
+    open_test = None
+    if test_name is not None:
+        open_test = lambda: source(_reader(request, test_name, input_key=image_key, target_key=label_key))  # noqa: E731
+    return Splits(train=source(train), open_test=open_test)
+
+
+def _hub_features(request: DatasetRequest) -> tuple[str, str, list[str]]:
+    """Return the image column, the label column and the splits: data sets differ in their names."""
+    import datasets  # noqa: PLC0415 slow to import and needed for Hub data sets only
+
+    name = request.name.removeprefix("hfds/")
+    try:
+        info = datasets.load_dataset_builder(name, cache_dir=request.data_dir).info
+    except Exception as error:
+        raise FaaError(f"The data set '{request.name}' cannot be opened: {type(error).__name__}: {error}") from error
+    features = dict(info.features or {})
+    images = [key for key, feature in features.items() if isinstance(feature, datasets.Image)]
+    labels = [key for key, feature in features.items() if isinstance(feature, datasets.ClassLabel)]
+    if not images or not labels:
+        raise FaaError(
+            f"'{request.name}' needs a column of images and one of class labels; it has {sorted(features) or 'none'}."
+        )
+    return images[0], labels[0], list(info.splits or {})
+
+
+def _open_folder(request: DatasetRequest) -> Splits:
+    root = Path(request.data_dir or request.name.removeprefix("folder/") or ".")
+    if request.name not in ("", "folder", "folder/") and request.data_dir is not None:
+        root = root / request.name.removeprefix("folder/")
+    if not root.is_dir():
+        raise FaaError(
+            f"No data set is called '{request.name}' and there is no folder '{root}'. Give digits, torch/NAME, "
+            "hfds/OWNER/NAME, a .npz file, or a folder with one sub-folder of images per class."
+        )
+    train_folder = _sub_folder(root, (request.train_split,) if request.train_split else TRAIN_FOLDERS)
+    test_folder = _sub_folder(root, (request.test_split,) if request.test_split else TEST_FOLDERS)
+    if test_folder is not None and train_folder is None:
+        raise FaaError(f"'{root}' has a folder '{test_folder.name}' but no folder 'train' beside it.")
+    train = _folder_reader(train_folder or root)
+    classes = train.class_to_idx
+
+    def open_test() -> DecodedSource:
+        assert test_folder is not None  # noqa: S101 called only where there is one
+        return _from_reader(_folder_reader(test_folder, classes), None, "", classes)
+
+    return Splits(train=_from_reader(train, None, "", classes), open_test=open_test if test_folder else None)
+
+
+def _folder_reader(folder: Path, classes: dict[str, int] | None = None) -> Any:
+    from timm.data.readers.reader_image_folder import ReaderImageFolder  # noqa: PLC0415 timm has no public name for it
+
+    try:
+        reader = ReaderImageFolder(str(folder), class_map=classes or "")
+    except RuntimeError as error:
+        raise FaaError(f"'{folder}' holds no images in sub-folders, one for each class.") from error
+    if classes is not None:
+        unknown = {child.name for child in folder.iterdir() if child.is_dir()} - set(classes)
+        if unknown:
+            raise FaaError(f"'{folder}' has classes that the training images do not: {', '.join(sorted(unknown))}.")
+    return reader
+
+
+def _sub_folder(root: Path, names: tuple[str, ...]) -> Path | None:
+    return next((root / name for name in names if (root / name).is_dir()), None)
+
+
+def _create(request: DatasetRequest, split: str, **kwargs: str) -> Any:
+    try:
+        return create_dataset(
+            request.name, root=request.data_dir, split=split, download=request.download, search_split=False, **kwargs
+        )
+    except (RuntimeError, OSError, ValueError, AssertionError) as error:
+        raise FaaError(
+            f"The data set '{request.name}' (split {split}) cannot be opened: {error} "
+            "Check --data-dir, or add --dataset-download."
+        ) from error
+
+
+def _reader(request: DatasetRequest, split: str, **kwargs: str) -> Any:
+    return _create(request, split, **kwargs).reader
+
+
+def _from_reader(reader: Any, labels: Any, what: str, classes: dict[str, int] | None = None) -> DecodedSource:
+    """Return a source over one of timm's readers.
+
+    Args:
+        reader: Gives (open file, label) by index.
+        labels: One per image; None for the folder reader, which knows them.
+        what: Names a row where images have no file name.
+        classes: Index by name; the reader's own when None.
+    """
+    if labels is None:
+        labels = [label for _path, label in reader.samples]
+    named = classes or reader.class_to_idx
+
+    def name(index: int) -> str:
+        return f"{what} {index}" if what else str(reader.filename(index, absolute=True))
+
+    return _source(lambda n: Image.open(reader[n][0]), name, labels, sorted(named, key=lambda key: named[key]))
+
+
+def _source(
+    open_image: Callable[[int], PILImage], name: Callable[[int], str], labels: Any, classes: Any
+) -> DecodedSource:
+    array = np.asarray(labels, dtype=np.int64)
+    if array.size and array.min() < 0:
+        raise FaaError(f"The image '{name(int(array.argmin()))}' has no label (it is {array.min()}).")
+    return DecodedSource(open_image, name, np.arange(len(array)), array, tuple(str(one) for one in classes))
+
+
+def _as_image(image: Any) -> PILImage:
+    return image if isinstance(image, PILImage) else Image.fromarray(np.asarray(image))

@@ -1,0 +1,135 @@
+"""From settings to images: which opener, which subset, at which size, in memory or decoded when asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from faa_core import FaaError, plugins
+from faa_search.config import DataConfig
+from faa_search.data.arrays import open_npz
+from faa_search.data.named import open_named
+from faa_search.data.reduced import stratified
+from faa_search.data.sizing import fitted
+from faa_search.data.source import ArraySource, DecodedSource, ImageSource
+from faa_search.data.splits import DatasetRequest, Splits
+
+IN_MEMORY_SIDE = 64  # images up to this many pixels a side are decoded once and kept
+SCANNED = 20_000  # headers read when a data set is opened; of more images, evenly spread ones
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedData:
+    """A data set ready for use.
+
+    Attributes:
+        train: Images to learn from, after any subset was drawn and any test part was held out.
+        open_test: Opens the test images, or None.
+        size: Side in pixels at which the network sees the images.
+    """
+
+    train: ImageSource
+    open_test: Callable[[], ImageSource] | None
+    size: int
+
+
+def open_data(config: DataConfig, *, model_size: int, seed: int, note: Callable[[str], None]) -> OpenedData:
+    """Return the data set that the settings name.
+
+    Args:
+        config: What to open.
+        model_size: The model's own input side, for images that come in many sizes.
+        seed: Keys subsets and held-out parts.
+        note: Told, once, what was done to the images.
+
+    Raises:
+        FaaError: If it is missing, unreadable, without labels, or of one class only.
+    """
+    splits = _opener(config.dataset)(
+        DatasetRequest(
+            name=config.dataset,
+            data_dir=config.data_dir,
+            train_split=config.train_split,
+            test_split=config.test_split,
+            download=config.dataset_download,
+        )
+    )
+    if splits.notice:
+        note(splits.notice)
+    splits = _with_test(splits, config.test_fraction, seed)
+    train = _checked(splits.train, config.dataset)
+    if config.train_subset is not None:
+        if config.train_subset > len(train):
+            raise FaaError(f"--train-subset {config.train_subset} is more than the {len(train)} training images.")
+        train = train.subset(stratified(train.labels, config.train_subset, seed=seed))
+    small = _scan(train, note)
+    size = config.img_size or splits.native_size or small or model_size
+    open_test = splits.open_test
+    return OpenedData(
+        train=_ready(train, size, in_memory=small is not None),
+        open_test=None if open_test is None else lambda: _ready(open_test(), size, in_memory=small is not None),
+        size=size,
+    )
+
+
+def _opener(name: str) -> Callable[[DatasetRequest], Splits]:
+    known = plugins.names("faa.datasets")
+    if name in known:
+        opener: Callable[[DatasetRequest], Splits] = plugins.load("faa.datasets", name, kind="data set")
+        return opener
+    return open_npz if Path(name).suffix == ".npz" else open_named
+
+
+def _with_test(splits: Splits, fraction: float, seed: int) -> Splits:
+    """Return the splits with a stratified part of the training images held out as the test images."""
+    if fraction == 0:
+        return splits
+    if splits.open_test is not None:
+        raise FaaError("--test-fraction is for data sets without a test split; this one has a test split.")
+    full = splits.train
+    test = stratified(full.labels, max(1, round(fraction * len(full))), seed=seed)
+    train = np.setdiff1d(np.arange(len(full)), test)
+    return replace(splits, train=full.subset(train), open_test=lambda: full.subset(test))
+
+
+def _checked(source: ImageSource, name: str) -> ImageSource:
+    if len(source) == 0:
+        raise FaaError(f"'{name}' has no training images.")
+    if len(np.unique(source.labels)) < 2:
+        raise FaaError(
+            f"All {len(source)} training images of '{name}' are of one class ('{source.class_names[0]}'), so there is "
+            "nothing to learn. Labels come from sub-folders (one for each class) or the label column."
+        )
+    return source
+
+
+def _scan(source: ImageSource, note: Callable[[str], None]) -> int | None:
+    """Return the side that small images come in, or None for large ones; say once what is converted."""
+    if not isinstance(source, DecodedSource):
+        return None if not isinstance(source, ArraySource) else min(source.images.shape[1:3])
+    step = max(1, len(source) // SCANNED)
+    headers = [source.header(index) for index in range(0, len(source), step)]
+    others = [mode for mode, _size in headers if mode != "RGB"]
+    if others:
+        some = "all" if len(others) == len(headers) else f"{len(others):,} of {len(headers):,}"
+        note(f"Converted to RGB: {some} images looked at are {', '.join(sorted(set(others)))}.")
+    largest = max(max(size) for _mode, size in headers)
+    return min(headers[0][1]) if largest <= IN_MEMORY_SIDE else None
+
+
+def _ready(source: ImageSource, size: int, *, in_memory: bool) -> ImageSource:
+    """Return small images as one array at the network's size, others as they are."""
+    if isinstance(source, ArraySource) and source.images.shape[1:3] == (size, size):
+        return source
+    if not in_memory:
+        return source
+    return in_one_array(source, size)
+
+
+def in_one_array(source: ImageSource, size: int) -> ArraySource:
+    """Return all images decoded, resized and centre-cropped to ``size``×``size``, in memory."""
+    images = np.empty((len(source), size, size, 3), dtype=np.uint8)
+    for index in range(len(source)):
+        images[index] = np.asarray(fitted(source.image(index), size))
+    return ArraySource(images, source.labels, source.class_names)

@@ -1,0 +1,123 @@
+"""Where images come from: one array in memory, or files that are decoded when asked for.
+
+Every source gives RGB images; `to_rgb` says how other modes become RGB.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from PIL.Image import Image as PILImage
+
+from faa_core import FaaError
+
+
+class ImageSource(ABC):
+    """Labelled images.
+
+    Attributes:
+        labels: Shape ``[N]``, int64, in ``range(len(class_names))``.
+        class_names: One per class.
+    """
+
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+
+    @abstractmethod
+    def image(self, index: int) -> PILImage:
+        """Return one image, mode RGB.
+
+        Raises:
+            FaaError: If it cannot be read; the message names it.
+        """
+
+    @abstractmethod
+    def subset(self, indices: NDArray[np.int64]) -> "ImageSource":
+        """Return the images at the indices, in their order."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class ArraySource(ImageSource):
+    """Images of one size, in memory.
+
+    Attributes:
+        images: Shape ``[N, H, W, 3]``, uint8.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+
+    def image(self, index: int) -> PILImage:
+        """Return one image."""
+        return Image.fromarray(self.images[index])
+
+    def subset(self, indices: NDArray[np.int64]) -> "ArraySource":
+        """Return the images at the indices."""
+        return ArraySource(self.images[indices], self.labels[indices], self.class_names)
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedSource(ImageSource):
+    """Images that are opened and decoded one at a time, when asked for.
+
+    Attributes:
+        open_image: Opens image n of the underlying data set; may be of any mode.
+        name: Says which file or row image n is, for messages.
+        positions: Shape ``[N]``: which of the underlying images these are.
+    """
+
+    open_image: Callable[[int], PILImage]
+    name: Callable[[int], str]
+    positions: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+
+    def image(self, index: int) -> PILImage:
+        """Return one image, decoded and converted to RGB."""
+        position = int(self.positions[index])
+        return self._read(position, to_rgb)
+
+    def header(self, index: int) -> tuple[str, tuple[int, int]]:
+        """Return the mode and (width, height) of one image, without decoding its pixels where the format allows."""
+        return self._read(int(self.positions[index]), lambda image: (image.mode, image.size))
+
+    def subset(self, indices: NDArray[np.int64]) -> "DecodedSource":
+        """Return the images at the indices."""
+        return DecodedSource(
+            self.open_image, self.name, self.positions[indices], self.labels[indices], self.class_names
+        )
+
+    def _read(self, position: int, use: Callable[[PILImage], Any]) -> Any:
+        try:
+            with self.open_image(position) as image:
+                return use(image)
+        except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise FaaError(
+                f"The image '{self.name(position)}' cannot be read: {error}. Replace or remove it."
+            ) from error
+
+
+def to_rgb(image: PILImage) -> PILImage:
+    """Return an image as RGB: grey is repeated, transparency is dropped, 16-bit grey keeps its high byte.
+
+    Raises:
+        ValueError: If the mode has no meaning as 8-bit RGB (32-bit integers and floats).
+    """
+    if image.mode == "RGB":
+        return image.copy()
+    if image.mode.startswith("I;16"):
+        high_byte = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+        return Image.fromarray(high_byte).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ValueError(f"its pixels are of mode {image.mode} (32 bits); save it as an 8-bit image")
+    if image.mode == "P" and "transparency" in image.info:
+        return image.convert("RGBA").convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,42 @@
+"""What a data set is to us, and how it is asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from faa_search.data.source import ImageSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetRequest:
+    """What a data set's opener is told.
+
+    Attributes:
+        name: As the user gave it.
+        data_dir: Folder with the data, or None.
+        train_split: Name of the training split, or None for the usual one.
+        test_split: Name of the test split, or None for the usual one.
+        download: Whether missing data may be fetched.
+    """
+
+    name: str
+    data_dir: str | None = None
+    train_split: str | None = None
+    test_split: str | None = None
+    download: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splits:
+    """A data set's splits. The test split is opened by calling it, so that a search cannot read it by accident.
+
+    Attributes:
+        train: All training images.
+        open_test: Opens the test images; None where the data set has none.
+        native_size: Side in pixels that the images come in, or None if it varies or is the model's to choose.
+        notice: Something the user should be told once, or "".
+    """
+
+    train: ImageSource
+    open_test: Callable[[], ImageSource] | None
+    native_size: int | None = None
+    notice: str = ""

@@ -1,0 +1,33 @@
+"""Fast AutoAugment: policies that keep augmented images where a network expects their class, found without training.
+
+Lim, Kim, Kim, Kim, Kim: Fast AutoAugment, NeurIPS 2019 (arXiv:1905.00397).
+"""
+
+from pathlib import Path
+
+from accelerate import Accelerator
+
+from faa_core import FaaError
+from faa_search.fast.config import SearchConfig
+from faa_search.fast.run import SearchResult, search
+from faa_search.progress import Reporter
+
+__all__ = ["SearchConfig", "SearchResult", "random_search", "search"]
+
+
+def random_search(
+    config: SearchConfig,
+    output: str | Path,
+    *,
+    reporter: Reporter | None = None,
+    accelerator: Accelerator | None = None,
+) -> SearchResult:
+    """Find a policy by the same objective with random trials; see `search`.
+
+    Raises:
+        FaaError: If another sampler is asked for, and what `search` raises.
+    """
+    if config.sampler not in (None, "random"):
+        raise FaaError(f"--algorithm random proposes at random; it takes no --sampler {config.sampler}.")
+    chosen = config.model_copy(update={"sampler": "random"})
+    return search(chosen, output, reporter=reporter, accelerator=accelerator)

@@ -1,0 +1,65 @@
+"""Folds: stratified shuffle splits of the training images into D_M, to fit on, and D_A, to score policies on.
+
+As in the original these are independent shuffles, not a partition: the held-out parts of two folds overlap.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedShuffleSplit
+
+from faa_core import FaaError
+from faa_core.files import write_text
+from faa_core.randomness import seed_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """One split: sorted positions in the training images.
+
+    Attributes:
+        index: 0…K−1.
+        train: Shape ``[M]``: D_M.
+        held_out: Shape ``[A]``: D_A.
+    """
+
+    index: int
+    train: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+
+
+def make_folds(labels: NDArray[np.int64], *, folds: int, held_out: float, seed: int) -> tuple[Fold, ...]:
+    """Return the folds.
+
+    Args:
+        labels: Shape ``[N]``, of the training images.
+        folds: How many.
+        held_out: Part of the images in D_A, between 0 and 1.
+        seed: Keys the shuffles.
+
+    Raises:
+        FaaError: If there are too few images, of some class or in all.
+    """
+    if len(labels) < folds:
+        raise FaaError(f"{len(labels)} training images are fewer than --folds {folds}.")
+    numbers, counts = np.unique(labels, return_counts=True)
+    if counts.min() < 2:
+        raise FaaError(
+            f"Class {numbers[counts.argmin()]} has a single training image; each fold needs one to fit on and one to "
+            "score on. Add images, or leave that class out."
+        )
+    splitter = StratifiedShuffleSplit(n_splits=folds, test_size=held_out, random_state=seed_of("folds", seed))
+    try:
+        splits = list(splitter.split(np.zeros(len(labels)), labels))
+    except ValueError as error:
+        raise FaaError(f"{len(labels)} images do not split with --held-out {held_out:g}: {error}") from error
+    return tuple(Fold(index, np.sort(train), np.sort(test)) for index, (train, test) in enumerate(splits))
+
+
+def write_folds(path: Path, folds: tuple[Fold, ...]) -> None:
+    """Write the folds as JSON: a list of {"train": […], "held_out": […]}, positions in the training images."""
+    rows = [{"train": fold.train.tolist(), "held_out": fold.held_out.tolist()} for fold in folds]
+    write_text(path, json.dumps(rows) + "\n")

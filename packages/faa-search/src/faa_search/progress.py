@@ -1,0 +1,41 @@
+"""How long work tells what it does: a caller passes a `Reporter`; the default is silent."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Advance(Protocol):
+    """Called after each unit of work."""
+
+    def __call__(self, detail: str = "") -> None:
+        """Count one unit; `detail` says how it went."""
+
+
+class Reporter(Protocol):
+    """Shows notes and progress."""
+
+    def note(self, message: str) -> None:
+        """Show one line."""
+
+    def track(self, what: str, total: int, *, done: int = 0) -> "Tracking":
+        """Return a context that gives an `Advance`; `done` of the `total` units were finished before."""
+
+
+class Tracking(Protocol):
+    """The context of `Reporter.track`."""
+
+    def __enter__(self) -> Advance: ...
+    def __exit__(self, *_: object) -> bool | None: ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def note(self, message: str) -> None:
+        """Drop the line."""
+
+    @contextmanager
+    def track(self, what: str, total: int, *, done: int = 0) -> Iterator[Advance]:  # noqa: ARG002 silent
+        """Give an `Advance` that shows nothing."""
+        yield lambda detail="": None

@@ -1,0 +1,115 @@
+"""The directory of a run: whose it is, with which settings and versions, and that one process at a time uses it."""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import filelock
+import torch
+import yaml
+
+from faa_core import FaaError
+from faa_core.files import write_text
+from faa_search.config import Settings, differences
+
+PACKAGES = (
+    "faa-core", "faa-models", "faa-search", "faa-cli", "torch", "torchvision", "timm", "accelerate", "hyperopt",
+    "numpy", "pillow", "scikit-learn", "safetensors",
+)  # fmt: skip
+CHANGEABLE = frozenset({"workers"})  # settings that change no result, so a run may be resumed with others
+
+
+@contextmanager
+def run_directory(output: Path, command: str, config: Settings, *, main_process: bool = True) -> Iterator[Path]:
+    """Give the run's directory, made or found again, for this process alone while the block runs.
+
+    Args:
+        output: The directory.
+        command: Which command's run it is.
+        config: The resolved settings; a directory with others is refused.
+        main_process: The other processes of a distributed run only use the directory.
+
+    Raises:
+        FaaError: If the directory is something else's, was made with other settings, or is in use.
+    """
+    if not main_process:
+        yield output
+        return
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FaaError(f"The output directory '{output}' cannot be made: {error}") from error
+    lock = filelock.FileLock(output / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise FaaError(f"Another process is using '{output}'; wait for it, or choose another --output.") from error
+    try:
+        _claim(output, {"command": command, **config.model_dump(mode="json")})
+        yield output
+    finally:
+        lock.release()
+
+
+def read_config(output: Path) -> dict[str, Any]:
+    """Return the settings a run was made with, and its ``command``.
+
+    Raises:
+        FaaError: If the directory holds no run.
+    """
+    path = output / "config.yaml"
+    if not path.is_file():
+        raise FaaError(f"'{output}' is no run directory: it has no config.yaml.")
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise FaaError(f"'{path}' cannot be read: {error}") from error
+    if not isinstance(settings, dict):
+        raise FaaError(f"'{path}' holds no settings.")
+    return settings
+
+
+def versions() -> dict[str, str]:
+    """Return the installed version of each package that matters to a result."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def environment() -> dict[str, Any]:
+    """Return what a result depends on beside its settings: versions, hardware, threads."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu_count": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "packages": versions(),
+        "command": sys.argv[1:],
+    }
+
+
+def _claim(output: Path, settings: dict[str, Any]) -> None:
+    if (output / "config.yaml").is_file():
+        changed = differences(read_config(output), settings, ignoring=CHANGEABLE)
+        if changed:
+            raise FaaError(
+                f"'{output}' holds a run with other settings ({'; '.join(changed)}). Choose another --output, or "
+                "repeat the command as it was to resume."
+            )
+        return
+    strangers = sorted(child.name for child in output.iterdir() if child.name != ".lock")
+    if strangers:
+        raise FaaError(f"'{output}' is not empty ('{strangers[0]}') and no run directory; choose another --output.")
+    write_text(output / "environment.json", json.dumps(environment(), indent=1) + "\n")
+    write_text(output / "config.yaml", yaml.safe_dump(settings, sort_keys=False))

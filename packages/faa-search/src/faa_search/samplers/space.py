@@ -1,0 +1,60 @@
+"""The search space: policies of a fixed shape, as flat parameters, and back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from faa_core import FaaError, Op
+
+Params = Mapping[str, str | float]
+SubPolicy = tuple[Op, ...]
+
+
+class Scored(NamedTuple):
+    """A finished trial as a sampler sees it; a higher reward is better."""
+
+    params: Params
+    reward: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySpace:
+    """All policies of `sub_policies` × `num_ops` operations: for each, which one, its p and its magnitude λ.
+
+    The operations of a sub-policy are independent; the same one may come twice, as in the original.
+
+    Attributes:
+        ops: Names of the operations to choose from.
+        sub_policies: Per trial (5 in the paper).
+        num_ops: Per sub-policy (2 in the paper).
+    """
+
+    ops: tuple[str, ...]
+    sub_policies: int = 5
+    num_ops: int = 2
+
+    def uses(self) -> list[str]:
+        """Return the suffix of each operation's parameters: ``0_0`` is the first of the first sub-policy."""
+        return [f"{i}_{j}" for i in range(self.sub_policies) for j in range(self.num_ops)]
+
+    def decode(self, params: Params) -> tuple[SubPolicy, ...]:
+        """Return the sub-policies that parameters stand for.
+
+        Raises:
+            FaaError: If a parameter is missing or not of this space.
+        """
+        try:
+            ops = [
+                Op(op=str(params[f"op_{use}"]), p=float(params[f"p_{use}"]), magnitude=float(params[f"magnitude_{use}"]))
+                for use in self.uses()
+            ]
+        except (KeyError, ValueError) as error:
+            raise FaaError(f"These parameters are not of the search space: {error}.") from error
+        return tuple(tuple(ops[start : start + self.num_ops]) for start in range(0, len(ops), self.num_ops))
+
+
+class Sampler(Protocol):
+    """Proposes the next trial's parameters."""
+
+    def __call__(self, space: PolicySpace, history: Sequence[Scored], seed: int) -> Params:
+        """Return parameters; depends on the arguments alone."""

@@ -1,0 +1,73 @@
+"""In which order images are loaded: one stream of keyed batches for a whole run, the same for any number of workers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from torch.utils.data import DataLoader, Sampler
+
+from faa_core.randomness import key_of, permutation
+from faa_search.training.views import Batch, Key, View
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rank:
+    """Which of the processes this one is."""
+
+    index: int = 0
+    count: int = 1
+
+
+def steps_per_epoch(images: int, batch_size: int, rank: Rank) -> int:
+    """Return how many whole batches of all processes an epoch has; at least one, which may then be smaller."""
+    return max(1, images // (batch_size * rank.count))
+
+
+class ShuffledBatches(Sampler[list[Key]]):
+    """Batches of (epoch, index) keys: each epoch in an order of its own, the incomplete last batch left out.
+
+    Every process gets its part of each global batch, so n processes with batches of b see what one with n·b sees.
+    """
+
+    def __init__(self, images: int, batch_size: int, *, epochs: range, seed: int, rank: Rank) -> None:
+        self.images = images
+        self.batch_size = min(batch_size, max(1, images // rank.count))
+        self.epochs = epochs
+        self.seed = seed
+        self.rank = rank
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        whole = self.batch_size * self.rank.count
+        for epoch in self.epochs:
+            order = permutation(key_of("order", self.seed, epoch), self.images)
+            for start in range(0, self.images - whole + 1, whole):
+                first = start + self.rank.index * self.batch_size
+                yield [(epoch, int(index)) for index in order[first : first + self.batch_size]]
+
+    def __len__(self) -> int:
+        return len(self.epochs) * steps_per_epoch(self.images, self.batch_size, self.rank)
+
+
+class OrderedBatches(Sampler[list[Key]]):
+    """Batches of (view, index) keys in order, each image once per view; a process gets every n-th key."""
+
+    def __init__(self, images: int, batch_size: int, *, views: int = 1, rank: Rank) -> None:
+        keys = np.arange(views * images)[rank.index :: rank.count]
+        self.keys = [(int(key) // images, int(key) % images) for key in keys]
+        self.batch_size = batch_size
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        for start in range(0, len(self.keys), self.batch_size):
+            yield self.keys[start : start + self.batch_size]
+
+    def __len__(self) -> int:
+        return -(-len(self.keys) // self.batch_size)
+
+
+def load(view: View, batches: Sampler[list[Key]], *, workers: int) -> DataLoader[Batch]:
+    """Return a loader of (images uint8 ``[B, 3, H, W]``, labels int64 ``[B]``)."""
+    return DataLoader(view, batch_sampler=batches, num_workers=workers, collate_fn=_as_it_is, pin_memory=False)
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch

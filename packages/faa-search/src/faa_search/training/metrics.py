@@ -1,0 +1,54 @@
+"""How well a network does."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """Figures of one pass over labelled images.
+
+    Attributes:
+        images: How many.
+        loss: Mean cross-entropy, in nats, without label smoothing.
+        top1: Share classified rightly, in [0, 1].
+        top5: Share with the right class among the five likeliest (all, of fewer than five classes).
+        confusion: How many images of each true class (outer) were taken for each class (inner).
+    """
+
+    images: int
+    loss: float
+    top1: float
+    top5: float
+    confusion: tuple[tuple[int, ...], ...]
+
+
+class Tally:
+    """Sums over batches; the sums of several processes add up to those of one.
+
+    Shapes: B = batch, C = classes.
+    """
+
+    def __init__(self, classes: int, device: torch.device) -> None:
+        self.classes = classes
+        self.sums = torch.zeros(2, dtype=torch.float64, device=device)  # loss, right among the five likeliest
+        self.confusion_CC = torch.zeros(classes, classes, dtype=torch.int64, device=device)
+
+    def add(self, logits_BC: Tensor, labels_B: Tensor) -> None:
+        """Count a batch."""
+        likeliest_B5 = logits_BC.topk(min(5, self.classes), dim=1).indices
+        self.sums[0] += cross_entropy(logits_BC.float(), labels_B, reduction="sum")
+        self.sums[1] += (likeliest_B5 == labels_B[:, None]).any(dim=1).sum()
+        cells_B = labels_B * self.classes + likeliest_B5[:, 0]
+        self.confusion_CC += torch.bincount(cells_B, minlength=self.classes**2).view(self.classes, self.classes)
+
+    def metrics(self) -> Metrics:
+        """Return the figures of what was counted."""
+        images = int(self.confusion_CC.sum())
+        loss, right5 = (value / images for value in self.sums.tolist())
+        rows = tuple(tuple(row) for row in self.confusion_CC.tolist())
+        top1 = float(self.confusion_CC.diagonal().sum()) / images
+        return Metrics(images=images, loss=loss, top1=top1, top5=right5, confusion=rows)

@@ -1,0 +1,94 @@
+"""Making networks: timm's, and those that plugins register with timm."""
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from faa_core import FaaError, plugins
+from faa_core.randomness import seed_of
+from faa_search.keyed_torch import torch_seeded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInput:
+    """What a model expects: side in pixels, and the mean and standard deviation of its normalisation, RGB in [0, 1]."""
+
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def register_models() -> None:
+    """Import the modules of the entry-point group ``faa.models``, which register their networks with timm."""
+    plugins.load_all("faa.models")
+
+
+def model_input(name: str) -> ModelInput:
+    """Return what the model's default configuration expects.
+
+    Raises:
+        FaaError: If timm knows no such model.
+    """
+    register_models()
+    if not timm.is_model(name):
+        close = difflib.get_close_matches(name, timm.list_models(), n=3)
+        raise FaaError(
+            f"timm has no model '{name}'" + (f"; did you mean {' or '.join(close)}?" if close else ".")
+            + " `faa model list FILTER` shows the names."
+        )
+    config = timm.get_pretrained_cfg(name)
+    size = config.input_size[-1] if config is not None else 224
+    return ModelInput(size=size, mean=_rgb(config, "mean"), std=_rgb(config, "std"))
+
+
+def make_model(name: str, *, classes: int, pretrained: bool, size: int, seed: int) -> nn.Module:
+    """Return a network with weights that the seed keys.
+
+    Args:
+        name: timm's.
+        classes: Outputs.
+        pretrained: Start from timm's published weights.
+        size: Side of the images in pixels, for models that are built for one size.
+        seed: Keys the initial weights; torch's generator is left as it was.
+
+    Raises:
+        FaaError: If it cannot be made.
+    """
+    expected = model_input(name)
+    kwargs: dict[str, Any] = {"img_size": size} if _is_built_for_one_size(name) and size != expected.size else {}
+    with torch_seeded(seed_of("weights", seed)):
+        try:
+            model: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=classes, **kwargs)
+        except (RuntimeError, TypeError, ValueError, OSError) as error:
+            raise FaaError(f"The model '{name}' cannot be made: {error}") from error
+    return model
+
+
+class Normalise(nn.Module):
+    """uint8 images ``[B, 3, H, W]`` to float32 with the model's mean and standard deviation."""
+
+    def __init__(self, expected: ModelInput) -> None:
+        super().__init__()
+        self.register_buffer("mean", 255 * torch.tensor(expected.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("scale", 1 / (255 * torch.tensor(expected.std).view(1, 3, 1, 1)), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the normalised images, float32 ``[B, 3, H, W]``."""
+        normalised: Tensor = (images.float() - self.mean) * self.scale
+        return normalised
+
+
+def _is_built_for_one_size(name: str) -> bool:
+    config = timm.get_pretrained_cfg(name)
+    return bool(config is not None and config.fixed_input_size)
+
+
+def _rgb(config: Any, field: str) -> tuple[float, float, float]:
+    default = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}[field]
+    values = getattr(config, field, None) or default
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue

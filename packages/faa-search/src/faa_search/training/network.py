@@ -1,0 +1,77 @@
+"""A model on its device, ready for batches of uint8 images."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from copy import copy
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from faa_core import FaaError
+from faa_search.config import FitConfig
+from faa_search.training.metrics import Metrics, Tally
+from faa_search.training.models import ModelInput, Normalise
+from faa_search.training.views import Batch
+
+
+def make_accelerator(device: str) -> Accelerator:
+    """Return the processes and the device: ``auto`` takes a GPU if there is one.
+
+    Raises:
+        FaaError: If CUDA is asked for and there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise FaaError("--device cuda: torch sees no CUDA device here; use --device auto or cpu.")
+    return Accelerator(cpu=device == "cpu")
+
+
+class Network:
+    """A model with its normalisation, device, memory layout and precision.
+
+    `model` holds the weights; what is applied may be compiled or wrapped for several processes.
+    """
+
+    def __init__(self, model: nn.Module, expected: ModelInput, config: FitConfig, accelerator: Accelerator) -> None:
+        self.device: torch.device = accelerator.device
+        self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
+        self.model: nn.Module = model.to(self.device, memory_format=self.layout)  # type: ignore[call-overload]
+        self.amp = config.amp
+        self.normalise = Normalise(expected).to(self.device)
+        self.applied: nn.Module = torch.compile(self.model) if config.torchcompile else self.model  # type: ignore[assignment]
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Return the outputs, ``[B, classes]``, for uint8 images ``[B, 3, H, W]`` on any device."""
+        images = images.to(self.device, non_blocking=True)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.amp):
+            outputs: Tensor = self.applied(self.normalise(images).contiguous(memory_format=self.layout))
+        return outputs
+
+    def with_model(self, model: nn.Module) -> "Network":
+        """Return the same with another model of its kind, on this device."""
+        other = copy(self)
+        other.model = other.applied = model
+        return other
+
+
+@torch.no_grad()
+def evaluate(network: Network, batches: Iterable[Batch], *, classes: int, accelerator: Accelerator) -> Metrics:
+    """Return how well the network does on the batches of all processes together."""
+    tally = Tally(classes, network.device)
+    with evaluating(network):
+        for images, labels in batches:
+            tally.add(network.logits(images), labels.to(network.device))
+    tally.sums = accelerator.reduce(tally.sums, reduction="sum")
+    tally.confusion_CC = accelerator.reduce(tally.confusion_CC, reduction="sum")
+    return tally.metrics()
+
+
+@contextmanager
+def evaluating(network: Network) -> Iterator[None]:
+    """Put the network into evaluation mode, and back."""
+    was_training = network.model.training
+    network.model.eval()
+    try:
+        yield
+    finally:
+        network.model.train(was_training)

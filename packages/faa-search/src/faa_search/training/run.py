@@ -1,0 +1,166 @@
+"""One training run: data, network, policy; the test split is read once, at the end."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from accelerate import Accelerator
+
+from faa_core import FaaError, Policy
+from faa_core.files import write_text
+from faa_search.data import ImageSource, OpenedData, open_data, stratified
+from faa_search.progress import Reporter, Silent
+from faa_search.run_directory import run_directory
+from faa_search.training.checkpoint import WEIGHTS, load_weights
+from faa_search.training.config import TrainConfig
+from faa_search.training.fitting import FitJob, fit
+from faa_search.training.loading import OrderedBatches, Rank, load
+from faa_search.training.metrics import Metrics
+from faa_search.training.models import ModelInput, model_input
+from faa_search.training.network import Network, evaluate, make_accelerator
+from faa_search.training.views import View, baseline_of
+
+EVALUATION_BATCH = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainResult:
+    """What a training run came to.
+
+    Attributes:
+        policy: Name of the policy.
+        train: Figures of the last epoch, on augmented images.
+        validation: Figures of the best epoch, or None without a validation part.
+        test: Of the last epoch's weights (the best epoch's, with a validation part), or None without a test split.
+        seconds: Of all epochs.
+    """
+
+    policy: str
+    train: dict[str, float]
+    validation: dict[str, float] | None
+    test: Metrics | None
+    seconds: float
+
+
+def train(
+    config: TrainConfig,
+    output: str | Path,
+    *,
+    policy: Policy | None = None,
+    reporter: Reporter | None = None,
+    accelerator: Accelerator | None = None,
+) -> TrainResult:
+    """Train a network with a policy; the same call again resumes, and a finished run returns its result.
+
+    Args:
+        config: Everything that can be set.
+        output: The run's directory.
+        policy: Used instead of loading `config.policy`.
+        reporter: Shown notes and progress; silent when None.
+        accelerator: Processes and device; made from `config.device` when None.
+
+    Raises:
+        FaaError: If something that was given cannot be used; nothing already in the directory is lost.
+    """
+    shown = reporter or Silent()
+    processes = accelerator or make_accelerator(config.device)
+    chosen = policy or Policy.load(config.policy)
+    expected = model_input(config.model)
+    with run_directory(Path(output), "train", config, main_process=processes.is_main_process) as directory:
+        _keep_policy(directory, chosen, processes)
+        finished = directory / "result.json"
+        if finished.is_file():
+            shown.note(f"'{directory}' is finished.")
+            return _read_result(finished)
+        data = open_data(config, model_size=expected.size, seed=config.seed, note=shown.note)
+        result = _run(config, directory, chosen, data, expected, shown, processes)
+        if processes.is_main_process:
+            write_text(finished, json.dumps(asdict(result), indent=1) + "\n")
+        return result
+
+
+def evaluate_source(
+    network: Network, source: ImageSource, size: int, *, workers: int, accelerator: Accelerator
+) -> Metrics:
+    """Return how well a network does on un-augmented images, each counted once over all processes."""
+    rank = Rank(index=accelerator.process_index, count=accelerator.num_processes)
+    order = OrderedBatches(len(source), EVALUATION_BATCH, rank=rank)
+    batches = load(View(source=source, size=size), order, workers=workers)
+    return evaluate(network, batches, classes=len(source.class_names), accelerator=accelerator)
+
+
+def _run(
+    config: TrainConfig,
+    directory: Path,
+    policy: Policy,
+    data: OpenedData,
+    expected: ModelInput,
+    reporter: Reporter,
+    accelerator: Accelerator,
+) -> TrainResult:
+    def score(source: ImageSource) -> Any:
+        return lambda network: evaluate_source(
+            network, source, data.size, workers=config.workers, accelerator=accelerator
+        )
+
+    source, validation = _validation_part(data.train, config)
+    view = View(
+        source=source,
+        size=data.size,
+        policy=policy,
+        baseline=baseline_of(config, source, expected.mean),
+        seed=config.seed,
+    )
+    job = FitJob(
+        view=view,
+        expected=expected,
+        directory=directory / "last",
+        summary=directory / "summary.csv",
+        what="Training",
+        seed=config.seed,
+    )
+    network, progress = fit(job, config, accelerator, reporter, validate=score(validation) if validation else None)
+    if progress.best is not None:
+        load_weights(directory / "best" / WEIGHTS, network.model)
+    test = score(data.open_test())(network) if data.open_test is not None else None
+    if test is None:
+        reporter.note("There is no test split, so no test error; --test-fraction holds a part out for it.")
+    return TrainResult(
+        policy=policy.name,
+        train=progress.history[-1],
+        validation=progress.best,
+        test=test,
+        seconds=round(sum(row["seconds"] for row in progress.history), 3),
+    )
+
+
+def _validation_part(source: ImageSource, config: TrainConfig) -> tuple[ImageSource, ImageSource | None]:
+    """Return the images to fit on, and the stratified part held out for choosing the best epoch."""
+    if config.val_fraction == 0:
+        return source, None
+    held_out = stratified(source.labels, max(1, round(config.val_fraction * len(source))), seed=config.seed)
+    return source.subset(np.setdiff1d(np.arange(len(source)), held_out)), source.subset(held_out)
+
+
+def _keep_policy(directory: Path, policy: Policy, accelerator: Accelerator) -> None:
+    """Write the policy beside the run, so that the run still means the same when the file it came from changes.
+
+    Raises:
+        FaaError: If the run was started with another policy of the same name.
+    """
+    kept = directory / "policy.json"
+    if kept.is_file():
+        if kept.read_text(encoding="utf-8") != policy.to_json():
+            raise FaaError(f"The policy '{policy.name}' is not the one '{directory}' was started with ({kept}).")
+    elif accelerator.is_main_process:
+        policy.save(kept)
+
+
+def _read_result(path: Path) -> TrainResult:
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    test = fields.pop("test")
+    if test is not None:
+        test = Metrics(**test | {"confusion": tuple(tuple(row) for row in test["confusion"])})
+    return TrainResult(test=test, **fields)
