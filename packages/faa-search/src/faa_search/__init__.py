@@ -1,10 +1,22 @@
 """faa-search: finding augmentation policies, and the training engine that search and training share."""
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-from faa_search.fast import SearchConfig, SearchResult
-from faa_search.searchers import search
+from faa_search.config import SearchConfig, TrainConfig
+
+if TYPE_CHECKING:
+    from faa_search.searchers import search
 
 __version__ = version("faa-search")
 
-__all__ = ["SearchConfig", "SearchResult", "__version__", "search"]
+__all__ = ["SearchConfig", "TrainConfig", "__version__", "search"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `search`, and torch with it, only when it is asked for: a command's help should not wait for it."""
+    if name == "search":
+        from faa_search.searchers import search  # noqa: PLC0415
+
+        return search
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

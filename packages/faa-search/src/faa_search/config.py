@@ -1,4 +1,4 @@
-"""What a person can set, once: names, types, ranges, defaults and help of the settings of data, fitting and runs.
+"""What a person can set, once: names, types, ranges, defaults and help.
 
 The command line's flags are these fields, named as timm names them wherever timm has the flag.
 """
@@ -12,6 +12,7 @@ NonNegative = Annotated[FiniteFloat, Field(ge=0)]
 Share = Annotated[FiniteFloat, Field(ge=0, lt=1)]
 Probability = Annotated[FiniteFloat, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+RewardName = Literal["mean-loss", "mean-accuracy", "best-accuracy", "best-loss"]
 
 
 class Settings(BaseModel):
@@ -29,14 +30,14 @@ class DataConfig(Settings):
     )
     data_dir: str | None = Field(default=None, description="Folder that holds the data set.")
     dataset_download: bool = Field(default=False, description="Fetch the data set if it is not there.")
-    train_split: str | None = Field(default=None, description="Name of the training split. [default: the usual ones]")
-    test_split: str | None = Field(default=None, description="Name of the test split. [default: the usual ones]")
+    train_split: str | None = Field(default=None, description="Name of the training split (default: the usual ones).")
+    test_split: str | None = Field(default=None, description="Name of the test split (default: the usual ones).")
     test_fraction: Share = Field(
         default=0.0, description="Hold this part of the training images out as the test split, where there is none."
     )
     train_subset: Count | None = Field(default=None, description="Use a stratified subset of this many images.")
     img_size: Annotated[int, Field(ge=4)] | None = Field(
-        default=None, description="Side in pixels. [default: the images' own if small, else the model's]"
+        default=None, description="Side in pixels (default: the images' own if small, else the model's)."
     )
 
 
@@ -52,7 +53,9 @@ class FitConfig(Settings):
     momentum: Probability = Field(default=0.9, description="Momentum.")
     weight_decay: NonNegative = Field(default=5e-4, description="On weights only: not on biases and norms.")
     sched: Literal["cosine", "step", "constant"] = Field(default="cosine", description="timm schedule, per step.")
-    warmup_epochs: NonNegative = Field(default=0.0, description="Epochs of linear warm-up, inside --epochs.")
+    warmup_epochs: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Epochs of linear warm-up, inside --epochs."
+    )
     warmup_lr: NonNegative = Field(default=0.0, description="Learning rate at the start of the warm-up.")
     min_lr: NonNegative = Field(default=0.0, description="Learning rate the schedule ends at.")
     decay_epochs: Positive = Field(default=30.0, description="Epochs between decays (step schedule).")
@@ -72,10 +75,52 @@ class FitConfig(Settings):
     scale: tuple[Positive, Positive] = Field(default=(0.08, 1.0), description="Area of the crop, as fractions (rrc).")
     ratio: tuple[Positive, Positive] = Field(default=(0.75, 4 / 3), description="Width over height of the crop (rrc).")
     hflip: Probability = Field(default=0.5, description="Probability of a left-right flip.")
-    cutout: Annotated[int, Field(ge=0)] = Field(default=0, description="Side in pixels of the baseline cutout; 0: none.")
+    cutout: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Side in pixels of the baseline cutout; 0: none."
+    )
     workers: Annotated[int, Field(ge=0)] = Field(default=0, description="Loader processes; they change no result.")
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where to compute.")
     seed: Annotated[int, Field(ge=0)] = Field(default=0, description="Keys every random draw.")
+
+
+class TrainConfig(DataConfig, FitConfig):
+    """`faa train`: data, network, and the policy it is trained with."""
+
+    policy: str = Field(default="none", description="Built-in name or policy file.")
+    val_fraction: Share = Field(
+        default=0.0, description="Hold this part of the training images out to keep the best epoch in best/."
+    )
+
+
+class EvalConfig(DataConfig):
+    """`faa eval`: which images, and how the network is applied."""
+
+    split: Literal["test", "train"] = Field(default="test", description="Which images.")
+    amp: bool = Field(default=False, description="Compute in bfloat16 where it is safe.")
+    workers: Annotated[int, Field(ge=0)] = Field(default=0, description="Loader processes; they change no result.")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where to compute.")
+
+
+class SearchConfig(DataConfig, FitConfig):
+    """`faa search`: data, the folds' network, and the search itself."""
+
+    algorithm: str = Field(default="fast", description="fast (density matching), or random (no model of the rewards).")
+    sampler: str | None = Field(
+        default=None, description="Proposes policies: tpe, random, or a plugin's (default: the algorithm's)."
+    )
+    folds: Count = Field(default=5, description="Splits of the training images, K.")
+    held_out: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.4, description="Part of each split to score on.")
+    width: Count = Field(default=2, description="Independent rounds per fold, T.")
+    depth: Count = Field(default=200, description="Trials per round, B.")
+    top: Count = Field(default=10, description="Trials kept from each round, N.")
+    sub_policies: Count = Field(default=5, description="Sub-policies per trial.")
+    ops: Count = Field(default=2, description="Operations per sub-policy.")
+    views: Count = Field(default=5, description="Augmented draws of each held-out image per trial.")
+    reward: RewardName = Field(
+        default="mean-loss",
+        description="What a trial maximises: mean-loss (the paper), best-accuracy (the original code), or between.",
+    )
+    score_batch_size: Count = Field(default=512, description="Images per forward pass when scoring.")
 
 
 def differences(one: dict[str, Any], other: dict[str, Any], *, ignoring: frozenset[str]) -> list[str]:

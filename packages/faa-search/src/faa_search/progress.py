@@ -1,7 +1,7 @@
 """How long work tells what it does: a caller passes a `Reporter`; the default is silent."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -18,15 +18,8 @@ class Reporter(Protocol):
     def note(self, message: str) -> None:
         """Show one line."""
 
-    def track(self, what: str, total: int, *, done: int = 0) -> "Tracking":
+    def track(self, what: str, total: int, *, done: int = 0) -> AbstractContextManager[Advance]:
         """Return a context that gives an `Advance`; `done` of the `total` units were finished before."""
-
-
-class Tracking(Protocol):
-    """The context of `Reporter.track`."""
-
-    def __enter__(self) -> Advance: ...
-    def __exit__(self, *_: object) -> bool | None: ...
 
 
 class Silent:
@@ -36,6 +29,6 @@ class Silent:
         """Drop the line."""
 
     @contextmanager
-    def track(self, what: str, total: int, *, done: int = 0) -> Iterator[Advance]:  # noqa: ARG002 silent
+    def track(self, what: str, total: int, *, done: int = 0) -> Iterator[Advance]:
         """Give an `Advance` that shows nothing."""
         yield lambda detail="": None

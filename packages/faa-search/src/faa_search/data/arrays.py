@@ -1,4 +1,4 @@
-"""Arrays on disk: one ``.npz`` with ``images`` and ``labels``, and ``test_images`` and ``test_labels`` if there are any."""
+"""Arrays on disk: one ``.npz`` with ``images`` and ``labels``, and perhaps ``test_images`` and ``test_labels``."""
 
 from pathlib import Path
 

@@ -114,10 +114,10 @@ def _open_folder(request: DatasetRequest) -> Splits:
 
 
 def _folder_reader(folder: Path, classes: dict[str, int] | None = None) -> Any:
-    from timm.data.readers.reader_image_folder import ReaderImageFolder  # noqa: PLC0415 timm has no public name for it
+    from timm.data.readers import create_reader  # noqa: PLC0415 timm.data does not offer it
 
     try:
-        reader = ReaderImageFolder(str(folder), class_map=classes or "")
+        reader = create_reader("", str(folder), class_map=classes or "")
     except RuntimeError as error:
         raise FaaError(f"'{folder}' holds no images in sub-folders, one for each class.") from error
     if classes is not None:
@@ -131,7 +131,7 @@ def _sub_folder(root: Path, names: tuple[str, ...]) -> Path | None:
     return next((root / name for name in names if (root / name).is_dir()), None)
 
 
-def _create(request: DatasetRequest, split: str, **kwargs: str) -> Any:
+def _create(request: DatasetRequest, split: str, **kwargs: Any) -> Any:
     try:
         return create_dataset(
             request.name, root=request.data_dir, split=split, download=request.download, search_split=False, **kwargs
@@ -143,7 +143,7 @@ def _create(request: DatasetRequest, split: str, **kwargs: str) -> Any:
         ) from error
 
 
-def _reader(request: DatasetRequest, split: str, **kwargs: str) -> Any:
+def _reader(request: DatasetRequest, split: str, **kwargs: Any) -> Any:
     return _create(request, split, **kwargs).reader
 
 

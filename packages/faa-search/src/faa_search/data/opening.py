@@ -16,6 +16,7 @@ from faa_search.data.source import ArraySource, DecodedSource, ImageSource
 from faa_search.data.splits import DatasetRequest, Splits
 
 IN_MEMORY_SIDE = 64  # images up to this many pixels a side are decoded once and kept
+DATA_SEED = 0  # the run's seed must not move it: a search and a training of other seeds share the test images
 SCANNED = 20_000  # headers read when a data set is opened; of more images, evenly spread ones
 
 
@@ -34,13 +35,12 @@ class OpenedData:
     size: int
 
 
-def open_data(config: DataConfig, *, model_size: int, seed: int, note: Callable[[str], None]) -> OpenedData:
+def open_data(config: DataConfig, *, model_size: int, note: Callable[[str], None]) -> OpenedData:
     """Return the data set that the settings name.
 
     Args:
         config: What to open.
         model_size: The model's own input side, for images that come in many sizes.
-        seed: Keys subsets and held-out parts.
         note: Told, once, what was done to the images.
 
     Raises:
@@ -57,12 +57,12 @@ def open_data(config: DataConfig, *, model_size: int, seed: int, note: Callable[
     )
     if splits.notice:
         note(splits.notice)
-    splits = _with_test(splits, config.test_fraction, seed)
+    splits = _with_test(splits, config.test_fraction)
     train = _checked(splits.train, config.dataset)
     if config.train_subset is not None:
         if config.train_subset > len(train):
             raise FaaError(f"--train-subset {config.train_subset} is more than the {len(train)} training images.")
-        train = train.subset(stratified(train.labels, config.train_subset, seed=seed))
+        train = train.subset(stratified(train.labels, config.train_subset, seed=DATA_SEED))
     small = _scan(train, note)
     size = config.img_size or splits.native_size or small or model_size
     open_test = splits.open_test
@@ -81,14 +81,14 @@ def _opener(name: str) -> Callable[[DatasetRequest], Splits]:
     return open_npz if Path(name).suffix == ".npz" else open_named
 
 
-def _with_test(splits: Splits, fraction: float, seed: int) -> Splits:
+def _with_test(splits: Splits, fraction: float) -> Splits:
     """Return the splits with a stratified part of the training images held out as the test images."""
     if fraction == 0:
         return splits
     if splits.open_test is not None:
         raise FaaError("--test-fraction is for data sets without a test split; this one has a test split.")
     full = splits.train
-    test = stratified(full.labels, max(1, round(fraction * len(full))), seed=seed)
+    test = stratified(full.labels, max(1, round(fraction * len(full))), seed=DATA_SEED)
     train = np.setdiff1d(np.arange(len(full)), test)
     return replace(splits, train=full.subset(train), open_test=lambda: full.subset(test))
 

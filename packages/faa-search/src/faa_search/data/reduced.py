@@ -11,7 +11,7 @@ from faa_search.data.named import open_named
 from faa_search.data.source import ImageSource
 from faa_search.data.splits import DatasetRequest, Splits
 
-# The 120 classes of reduced ImageNet, as indices of the 1,000 sorted class folders (the later of the two published lists).
+# Reduced ImageNet: indices of the 1,000 sorted class folders (the later of the two published lists).
 # fmt: off
 IMAGENET_CLASSES = (
     16, 23, 52, 57, 76, 93, 95, 96, 99, 121, 122, 128, 148, 172, 181, 189, 202, 210, 232, 238, 257, 258, 259, 277,

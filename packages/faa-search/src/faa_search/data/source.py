@@ -6,7 +6,7 @@ Every source gives RGB images; `to_rgb` says how other modes become RGB.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from PIL import Image, UnidentifiedImageError
 from PIL.Image import Image as PILImage
 
 from faa_core import FaaError
+
+Result = TypeVar("Result")
 
 
 class ImageSource(ABC):
@@ -95,7 +97,7 @@ class DecodedSource(ImageSource):
             self.open_image, self.name, self.positions[indices], self.labels[indices], self.class_names
         )
 
-    def _read(self, position: int, use: Callable[[PILImage], Any]) -> Any:
+    def _read(self, position: int, use: Callable[[PILImage], Result]) -> Result:
         try:
             with self.open_image(position) as image:
                 return use(image)

@@ -8,7 +8,7 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from faa_core import FaaError
-from faa_search.fast.config import SearchConfig
+from faa_search.config import SearchConfig
 from faa_search.fast.run import SearchResult, search
 from faa_search.progress import Reporter
 

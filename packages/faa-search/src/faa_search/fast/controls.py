@@ -14,7 +14,7 @@ from torch import Tensor
 
 from faa_core import Policy, SubPolicies, random_policy
 from faa_core.randomness import seed_of
-from faa_search.fast.config import RewardName
+from faa_search.config import RewardName
 from faa_search.fast.objective import HeldOut, mean_and_error, score
 
 RANDOM_CONTROLS = 3

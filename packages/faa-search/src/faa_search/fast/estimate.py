@@ -7,8 +7,8 @@ import numpy as np
 from accelerate import Accelerator
 
 from faa_core import SubPolicies
+from faa_search.config import SearchConfig
 from faa_search.data import in_one_array
-from faa_search.fast.config import SearchConfig
 from faa_search.fast.objective import HeldOut, score
 from faa_search.samplers import PolicySpace, Sampler
 from faa_search.training.loading import Rank, ShuffledBatches, load, steps_per_epoch

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from faa_core import Policy
+from faa_search.config import RewardName
 from faa_search.data import ImageSource
-from faa_search.fast.config import RewardName
 from faa_search.training.loading import OrderedBatches, Rank, load
 from faa_search.training.network import Network, evaluating
 from faa_search.training.views import View

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from faa_core import SubPolicies
 from faa_core.randomness import seed_of
-from faa_search.fast.config import SearchConfig
+from faa_search.config import SearchConfig
 from faa_search.fast.journal import Journal, Trial
 from faa_search.fast.objective import REWARDS, HeldOut, mean_and_error, score
 from faa_search.samplers import PolicySpace, Sampler, Scored

@@ -12,8 +12,8 @@ from accelerate import Accelerator
 
 from faa_core import SEARCH_LIST, FaaError, Policy, SubPolicies, plugins
 from faa_core.files import write_text
+from faa_search.config import SearchConfig
 from faa_search.data import OpenedData, in_one_array, open_data
-from faa_search.fast.config import SearchConfig
 from faa_search.fast.controls import Control, compare, control_policies
 from faa_search.fast.estimate import estimate
 from faa_search.fast.folds import Fold, make_folds, write_folds
@@ -84,7 +84,7 @@ def search(
     Raises:
         FaaError: If something that was given cannot be used; nothing already in the directory is lost.
     """
-    shown = reporter or Silent()
+    shown: Reporter = reporter or Silent()
     device = accelerator or make_accelerator(config.device)
     if device.num_processes > 1:
         raise FaaError("A search runs in one process; start it without accelerate launch or torchrun.")
@@ -98,7 +98,7 @@ def search(
         context = _Context(
             config=config,
             directory=directory,
-            data=open_data(config, model_size=expected.size, seed=config.seed, note=shown.note),
+            data=open_data(config, model_size=expected.size, note=shown.note),
             expected=expected,
             space=PolicySpace(
                 ops=tuple(row.name for row in SEARCH_LIST), sub_policies=config.sub_policies, num_ops=config.ops
@@ -148,10 +148,10 @@ def _announce(context: _Context) -> None:
         sampler=context.sampler,
     )
     config = context.config
-    trials = config.folds * config.width * config.depth
+    train, trials = context.data.train, config.folds * config.width * config.depth
     context.reporter.note(
-        f"{len(context.data.train):,} images of {len(context.data.train.class_names)} classes at {context.data.size} px. "
-        f"Estimated cost: {config.folds} folds to fit, {cost.fitting:.0f} s; {trials:,} trials to score, {cost.scoring:.0f} s."
+        f"{len(train):,} images of {len(train.class_names)} classes at {context.data.size} px. "
+        f"Estimated cost: {cost.fitting:.0f} s to fit {config.folds} folds, {cost.scoring:.0f} s for {trials:,} trials."
     )
 
 
@@ -199,12 +199,13 @@ def _explore(context: _Context, folds: list[HeldOut], journal: Journal, before: 
     config = context.config
     plan = [Round(fold=fold, number=number) for fold in range(len(folds)) for number in range(config.width)]
     total = len(plan) * config.depth
-    best: list[float] = [trial.reward for trial in before]
+    seen = list(before)
     with context.reporter.track("Trials", total, done=len(before)) as advance:
 
         def finished(trial: Trial) -> None:
-            best.append(trial.reward)
-            advance(f"best {config.reward} {max(best):.4f} ± {trial.standard_error:.4f}")
+            seen.append(trial)
+            leader = max(seen, key=lambda one: one.reward)
+            advance(f"best {config.reward} {leader.reward:.4f} ± {leader.standard_error:.4f}")
 
         exploration = Exploration(
             config=config, space=context.space, sampler=context.sampler, journal=journal, finished=finished

@@ -45,7 +45,11 @@ class PolicySpace:
         """
         try:
             ops = [
-                Op(op=str(params[f"op_{use}"]), p=float(params[f"p_{use}"]), magnitude=float(params[f"magnitude_{use}"]))
+                Op(
+                    op=str(params[f"op_{use}"]),
+                    p=float(params[f"p_{use}"]),
+                    magnitude=float(params[f"magnitude_{use}"]),
+                )
                 for use in self.uses()
             ]
         except (KeyError, ValueError) as error:

@@ -44,7 +44,7 @@ def _document(space: PolicySpace, number: int, scored: Scored) -> dict[str, Any]
         "tid": number,
         "cmd": ("domain_attachment", "FMinIter_Domain"),
         "workdir": None,
-        "idxs": dict.fromkeys(values, [number]),
+        "idxs": {label: [number] for label in values},
         "vals": values,
     }
     return {

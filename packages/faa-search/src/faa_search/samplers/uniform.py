@@ -8,7 +8,7 @@ from faa_core.randomness import key_of, uniforms
 from faa_search.samplers.space import Params, PolicySpace, Scored
 
 
-def suggest(space: PolicySpace, history: Sequence[Scored], seed: int) -> Params:  # noqa: ARG001 learns nothing
+def suggest(space: PolicySpace, history: Sequence[Scored], seed: int) -> Params:
     """Return uniform parameters; a `faa_search.samplers.Sampler`."""
     uses = space.uses()
     rows = uniforms(key_of("uniform", seed), np.arange(len(uses)), 3).tolist()

@@ -1,10 +1,11 @@
 """The training engine that search and training share, on Accelerate."""
 
-from faa_search.training.config import TrainConfig
+from faa_search.config import TrainConfig
+from faa_search.training.evaluation import evaluate_checkpoint, evaluate_source
 from faa_search.training.fitting import FitJob, fit
 from faa_search.training.metrics import Metrics
 from faa_search.training.network import Network, make_accelerator
-from faa_search.training.run import TrainResult, evaluate_source, train
+from faa_search.training.run import TrainResult, train
 from faa_search.training.views import Baseline, View
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "View",
+    "evaluate_checkpoint",
     "evaluate_source",
     "fit",
     "make_accelerator",

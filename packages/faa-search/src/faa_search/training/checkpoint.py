@@ -74,9 +74,7 @@ def load_state(path: Path, modules: dict[str, nn.Module], optimizer: Optimizer) 
         progress = json.loads(header["progress"])
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise FaaError(f"The checkpoint '{path}' cannot be resumed: {error}. Remove it to start again.") from error
-    return Progress(
-        epochs_done=progress["epochs_done"], history=tuple(progress["history"]), best=progress["best"]
-    )
+    return Progress(epochs_done=progress["epochs_done"], history=tuple(progress["history"]), best=progress["best"])
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
@@ -120,9 +118,10 @@ def _join(tensors: dict[str, Tensor], rest: dict[str, Any]) -> dict[str, Any]:
 
 def _tuple(value: Any) -> Any:
     """Return lists of numbers that JSON made of tuples (betas) as tuples again."""
-    return tuple(value) if isinstance(value, list) and all(isinstance(item, float) for item in value) and value else value
+    return (
+        tuple(value) if isinstance(value, list) and all(isinstance(item, float) for item in value) and value else value
+    )
 
 
 def _first_lines(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
-

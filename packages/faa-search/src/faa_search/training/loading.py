@@ -1,7 +1,9 @@
 """In which order images are loaded: one stream of keyed batches for a whole run, the same for any number of workers."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch.utils.data import DataLoader, Sampler
@@ -61,7 +63,7 @@ class OrderedBatches(Sampler[list[Key]]):
             yield self.keys[start : start + self.batch_size]
 
     def __len__(self) -> int:
-        return -(-len(self.keys) // self.batch_size)
+        return math.ceil(len(self.keys) / self.batch_size)
 
 
 def load(view: View, batches: Sampler[list[Key]], *, workers: int) -> DataLoader[Batch]:
@@ -69,5 +71,6 @@ def load(view: View, batches: Sampler[list[Key]], *, workers: int) -> DataLoader
     return DataLoader(view, batch_sampler=batches, num_workers=workers, collate_fn=_as_it_is, pin_memory=False)
 
 
-def _as_it_is(batch: Batch) -> Batch:
+def _as_it_is(batch: Any) -> Any:
+    """Return what a view gives, which is a batch already."""
     return batch

@@ -37,7 +37,8 @@ def model_input(name: str) -> ModelInput:
     if not timm.is_model(name):
         close = difflib.get_close_matches(name, timm.list_models(), n=3)
         raise FaaError(
-            f"timm has no model '{name}'" + (f"; did you mean {' or '.join(close)}?" if close else ".")
+            f"timm has no model '{name}'"
+            + (f"; did you mean {' or '.join(close)}?" if close else ".")
             + " `faa model list FILTER` shows the names."
         )
     config = timm.get_pretrained_cfg(name)
@@ -71,6 +72,9 @@ def make_model(name: str, *, classes: int, pretrained: bool, size: int, seed: in
 class Normalise(nn.Module):
     """uint8 images ``[B, 3, H, W]`` to float32 with the model's mean and standard deviation."""
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, expected: ModelInput) -> None:
         super().__init__()
         self.register_buffer("mean", 255 * torch.tensor(expected.mean).view(1, 3, 1, 1), persistent=False)
@@ -78,8 +82,7 @@ class Normalise(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the normalised images, float32 ``[B, 3, H, W]``."""
-        normalised: Tensor = (images.float() - self.mean) * self.scale
-        return normalised
+        return (images.float() - self.mean) * self.scale
 
 
 def _is_built_for_one_size(name: str) -> bool:

@@ -1,5 +1,6 @@
 """One training run: data, network, policy; the test split is read once, at the end."""
 
+import gc
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,19 +11,17 @@ from accelerate import Accelerator
 
 from faa_core import FaaError, Policy
 from faa_core.files import write_text
+from faa_search.config import TrainConfig
 from faa_search.data import ImageSource, OpenedData, open_data, stratified
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import run_directory
 from faa_search.training.checkpoint import WEIGHTS, load_weights
-from faa_search.training.config import TrainConfig
+from faa_search.training.evaluation import evaluate_source
 from faa_search.training.fitting import FitJob, fit
-from faa_search.training.loading import OrderedBatches, Rank, load
 from faa_search.training.metrics import Metrics
 from faa_search.training.models import ModelInput, model_input
-from faa_search.training.network import Network, evaluate, make_accelerator
+from faa_search.training.network import make_accelerator
 from faa_search.training.views import View, baseline_of
-
-EVALUATION_BATCH = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +63,7 @@ def train(
     Raises:
         FaaError: If something that was given cannot be used; nothing already in the directory is lost.
     """
-    shown = reporter or Silent()
+    shown: Reporter = reporter or Silent()
     processes = accelerator or make_accelerator(config.device)
     chosen = policy or Policy.load(config.policy)
     expected = model_input(config.model)
@@ -74,21 +73,11 @@ def train(
         if finished.is_file():
             shown.note(f"'{directory}' is finished.")
             return _read_result(finished)
-        data = open_data(config, model_size=expected.size, seed=config.seed, note=shown.note)
+        data = open_data(config, model_size=expected.size, note=shown.note)
         result = _run(config, directory, chosen, data, expected, shown, processes)
         if processes.is_main_process:
             write_text(finished, json.dumps(asdict(result), indent=1) + "\n")
         return result
-
-
-def evaluate_source(
-    network: Network, source: ImageSource, size: int, *, workers: int, accelerator: Accelerator
-) -> Metrics:
-    """Return how well a network does on un-augmented images, each counted once over all processes."""
-    rank = Rank(index=accelerator.process_index, count=accelerator.num_processes)
-    order = OrderedBatches(len(source), EVALUATION_BATCH, rank=rank)
-    batches = load(View(source=source, size=size), order, workers=workers)
-    return evaluate(network, batches, classes=len(source.class_names), accelerator=accelerator)
 
 
 def _run(
@@ -164,3 +153,12 @@ def _read_result(path: Path) -> TrainResult:
     if test is not None:
         test = Metrics(**test | {"confusion": tuple(tuple(row) for row in test["confusion"])})
     return TrainResult(test=test, **fields)
+
+
+def close(accelerator: Accelerator) -> None:
+    """End a distributed job in order; a gloo job that only exits aborts now and then."""
+    if accelerator.num_processes > 1:
+        accelerator.wait_for_everyone()
+        accelerator.free_memory()
+        gc.collect()
+        accelerator.end_training()

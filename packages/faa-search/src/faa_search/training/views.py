@@ -114,7 +114,9 @@ class View(Dataset[Batch]):
                 seed = seed_of("crop", self.seed, epoch, int(index))
                 image = random_resized_crop(image, self.size, scale=scale, ratio=ratio, seed=seed)
             image = fitted(image, self.size)
-            images_BHWC[position] = self.policy.apply_steps(image, steps[position]) if self.policy else image
+            if self.policy is not None:
+                image = self.policy.apply_steps(image, steps[position])
+            images_BHWC[position] = np.asarray(image)
         return images_BHWC
 
     def _crops(self) -> bool:
@@ -129,7 +131,10 @@ def padded_crop(images_BHWC: NDArray[np.uint8], pad: int, draws_B2: NDArray[np.f
     padded = np.pad(images_BHWC, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
     offsets_B2 = (draws_B2 * (2 * pad + 1)).astype(np.int64)
     rows_BH, columns_BW = (offsets_B2[:, axis : axis + 1] + np.arange(side) for axis in (0, 1))
-    return padded[np.arange(len(padded))[:, None, None], rows_BH[:, :, None], columns_BW[:, None, :]]
+    cropped: NDArray[np.uint8] = padded[
+        np.arange(len(padded))[:, None, None], rows_BH[:, :, None], columns_BW[:, None, :]
+    ]
+    return cropped
 
 
 def flip(images_BHWC: NDArray[np.uint8], which_B: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -144,10 +149,12 @@ def cutout(
     if side == 0:
         return images_BHWC
     positions = np.arange(images_BHWC.shape[1])
+    colour = np.array(fill, dtype=np.uint8)
     centres_B2 = (draws_B2 * len(positions)).astype(np.int64)
     low_B2, high_B2 = centres_B2 - side // 2, centres_B2 + side // 2
     rows_BH, columns_BW = (
         (positions >= low_B2[:, axis : axis + 1]) & (positions < high_B2[:, axis : axis + 1]) for axis in (0, 1)
     )
     inside_BHW = rows_BH[:, :, None] & columns_BW[:, None, :]
-    return np.where(inside_BHW[..., None], np.array(fill, dtype=np.uint8), images_BHWC)
+    filled: NDArray[np.uint8] = np.where(inside_BHW[..., None], colour, images_BHWC)
+    return filled

@@ -1,0 +1,54 @@
+"""`faa search`."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from faa_cli.commands.train import slug
+from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, use_threads, with_settings
+from faa_cli.showing import duration, make_reporter, show_table
+from faa_search.config import SearchConfig
+
+app = typer.Typer(add_completion=False)
+
+OutputOption = Annotated[str | None, typer.Option(help="Run directory (default: runs/search-DATASET-MODEL-sSEED).")]
+
+
+@app.command()
+@with_settings(SearchConfig, "Search")
+def search(
+    *,
+    flags: dict[str, Any],
+    recipe: RecipeOption = None,
+    config: ConfigOption = None,
+    output: OutputOption = None,
+    threads: ThreadsOption = None,
+) -> None:
+    """Find an augmentation policy for a data set. The same command again resumes."""
+    settings = resolved(SearchConfig, "search", recipe, config, flags)
+    use_threads(threads)
+    import faa_search  # noqa: PLC0415 torch is slow to import
+
+    directory = output or f"runs/search-{slug(settings.dataset)}-{slug(settings.model)}-s{settings.seed}"
+    result = faa_search.search(settings, directory, reporter=make_reporter())
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(
+        f"Found {len(result.policy.sub_policies)} sub-policies in {result.trials:,} trials, "
+        f"{duration(result.seconds)}. {settings.reward}: {result.reward:.4f}."
+    )
+    rows = [
+        (
+            row.name,
+            f"{row.reward:.4f}",
+            f"{row.difference:+.4f}",
+            f"{row.low:+.4f} … {row.high:+.4f}",
+            f"{row.verdict} {row.name}",
+        )
+        for row in result.controls
+    ]
+    show_table(("control", settings.reward, "found − control", "95 % interval", "the found policy scores"), rows)
+    console.print(
+        "The policy was chosen on the images it is scored on here, so this flatters it; only training decides:\n"
+        f"  faa train --dataset {settings.dataset} --policy {directory}/policy.json"
+    )

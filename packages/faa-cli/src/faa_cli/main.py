@@ -1,0 +1,84 @@
+"""The `faa` command: commands come from the entry points ``faa.commands``, ours and plugins' alike."""
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from faa_cli import __version__
+from faa_core import FaaError, plugins
+
+FIRST = ("search", "train", "eval", "policy", "model", "recipe", "doctor")  # in the order one meets them
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+
+class PluginGroup(TyperGroup):
+    """A group whose commands are entry points, loaded when used; one that does not load says so instead."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names: ours first, then plugins'."""
+        offered = plugins.names("faa.commands")
+        return sorted(offered, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command of a name, or None."""
+        if cmd_name not in plugins.names("faa.commands"):
+            return None
+        try:
+            command = get_command(plugins.load("faa.commands", cmd_name, kind="command"))
+        except FaaError as error:
+            command = get_command(_broken(error))
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    cls=PluginGroup,
+    help="Learned augmentation policies for image classifiers: find one for your data, train with it, compare it.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
+) -> None:
+    """Learned augmentation policies for image classifiers: find one for your data, train with it, compare it."""
+    if version:
+        typer.echo(f"faa {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; a mistake in what was given ends in one message and exit code 2, never a traceback."""
+    try:
+        app()
+    except FaaError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(USAGE_ERROR)
+    except KeyboardInterrupt:
+        typer.echo("Stopped. The same command resumes.", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output, such as head, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _broken(error: FaaError) -> typer.Typer:
+    """Return a command that raises what its plugin failed with."""
+    stub = typer.Typer()
+
+    @stub.command(
+        help="Does not load; `faa doctor` says why.",
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )
+    def fail() -> None:
+        raise error
+
+    return stub

@@ -1,0 +1,119 @@
+"""Command-line options made from the fields of a settings class, so that both say the same."""
+
+import inspect
+import types
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+
+from faa_search.config import DataConfig, FitConfig, Settings
+from faa_search.recipes import load_recipe
+from faa_search.resolving import Config, Layer, read_layer, resolve
+
+SHORT = {"batch_size": "-b", "workers": "-j"}
+PANELS = ((DataConfig, "Data"), (FitConfig, "Network and fitting"))
+
+RecipeOption = Annotated[str | None, typer.Option(help="Named complete settings; see `faa recipe list`.")]
+ConfigOption = Annotated[str | None, typer.Option("--config", "-c", help="YAML file with settings.")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads of torch (default: its own choice).")]
+
+
+def with_settings(config: type[Settings], panel: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that gives a command one option per field; the command gets those given as `flags`.
+
+    Args:
+        config: The settings class.
+        panel: Heading of the fields that are the class's own.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        fixed = [p for p in inspect.signature(command).parameters.values() if p.name != "flags"]
+        placed = [(_panel(config, name, panel), name, field) for name, field in config.model_fields.items()]
+        placed.sort(key=lambda row: (row[0] != panel, row[0]))  # its own first, then data, then fitting
+        own = [_parameter(name, field, heading) for heading, name, field in placed]
+
+        def run(**values: Any) -> None:
+            flags = {name: values.pop(name) for name in config.model_fields}
+            command(**values, flags={name: value for name, value in flags.items() if value is not None})
+
+        run.__doc__ = command.__doc__
+        run.__name__ = command.__name__
+        run.__signature__ = inspect.Signature([*fixed, *own])  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in (*fixed, *own)}
+        return run
+
+    return decorate
+
+
+def resolved(
+    config: type[Config],
+    command: str,
+    recipe: str | None,
+    file: str | None,
+    flags: dict[str, Any],
+    *,
+    below: Sequence[Layer] = (),
+) -> Config:
+    """Return the settings of a command: default < `below` < recipe < file < flag.
+
+    Raises:
+        FaaError: If a layer cannot be read, or holds an unknown key or a value that is not allowed.
+    """
+    layers = [load_recipe(recipe).layer(command)] if recipe else []
+    layers += [read_layer(file)] if file else []
+    return resolve(config, [*below, *layers, Layer("flags", flags)])
+
+
+def use_threads(threads: int | None) -> None:
+    """Set torch's CPU threads, if asked to."""
+    if threads is not None:
+        import torch  # noqa: PLC0415 slow, and not needed to show help
+
+        torch.set_num_threads(threads)
+
+
+def _parameter(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
+    flag = f"--{name.replace('_', '-')}"
+    kind, choices = _kind(field.annotation)
+    names = [f"{flag}/--no-{flag[2:]}"] if kind is bool else [*([SHORT[name]] if name in SHORT else []), flag]
+    option = typer.Option(
+        *names,
+        help=_help(field),
+        show_default=False,
+        rich_help_panel=panel,
+        metavar="|".join(choices) if choices else None,
+    )
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+    )
+
+
+def _kind(annotation: Any) -> tuple[Any, tuple[str, ...]]:
+    """Return the type the command line parses, and the choices if there are some; pydantic checks the rest."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _kind(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        return _kind(next(arm for arm in get_args(annotation) if arm is not types.NoneType))
+    if origin is Literal:
+        return str, tuple(get_args(annotation))
+    if origin is tuple:
+        return tuple[float, float], ()
+    return annotation, ()
+
+
+def _help(field: FieldInfo) -> str:
+    text = field.description or ""
+    return text if field.default is None else f"{text} (default: {_shown(field.default)})"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return " ".join(f"{part:.4g}" for part in value) if isinstance(value, tuple) else str(value)
+
+
+def _panel(config: type[Settings], name: str, own: str) -> str:
+    return next((panel for base, panel in PANELS if base is not config and name in base.model_fields), own)

@@ -1,0 +1,70 @@
+"""From layers of settings to one: default < recipe < file < flag; what is wrong is named, with a suggestion."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from faa_core import FaaError
+from faa_search.config import Settings
+
+Config = TypeVar("Config", bound=Settings)
+
+
+class Layer(NamedTuple):
+    """Some settings and where they come from, for messages."""
+
+    source: str
+    settings: Mapping[str, Any]
+
+
+def resolve(config: type[Config], layers: list[Layer]) -> Config:
+    """Return the settings of all layers, the later winning.
+
+    Raises:
+        FaaError: If a key is unknown or a value not allowed; the message names the layer.
+    """
+    merged: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for source, settings in layers:
+        for given, value in settings.items():
+            key = str(given).replace("-", "_")
+            if key not in config.model_fields:
+                close = difflib.get_close_matches(key, config.model_fields, n=2)
+                hint = f"; did you mean {' or '.join(close)}?" if close else f" of {config.__name__}."
+                raise FaaError(f"{source}: unknown setting '{given}'{hint}")
+            merged[key] = value
+            origin[key] = source
+    try:
+        return config(**merged)
+    except ValidationError as error:
+        raise FaaError("; ".join(_fault(fault, origin) for fault in error.errors())) from error
+
+
+def read_layer(path: str | Path) -> Layer:
+    """Return the settings of a YAML file.
+
+    Raises:
+        FaaError: If it cannot be read or is no mapping.
+    """
+    try:
+        settings = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise FaaError(f"The settings file '{path}' cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise FaaError(f"The settings file '{path}' is no YAML: {error}") from error
+    if settings is None:
+        settings = {}
+    if not isinstance(settings, dict):
+        raise FaaError(f"The settings file '{path}' must hold 'key: value' lines.")
+    return Layer(str(path), settings)
+
+
+def _fault(fault: Any, origin: Mapping[str, str]) -> str:
+    key = str(fault["loc"][0]) if fault["loc"] else ""
+    where = origin.get(key, "settings")
+    flag = f"--{key.replace('_', '-')}" if where == "flags" else f"{where}: {key}"
+    return f"{flag}: {fault['msg'].lower()} (given {fault['input']!r:.80})"
