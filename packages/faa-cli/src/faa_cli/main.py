@@ -13,7 +13,6 @@ from faa_core import FaaError, plugins
 
 FIRST = ("search", "train", "eval", "policy", "model", "recipe", "doctor")  # in the order one meets them
 USAGE_ERROR = 2
-INTERRUPTED = 130
 
 
 class PluginGroup(TyperGroup):
@@ -45,6 +44,12 @@ app = typer.Typer(
 )
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"faa {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
@@ -58,13 +63,10 @@ def root(
 def main() -> None:
     """Run the command line; a mistake in what was given ends in one message and exit code 2, never a traceback."""
     try:
-        app()
+        app(prog_name="faa")
     except FaaError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(USAGE_ERROR)
-    except KeyboardInterrupt:
-        typer.echo("Stopped. The same command resumes.", err=True)
-        sys.exit(INTERRUPTED)
     except BrokenPipeError:  # the reader of our output, such as head, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

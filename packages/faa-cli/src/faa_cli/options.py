@@ -12,6 +12,7 @@ from faa_search.config import DataConfig, FitConfig, Settings
 from faa_search.recipes import load_recipe
 from faa_search.resolving import Config, Layer, read_layer, resolve
 
+INTERRUPTED = 130
 SHORT = {"batch_size": "-b", "workers": "-j"}
 PANELS = ((DataConfig, "Data"), (FitConfig, "Network and fitting"))
 
@@ -36,7 +37,11 @@ def with_settings(config: type[Settings], panel: str) -> Callable[[Callable[...,
 
         def run(**values: Any) -> None:
             flags = {name: values.pop(name) for name in config.model_fields}
-            command(**values, flags={name: value for name, value in flags.items() if value is not None})
+            try:
+                command(**values, flags={name: value for name, value in flags.items() if value is not None})
+            except KeyboardInterrupt:
+                typer.echo("Stopped. The same command goes on from here.", err=True)
+                raise typer.Exit(INTERRUPTED) from None
 
         run.__doc__ = command.__doc__
         run.__name__ = command.__name__

@@ -6,6 +6,7 @@ FaaError
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class FaaError(Exception):
@@ -20,3 +21,6 @@ class UnknownNameError(FaaError):
         close = difflib.get_close_matches(given, names, n=3, cutoff=0.5)
         allowed = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(names) or 'none'}."
         super().__init__(f"No {kind} is called '{given}'; {allowed}{' ' + hint if hint else ''}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).__new__, (type(self), *self.args)  # so that it crosses process borders with its message

@@ -16,14 +16,19 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; a run directory is shared like any other
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
+        put_in_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def put_in_place(written: Path, path: Path) -> None:
+    """Move a finished file to `path` on the same disk, flushed, readable as the umask allows."""
+    umask = os.umask(0)
+    os.umask(umask)
+    written.chmod(0o666 & ~umask)  # temporary files are private; a run directory is shared like any other
+    with written.open("rb") as content:
+        os.fsync(content.fileno())
+    written.replace(path)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -21,7 +21,7 @@ def key_of(*parts: int | str) -> int:
 
 
 def seed_of(*parts: int | str) -> int:
-    """Return a 32-bit seed for libraries that take one (torch, numpy, hyperopt)."""
+    """Return a seed of 31 bits for libraries that take one (torch, numpy, hyperopt)."""
     return key_of(*parts) & 0x7FFFFFFF
 
 

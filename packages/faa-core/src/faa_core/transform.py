@@ -24,15 +24,17 @@ class PolicyTransform(v2.Transform):
         self.policy = policy
 
     def check_inputs(self, flat_inputs: list[Any]) -> None:
-        """Refuse inputs that would have to move with the image, as torchvision's AutoAugment does.
+        """Refuse inputs that would have to move with the image, or hold no image, as torchvision's AutoAugment does.
 
         Raises:
-            TypeError: If a box, mask, key point or video is among the inputs.
+            TypeError: If a box, mask, key point or video is among the inputs, or nothing to augment is.
         """
         refused = (tv_tensors.BoundingBoxes, tv_tensors.Mask, tv_tensors.KeyPoints, tv_tensors.Video)
         for given in flat_inputs:
             if isinstance(given, refused):
                 raise TypeError(f"PolicyTransform augments images; it cannot take a {type(given).__name__}.")
+        if not any(isinstance(given, self._transformed_types) for given in flat_inputs):
+            raise TypeError("PolicyTransform found no image: it takes PIL images and uint8 tensors [1 or 3, H, W].")
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Return the steps drawn for this call."""

@@ -25,9 +25,8 @@ def list_models(
 
     from faa_search.training.models import register_models  # noqa: PLC0415
 
-    before = set(timm.list_models())
     register_models()
-    names = timm.list_models(pattern) if pattern else sorted(set(timm.list_models()) - before)
+    names = timm.list_models(pattern) if pattern else [name for name in timm.list_models() if _is_added(name)]
     if not names:
         raise FaaError(f"timm has no model that matches '{pattern}'.")
     rows = []
@@ -38,3 +37,10 @@ def list_models(
         size = "×".join(str(side) for side in config.input_size) if config else "–"
         rows.append((name, size, str(config.num_classes) if config else "–", f"{count:,}"))
     show_table(("model", "input", "classes", "parameters"), rows)
+
+
+def _is_added(name: str) -> bool:
+    """Return whether a network is registered by somebody else than timm."""
+    from timm.models import model_entrypoint  # noqa: PLC0415 slow to import
+
+    return not str(model_entrypoint(name).__module__).startswith("timm.")

@@ -50,5 +50,6 @@ def search(
     show_table(("control", settings.reward, "found − control", "95 % interval", "the found policy scores"), rows)
     console.print(
         "The policy was chosen on the images it is scored on here, so this flatters it; only training decides:\n"
-        f"  faa train --dataset {settings.dataset} --policy {directory}/policy.json"
+        f"  faa train {f'--recipe {recipe}' if recipe else f'--dataset {settings.dataset}'}"
+        f" --policy {directory}/policy.json"
     )

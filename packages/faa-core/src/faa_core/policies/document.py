@@ -52,6 +52,10 @@ def operation_of(name: str, row: OperationRow | None) -> Operation:
         return operation(name)
     base = operation(row.kernel or name)
     if base.name != name:
+        if row.unit != base.unit:
+            raise FaaError(
+                f"Operation '{name}' counts its axis in '{row.unit}', but its kernel '{base.name}' takes '{base.unit}'."
+            )
         return Operation(
             name=name,
             kernel=base.kernel,
@@ -65,9 +69,14 @@ def operation_of(name: str, row: OperationRow | None) -> Operation:
     standard = row_of(base)
     if row.model_copy(update={"kernel": standard.kernel, "fill": row.fill or standard.fill}) != standard:
         raise FaaError(
-            f"Operation '{name}' is {standard.low:g} … {standard.high:g} {standard.unit}"
-            f"{', mirrored' if standard.mirrored else ''} in the standard table, but the document gives it another "
-            f"axis ({row.low:g} … {row.high:g} {row.unit}{', mirrored' if row.mirrored else ''}). A new range needs a "
-            f'new name: rename it and add "kernel": "{name}".'
+            f"Operation '{name}' is {_axis(standard)} in the standard table, but the document gives it another axis "
+            f'({_axis(row)}). A new range needs a new name: rename it and add "kernel": "{name}".'
         )
     return base
+
+
+def _axis(row: OperationRow) -> str:
+    """Return an axis in words, for messages."""
+    mirrored = ", mirrored" if row.mirrored else ""
+    fill = f", filled with {row.fill}" if row.fill else ""
+    return f"{row.low:g} … {row.high:g} {row.unit}{mirrored}{fill}"

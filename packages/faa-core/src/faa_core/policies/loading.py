@@ -76,10 +76,16 @@ def _read(path: Path) -> str:
 
 
 def _faults(error: ValidationError) -> list[str]:
-    """Return each fault as "where: what (given …)"; at most five."""
+    """Return each fault as "where: what (given …)"; at most five.
+
+    A list that pydantic calls too short because its items are faulty is not a fault of its own.
+    """
+    details = error.errors()
+    inner = {fault["loc"][:depth] for fault in details for depth in range(1, len(fault["loc"]))}
     faults = [
         f"{'.'.join(str(part) for part in fault['loc'][1:]) or 'kind'}: {fault['msg']}"
         + ("" if isinstance(fault["input"], dict) else f" (given {fault['input']!r:.80})")
-        for fault in error.errors()
+        for fault in details
+        if fault["loc"] not in inner
     ]
     return faults[:5] + ([f"and {len(faults) - 5} more"] if len(faults) > 5 else [])

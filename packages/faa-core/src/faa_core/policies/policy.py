@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,12 @@ class Policy(BaseModel):
     def table(self) -> dict[str, Operation]:
         """The operations it can apply, by name."""
         return {name: operation_of(name, self.operations.get(name)) for name in self.operation_names()}
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with some fields replaced, unchecked; its table is its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("table", None)  # pydantic copies what is cached too
+        return copied
 
     def draw(self, *, seed: int, epoch: int, indices: NDArray[np.int64]) -> list[tuple[Step, ...]]:
         """Return the steps of each image of a batch, keyed by (seed, epoch, index).

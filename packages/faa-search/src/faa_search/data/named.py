@@ -4,7 +4,9 @@ timm's own dataset objects replace an unreadable image by its neighbour and numb
 here only its readers are used: an unreadable image is an error that names it, and the training split's classes count.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,53 @@ from PIL.Image import Image as PILImage
 from timm.data import create_dataset
 
 from faa_core import FaaError
-from faa_search.data.source import DecodedSource
+from faa_search.data.source import DecodedSource, ImageFiles
 from faa_search.data.splits import DatasetRequest, Splits
 
 TEST_FOLDERS = ("test", "val", "validation", "valid", "eval")
 TRAIN_FOLDERS = ("train", "training")
 STREAMS = ("hfids/", "tfds/", "wds/")
+
+
+@dataclass(frozen=True)
+class ReaderImages:
+    """Images of one of timm's readers.
+
+    Attributes:
+        reader: Gives (open file, label) by number.
+        what: Names a row where images have no file name, else "".
+    """
+
+    reader: Any
+    what: str
+
+    @contextmanager
+    def open(self, number: int) -> Iterator[PILImage]:
+        """Give an image."""
+        with self.reader[number][0] as file, Image.open(file) as image:
+            yield image
+
+    def name(self, number: int) -> str:
+        """Return its path, or its row."""
+        return f"{self.what} {number}" if self.what else str(self.reader.filename(number, absolute=True))
+
+
+@dataclass(frozen=True)
+class TorchImages:
+    """Images of one of torchvision's data sets, which decode by themselves."""
+
+    dataset: Any
+    what: str
+
+    @contextmanager
+    def open(self, number: int) -> Iterator[PILImage]:
+        """Give an image."""
+        image = self.dataset[number][0]
+        yield image if isinstance(image, PILImage) else Image.fromarray(np.asarray(image))
+
+    def name(self, number: int) -> str:
+        """Return its row."""
+        return f"{self.what} {number}"
 
 
 def open_named(request: DatasetRequest) -> Splits:
@@ -49,7 +92,7 @@ def _open_torch(request: DatasetRequest) -> Splits:
         if labels is None:
             labels = [dataset[index][1] for index in range(len(dataset))]
         classes = getattr(dataset, "classes", None) or range(int(np.max(labels)) + 1)
-        return _source(lambda n: _as_image(dataset[n][0]), lambda n: f"{request.name} {name} {n}", labels, classes)
+        return _source(TorchImages(dataset, f"{request.name} {name}"), labels, classes)
 
     return Splits(
         train=split(request.train_split or "train"), open_test=lambda: split(request.test_split or "validation")
@@ -159,21 +202,11 @@ def _from_reader(reader: Any, labels: Any, what: str, classes: dict[str, int] | 
     if labels is None:
         labels = [label for _path, label in reader.samples]
     named = classes or reader.class_to_idx
-
-    def name(index: int) -> str:
-        return f"{what} {index}" if what else str(reader.filename(index, absolute=True))
-
-    return _source(lambda n: Image.open(reader[n][0]), name, labels, sorted(named, key=lambda key: named[key]))
+    return _source(ReaderImages(reader, what), labels, sorted(named, key=lambda key: named[key]))
 
 
-def _source(
-    open_image: Callable[[int], PILImage], name: Callable[[int], str], labels: Any, classes: Any
-) -> DecodedSource:
+def _source(images: ImageFiles, labels: Any, classes: Any) -> DecodedSource:
     array = np.asarray(labels, dtype=np.int64)
     if array.size and array.min() < 0:
-        raise FaaError(f"The image '{name(int(array.argmin()))}' has no label (it is {array.min()}).")
-    return DecodedSource(open_image, name, np.arange(len(array)), array, tuple(str(one) for one in classes))
-
-
-def _as_image(image: Any) -> PILImage:
-    return image if isinstance(image, PILImage) else Image.fromarray(np.asarray(image))
+        raise FaaError(f"The image '{images.name(int(array.argmin()))}' has no label (it is {array.min()}).")
+    return DecodedSource(images, np.arange(len(array)), array, tuple(str(one) for one in classes))

@@ -5,8 +5,9 @@ Every source gives RGB images; `to_rgb` says how other modes become RGB.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,18 +67,26 @@ class ArraySource(ImageSource):
         return ArraySource(self.images[indices], self.labels[indices], self.class_names)
 
 
+class ImageFiles(Protocol):
+    """Encoded images by number; picklable, for loader processes."""
+
+    def open(self, number: int) -> AbstractContextManager[PILImage]:
+        """Return a context that gives an image of any mode, not necessarily decoded yet."""
+
+    def name(self, number: int) -> str:
+        """Return which file or row it is, for messages."""
+
+
 @dataclass(frozen=True, eq=False)
 class DecodedSource(ImageSource):
     """Images that are opened and decoded one at a time, when asked for.
 
     Attributes:
-        open_image: Opens image n of the underlying data set; may be of any mode.
-        name: Says which file or row image n is, for messages.
+        files: The underlying data set.
         positions: Shape ``[N]``: which of the underlying images these are.
     """
 
-    open_image: Callable[[int], PILImage]
-    name: Callable[[int], str]
+    files: ImageFiles
     positions: NDArray[np.int64]
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
@@ -93,17 +102,15 @@ class DecodedSource(ImageSource):
 
     def subset(self, indices: NDArray[np.int64]) -> "DecodedSource":
         """Return the images at the indices."""
-        return DecodedSource(
-            self.open_image, self.name, self.positions[indices], self.labels[indices], self.class_names
-        )
+        return DecodedSource(self.files, self.positions[indices], self.labels[indices], self.class_names)
 
     def _read(self, position: int, use: Callable[[PILImage], Result]) -> Result:
         try:
-            with self.open_image(position) as image:
+            with self.files.open(position) as image:
                 return use(image)
         except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise FaaError(
-                f"The image '{self.name(position)}' cannot be read: {error}. Replace or remove it."
+                f"The image '{self.files.name(position)}' cannot be read: {error}. Replace or remove it."
             ) from error
 
 

@@ -1,0 +1,163 @@
+"""Each command does what it says, on digits."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from faa_core import Policy
+
+TINY = ("--dataset", "digits", "--train-subset", 60, "--img-size", 8, "--batch-size", 20, "--hflip", 0)
+FIT = (*TINY, "--epochs", 2)
+SEARCH = (*FIT, "--folds", 2, "--width", 1, "--depth", 2, "--top", 1)
+
+
+def test_search_then_train_then_eval(faa, tmp_path):
+    searched = faa("search", *SEARCH, "--output", "found")
+    assert searched.code == 0
+    assert "Estimated cost" in searched.err
+    assert "identity" in searched.out
+    assert len(Policy.load(tmp_path / "found/policy.json").sub_policies) == 10
+    assert len((tmp_path / "found/trials.jsonl").read_text().splitlines()) == 4
+
+    trained = faa("train", *FIT, "--policy", "found/policy.json", "--output", "trained")
+    assert trained.code == 0
+    assert "on 1,000 images" in trained.out
+    for name in (
+        "config.yaml",
+        "environment.json",
+        "policy.json",
+        "summary.csv",
+        "result.json",
+        "last/model.safetensors",
+    ):
+        assert (tmp_path / "trained" / name).is_file()
+    assert (tmp_path / "found/policy.json").read_text() == (tmp_path / "trained/policy.json").read_text()
+
+    evaluated = faa("eval", "--checkpoint", "trained")
+    error = 100 * (1 - json.loads((tmp_path / "trained/result.json").read_text())["test"]["top1"])
+    assert evaluated.code == 0
+    assert f"top-1 error {error:.2f} %" in evaluated.out
+
+
+def test_default_outputs_tell_runs_apart(faa, tmp_path):
+    assert faa("train", *FIT, "--policy", "trivialaugment", "--seed", 3).code == 0
+    assert (tmp_path / "runs/train-digits-wrn16_1-trivialaugment-s3/result.json").is_file()
+
+
+def test_a_finished_run_is_not_repeated(faa, tmp_path):
+    first = faa("train", *FIT, "--output", "run")
+    before = (tmp_path / "run/last/model.safetensors").stat().st_mtime_ns
+    again = faa("train", *FIT, "--output", "run")
+    assert "is finished" in again.err
+    assert first.out == again.out
+    assert before == (tmp_path / "run/last/model.safetensors").stat().st_mtime_ns
+
+
+def test_other_settings_do_not_touch_a_run(faa, tmp_path):
+    faa("train", *FIT, "--output", "run")
+    before = (tmp_path / "run/result.json").read_text()
+    refused = faa("train", *FIT, "--lr", 0.5, "--output", "run")
+    assert refused.code == 2
+    assert "lr: 0.1 → 0.5" in refused.err
+    assert before == (tmp_path / "run/result.json").read_text()
+
+
+def test_precedence_is_default_recipe_file_flag(faa, tmp_path):
+    (tmp_path / "mine.yaml").write_text("lr: 2e-2\nweight-decay: 0.25\nepochs: 1\n")
+    faa("train", "--recipe", "digits/wrn16_1", "-c", "mine.yaml", "--lr", 0.03, "--img-size", 8, "--output", "run")
+    settings = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
+    assert settings["lr"] == 0.03  # flag over file
+    assert settings["weight_decay"] == 0.25  # file over recipe
+    assert settings["batch_size"] == 32  # recipe over default
+    assert settings["momentum"] == 0.9  # default
+
+
+def test_policy_list_names_every_built_in(faa):
+    listed = faa("policy", "list").out
+    for name in ("none", "uniform-random", "trivialaugment", "randaugment", "autoaugment-svhn", "fa-reduced-cifar10"):
+        assert name in listed
+
+
+def test_policy_show_counts_uses(faa):
+    Policy.load("fa-reduced-svhn")
+    shown = faa("policy", "show", "fa-reduced-svhn")
+    assert "497 sub-policies" in shown.out
+    assert "licence: MIT" in shown.out
+    assert next(line for line in shown.out.splitlines() if line.startswith("Cutout")).split()[-3:] == [
+        "95",
+        "0.45",
+        "0.53",
+    ]
+
+
+def test_policy_show_json_is_the_document(faa, tmp_path):
+    (tmp_path / "copy.json").write_text(faa("policy", "show", "randaugment", "--json").out)
+    assert Policy.load("randaugment").to_json() == Policy.load(tmp_path / "copy.json").to_json()
+
+
+def test_policy_preview_draws_the_policy(faa, tmp_path):
+    assert faa("policy", "preview", "none", "--images", 2, "--draws", 3, "--output", "same.png").code == 0
+    assert (
+        faa("policy", "preview", "fa-reduced-cifar10", "--images", 2, "--draws", 3, "--output", "other.png").code == 0
+    )
+    same, other = (np.asarray(Image.open(tmp_path / name).convert("L")) for name in ("same.png", "other.png"))
+    assert same.shape == other.shape
+    cells = np.array_split(same[40:], 4, axis=1)  # below the title: the image and three draws that change nothing
+    assert abs(cells[1].mean() - cells[2].mean()) < 5
+    assert np.abs(same.astype(int) - other).mean() > 1
+
+
+def test_model_list_shows_ours_and_timms(faa):
+    ours = faa("model", "list").out
+    assert "wrn40_2" in ours
+    assert "2,246,474" in ours
+    assert "resnet10t" not in ours
+    assert "resnet10t" in faa("model", "list", "resnet10*").out
+
+
+def test_recipes_are_listed_and_shown(faa):
+    assert "cifar10/wrn40_2" in faa("recipe", "list").out
+    assert "# Source:" in faa("recipe", "show", "cifar10/wrn40_2").out
+
+
+def test_doctor_lists_versions_and_plugins(faa):
+    report = faa("doctor")
+    assert report.code == 0
+    assert "torch 2." in report.out
+    assert "trivialaugment" in report.out
+
+
+def test_version_and_help(faa):
+    assert faa("--version").out.startswith("faa ")
+    helped = faa("--help").out
+    assert helped.index("│ search") < helped.index("│ train") < helped.index("│ doctor")
+
+
+@pytest.mark.parametrize("command", ["search", "train"])
+def test_ctrl_c_says_how_to_go_on(faa, monkeypatch, command):
+    def interrupt(*_arguments: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("faa_search.training.network.Network.logits", interrupt)
+    stopped = faa(command, *(SEARCH if command == "search" else FIT), "--output", "run")
+    assert stopped.code == 130
+    assert "same command" in stopped.err
+
+
+def test_evaluating_weights_alone(faa, tmp_path):
+    faa("train", *FIT, "--output", "run")
+    (tmp_path / "run/last").rename(tmp_path / "weights")
+    assert "797 images" in faa("eval", "--checkpoint", "weights", "--dataset", "digits", "--split", "train").out
+
+
+def test_run_directory_is_complete(faa, tmp_path):
+    faa("search", *SEARCH, "--output", "found")
+    names = {
+        str(path.relative_to(tmp_path / "found")) for path in Path(tmp_path / "found").rglob("*") if path.is_file()
+    }
+    assert {"config.yaml", "environment.json", "folds.json", "trials.jsonl", "policy.json", "result.json"} <= names
+    assert {"fold0/model.safetensors", "fold1/model.safetensors", "fold0/summary.csv"} <= names

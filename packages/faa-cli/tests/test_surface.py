@@ -1,0 +1,118 @@
+"""The command line's surface: its flags are frozen, start-up is light, output suits where it goes."""
+
+import io
+import subprocess
+import sys
+
+from rich.console import Console
+
+from faa_cli.showing import Live, Plain, duration, rate, show_table
+from faa_search.config import EvalConfig, SearchConfig, TrainConfig
+
+DATA = [
+    "dataset",
+    "data_dir",
+    "dataset_download",
+    "train_split",
+    "test_split",
+    "test_fraction",
+    "train_subset",
+    "img_size",
+]
+FIT = [
+    "model",
+    "pretrained",
+    "epochs",
+    "batch_size",
+    "opt",
+    "lr",
+    "momentum",
+    "weight_decay",
+    "sched",
+    "warmup_epochs",
+    "warmup_lr",
+    "min_lr",
+    "decay_epochs",
+    "decay_rate",
+    "smoothing",
+    "clip_grad",
+    "model_ema",
+    "model_ema_decay",
+    "amp",
+    "channels_last",
+    "torchcompile",
+    "train_crop_mode",
+    "crop_pad",
+    "scale",
+    "ratio",
+    "hflip",
+    "cutout",
+    "workers",
+    "device",
+    "seed",
+]
+
+
+def test_no_flag_comes_or_goes_unnoticed():
+    search = [
+        "algorithm",
+        "sampler",
+        "folds",
+        "held_out",
+        "width",
+        "depth",
+        "top",
+        "sub_policies",
+        "ops",
+        "views",
+        "reward",
+        "score_batch_size",
+    ]
+    assert {*DATA, *FIT, "policy", "val_fraction"} == set(TrainConfig.model_fields)
+    assert {*DATA, *FIT, *search} == set(SearchConfig.model_fields)
+    assert {*DATA, "split", "amp", "workers", "device"} == set(EvalConfig.model_fields)
+
+
+def test_every_setting_is_a_flag_with_help_and_default(faa):
+    for command, config in (("train", TrainConfig), ("search", SearchConfig), ("eval", EvalConfig)):
+        text = faa(command, "--help").out
+        for name, field in config.model_fields.items():
+            assert f"--{name.replace('_', '-')}" in text
+            assert field.description
+    assert "(default: 0.1)" in faa("train", "--help").out
+
+
+def test_help_does_not_import_torch():
+    code = "import sys; from faa_cli.main import main; sys.argv = ['faa', 'train', '--help']\n"
+    code += "try: main()\nexcept SystemExit: print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_plain_progress_says_rate_and_time_left():
+    stream = io.StringIO()
+    with Plain(Console(file=stream)).track("Trials", 4, done=2) as advance:
+        advance("first")
+        advance("second")
+    assert stream.getvalue().startswith("Trials: 4/4, ")
+    assert "0 s left, second" in stream.getvalue()
+
+
+def test_live_progress_ends_full():
+    stream = io.StringIO()
+    with Live(Console(file=stream, force_terminal=True, width=120)).track("Trials", 3, done=1) as advance:
+        advance()
+        advance("best 0.5")
+    assert "3/3" in stream.getvalue()
+    assert "best 0.5" in stream.getvalue()
+
+
+def test_piped_tables_are_plain_and_whole(capsys):
+    show_table(("name", "what"), [("a" * 90, "b" * 90), ("[x]", "c")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:] == ["a" * 90 + "  " + "b" * 90, "[x]" + " " * 89 + "c"]
+
+
+def test_figures_for_people():
+    assert [duration(seconds) for seconds in (4.4, 61, 3600 * 2 + 300)] == ["4 s", "1 min", "2 h 5 min"]
+    assert [rate(10, 4), rate(1, 4), rate(0, 4)] == ["2.5/s", "4.0 s each", ""]

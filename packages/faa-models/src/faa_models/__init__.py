@@ -1,0 +1,12 @@
+"""Networks of the augmentation-policy papers; importing this package registers them with timm."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from faa_models.wide_resnet import WideResNet
+
+__all__ = ["WideResNet", "__version__"]
+
+try:
+    __version__ = version("faa-models")
+except PackageNotFoundError:  # a source tree on the path, not an installed package
+    __version__ = "0+unknown"

@@ -1,0 +1,315 @@
+"""What timm asks of every model: each test runs for every network that faa_models registers."""
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import load_file
+from timm.models import FeatureInfo, group_parameters, model_entrypoint, save_for_hf
+from timm.optim import param_groups_weight_decay
+from torch import Tensor, nn
+
+import faa_models
+
+NAMES = [n for n in timm.list_models() if model_entrypoint(n).__module__.split(".")[0] == "faa_models"]
+HEAVY = 5_000_000  # parameters; networks above it see small images wherever the size does not matter
+
+
+def parameter_count(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+def on_meta(name: str, **kwargs: object) -> nn.Module:
+    """Return the model without storage: enough for names and shapes, and it takes no time."""
+    with torch.device("meta"):
+        return timm.create_model(name, **kwargs)
+
+
+def create(name: str, **kwargs: object) -> nn.Module:
+    torch.manual_seed(0)
+    return timm.create_model(name, **kwargs)
+
+
+def images(batch: int, chans: int, height: int, width: int | None = None) -> Tensor:
+    return torch.randn(batch, chans, height, width or height, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def side(name: str) -> int:
+    """Image side in pixels that keeps the test short."""
+    return 8 if parameter_count(on_meta(name)) > HEAVY else 32
+
+
+def test_registry_lists_the_networks() -> None:
+    assert {"wrn16_1", "wrn28_10", "wrn40_2"} <= set(NAMES)
+    assert set(faa_models.__all__) <= set(dir(faa_models))
+
+
+def test_forward(name: str, side: int) -> None:
+    model = create(name).eval()
+    with torch.no_grad():
+        logits = model(images(2, 3, side))
+    assert logits.shape == (2, model.default_cfg["num_classes"])
+    assert logits.isfinite().all()
+
+
+def test_backward_reaches_every_parameter(name: str, side: int) -> None:
+    model = create(name, num_classes=42).train()
+    logits = model(images(2, 3, side))
+    assert logits.shape == (2, 42)
+    logits.square().mean().backward()
+    missing = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("size", [(4, 4), (5, 5), (9, 18), (40, 28)])
+def test_any_input_size(name: str, size: tuple[int, int]) -> None:
+    model = on_meta(name).eval()
+    assert model(torch.empty(2, 3, *size, device="meta")).shape == (2, model.num_classes)
+
+
+@pytest.mark.parametrize("in_chans", [1, 5])
+def test_any_input_channels(name: str, in_chans: int) -> None:
+    model = create(name, in_chans=in_chans).eval()
+    assert model.in_chans == in_chans
+    with torch.no_grad():
+        assert model(images(1, in_chans, 8)).isfinite().all()
+
+
+def test_default_cfg_agrees_with_the_model(name: str) -> None:
+    model = on_meta(name).eval()
+    cfg, state = model.default_cfg, model.state_dict()
+    x = torch.empty(2, *cfg["input_size"], device="meta")
+    assert model.forward_features(x).shape == (2, model.num_features, *cfg["pool_size"])
+    assert f"{cfg['classifier']}.weight" in state
+    assert state[f"{cfg['first_conv']}.weight"].shape[1] == cfg["input_size"][0]
+    assert len(cfg["mean"]) == len(cfg["std"]) == cfg["input_size"][0]
+    assert timm.data.resolve_data_config({}, model=model)["input_size"] == cfg["input_size"]
+
+
+def test_reset_classifier(name: str) -> None:
+    model = on_meta(name).eval()
+    x = torch.empty(2, *model.default_cfg["input_size"], device="meta")
+    model.reset_classifier(7)
+    assert model.num_classes == 7
+    assert model(x).shape == (2, 7)
+    model.reset_classifier(0)
+    assert model(x).shape == (2, model.num_features)
+    model.reset_classifier(0, "")
+    assert model(x).shape == (2, model.num_features, *model.default_cfg["pool_size"])
+
+
+def test_created_without_classifier_and_pooling(name: str) -> None:
+    model = on_meta(name, num_classes=0, global_pool="").eval()
+    assert isinstance(model.get_classifier(), nn.Identity)
+    x = torch.empty(2, *model.default_cfg["input_size"], device="meta")
+    assert model(x).shape == (2, model.num_features, *model.default_cfg["pool_size"])
+
+
+@pytest.mark.parametrize("pool", ["avg", "max", "avgmax", "catavgmax"])
+def test_pooling_sets_the_head_hidden_size(name: str, pool: str) -> None:
+    x = torch.empty(2, 3, 8, 8, device="meta")
+    created = on_meta(name, global_pool=pool).eval()
+    reset = on_meta(name).eval()
+    reset.reset_classifier(3, pool)
+    for model in (created, reset):
+        features = model.forward_features(x)
+        assert model.forward_head(features, pre_logits=True).shape == (2, model.head_hidden_size)
+        assert model.forward_head(features).shape == (2, model.num_classes)
+        assert model.get_classifier().in_features == model.head_hidden_size
+
+
+def test_drop_rate_acts_on_the_head_and_only_in_training(name: str) -> None:
+    model = create(name, drop_rate=0.5)
+    assert model.drop_rate == 0.5
+    features = images(4, model.num_features, 2)
+    assert not model.forward_head(features).equal(model.forward_head(features))
+    model.eval()
+    assert model.forward_head(features).equal(model.forward_head(features))
+
+
+def test_features_only(name: str) -> None:
+    model = on_meta(name, features_only=True).eval()
+    height, width = model.default_cfg["input_size"][1:]
+    outputs = model(torch.empty(2, 3, height, width, device="meta"))
+    channels, reductions = model.feature_info.channels(), model.feature_info.reduction()
+    assert len(outputs) == len(channels) >= 3
+    for out, chs, reduction in zip(outputs, channels, reductions, strict=True):
+        assert out.shape == (2, chs, height // reduction, width // reduction)
+
+
+@pytest.mark.parametrize("feature_cls", ["list", "hook", "getter"])
+@pytest.mark.parametrize("out_indices", [(0, 2), (-1,)])
+def test_features_only_with_chosen_levels(name: str, feature_cls: str, out_indices: tuple[int, ...]) -> None:
+    model = on_meta(name, features_only=True, feature_cls=feature_cls, out_indices=out_indices).eval()
+    outputs = model(torch.empty(2, 3, 16, 16, device="meta"))
+    assert [out.shape[1] for out in outputs] == model.feature_info.channels()
+
+
+def test_forward_intermediates_agrees_with_the_other_forwards(name: str) -> None:
+    model = create(name).eval()
+    x = images(2, 3, 16)
+    with torch.no_grad():
+        final, intermediates = model.forward_intermediates(x)
+        torch.testing.assert_close(final, model.forward_features(x))
+        info = FeatureInfo(model.feature_info, len(model.feature_info))
+        assert [f.shape[1] for f in intermediates] == info.channels()
+        assert [16 // f.shape[-1] for f in intermediates] == info.reduction()
+        only = model.forward_intermediates(x, intermediates_only=True, output_fmt="NCHW")
+        torch.testing.assert_close(only, intermediates)
+        extractor = create(name, features_only=True, out_indices=tuple(range(len(intermediates)))).eval()
+        torch.testing.assert_close(extractor(x), intermediates)
+
+
+@pytest.mark.parametrize("stop_early", [False, True])
+def test_forward_intermediates_takes_indices(name: str, stop_early: bool) -> None:
+    model = create(name).eval()
+    x = images(1, 3, 8)
+    with torch.no_grad():
+        every = model.forward_intermediates(x, intermediates_only=True)
+        for indices, expected in ((2, every[-2:]), ([0], every[:1]), ([0, 1], every[:2]), ([-1], every[-1:])):
+            taken = model.forward_intermediates(x, indices=indices, stop_early=stop_early, intermediates_only=True)
+            torch.testing.assert_close(taken, expected)
+
+
+def test_forward_intermediates_rejects_other_layouts(name: str) -> None:
+    with pytest.raises(ValueError, match="NCHW"):
+        on_meta(name).forward_intermediates(torch.empty(1, 3, 8, 8, device="meta"), output_fmt="NLC")
+
+
+def test_prune_intermediate_layers_keeps_the_features(name: str) -> None:
+    model = create(name).eval()
+    x = images(1, 3, 8)
+    size = parameter_count(model)
+    with torch.no_grad():
+        for level in reversed(range(len(model.feature_info))):
+            expected = model.forward_intermediates(x, indices=[level], intermediates_only=True)
+            assert model.prune_intermediate_layers([level], prune_norm=True) == [level]
+            pruned = model.forward_intermediates(x, indices=[level], intermediates_only=True)
+            torch.testing.assert_close(pruned, expected)
+            assert model(x).shape[1] == model.num_features == model.feature_info[level]["num_chs"]
+            assert parameter_count(model) < size
+            size = parameter_count(model)
+    model.reset_classifier(3, "avg")
+    assert model(x).shape == (1, 3)
+
+
+def test_grad_checkpointing_gives_the_same_gradients(name: str) -> None:
+    model = create(name).train()
+    grads = []
+    for enable in (False, True):
+        model.zero_grad()
+        model.set_grad_checkpointing(enable)
+        model(images(2, 3, 8)).square().mean().backward()
+        grads.append({n: p.grad for n, p in model.named_parameters()})
+    torch.testing.assert_close(grads[1], grads[0])
+    model.forward_intermediates(images(2, 3, 8))[0].mean().backward()
+
+
+def test_saved_weights_load_through_timm(name: str, tmp_path: Path) -> None:
+    model = create(name, num_classes=5).eval()
+    save_for_hf(model, tmp_path, safe_serialization=True)
+    weights = tmp_path / "model.safetensors"
+    by_file = timm.create_model(name, num_classes=5, checkpoint_path=str(weights)).eval()
+    by_folder = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
+    assert load_file(weights).keys() == model.state_dict().keys()
+    x = images(1, 3, 8)
+    with torch.no_grad():
+        assert by_file(x).equal(model(x))
+        assert by_folder(x).equal(model(x))
+
+
+def test_saved_weights_adapt_to_other_channels_and_classes(name: str, tmp_path: Path) -> None:
+    save_for_hf(create(name), tmp_path, safe_serialization=True)
+    model = timm.create_model(f"local-dir:{tmp_path}", pretrained=True, in_chans=1, num_classes=3).eval()
+    with torch.no_grad():
+        assert model(images(1, 1, 8)).shape == (1, 3)
+
+
+def test_pretrained_without_weights_is_an_error(name: str) -> None:
+    if timm.models.is_model_pretrained(name):
+        pytest.skip(f"{name} has published weights")
+    with pytest.raises(RuntimeError, match="No pretrained weights exist"):
+        on_meta(name, pretrained=True)
+
+
+@pytest.mark.parametrize("coarse", [False, True])
+def test_group_matcher_places_every_parameter(name: str, coarse: bool) -> None:
+    model = on_meta(name)
+    names = [n for n, _ in model.named_parameters()]
+    group = group_parameters(model, model.group_matcher(coarse=coarse), reverse=True)
+    assert sorted(group) == sorted(names)
+    order = [group[n] for n in names]
+    assert order == sorted(order)
+    assert order[0] == 0
+    classifier = model.default_cfg["classifier"]
+    assert {n for n in names if group[n] == order[-1]} == {f"{classifier}.weight", f"{classifier}.bias"}
+
+
+def test_weight_decay_spares_biases_and_norms(name: str) -> None:
+    model = on_meta(name)
+    spared, decayed = param_groups_weight_decay(model, weight_decay=5e-4)
+    assert (spared["weight_decay"], decayed["weight_decay"]) == (0.0, 5e-4)
+    weights = [m.weight for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    assert {id(p) for p in decayed["params"]} == {id(p) for p in weights}
+    assert len(spared["params"]) + len(weights) == len(list(model.parameters()))
+
+
+def test_channels_last_gives_the_same_logits(name: str) -> None:
+    model = create(name).eval()
+    x = images(2, 3, 8)
+    with torch.no_grad():
+        expected = model(x)
+        model.to(memory_format=torch.channels_last)
+        torch.testing.assert_close(model(x.to(memory_format=torch.channels_last)), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_bfloat16_autocast_trains(name: str) -> None:
+    model = create(name).train()
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model(images(2, 3, 8))
+    assert logits.dtype == torch.bfloat16
+    logits.float().square().mean().backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_compiles_without_graph_breaks(name: str) -> None:
+    if parameter_count(on_meta(name)) > HEAVY:
+        pytest.skip("tracing a heavy network takes too long; its class is compiled at a smaller size")
+    model = create(name).train()
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    x = images(2, 3, 8)
+    torch.testing.assert_close(compiled(x), model(x))
+
+
+def test_a_fresh_process_creates_the_model_after_the_import() -> None:
+    code = "import timm, faa_models; print(timm.create_model('wrn40_2', num_classes=10).num_classes)"
+    source = str(Path(faa_models.__file__).parents[1])
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": source},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout.strip() == "10", result.stderr
+
+
+def test_entry_point_leads_to_the_package() -> None:
+    try:
+        distribution = importlib.metadata.distribution("faa-models")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("faa-models is on the path but not installed, so it has no entry points")
+    points = distribution.entry_points.select(group="faa.models")
+    assert [point.load() for point in points] == [faa_models]
+    assert faa_models.__version__ == distribution.version
