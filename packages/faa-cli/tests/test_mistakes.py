@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 MISTAKES = [
-    (("train", "--epochs", "many"), "'many'"),
+    (("train", "--epochs", "many"), "'--epochs'"),
     (("train", "--epochs", 0), "--epochs"),
     (("train", "--lr", "-1"), "--lr"),
     (("train", "--lr", "nan"), "--lr"),

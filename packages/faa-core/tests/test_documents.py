@@ -1,7 +1,5 @@
 """Policy documents: reading, writing, the schema, and what each error says."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 import json
 from importlib.resources import files
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Errors: what they say, and that they survive a trip between processes."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 import pickle  # noqa: TID251 process pools pickle the errors of their workers
 from importlib.metadata import version
 

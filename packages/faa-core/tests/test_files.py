@@ -1,7 +1,5 @@
 """Atomic writing: all or nothing, nothing left behind, and permissions like any other file's."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 import os
 from collections.abc import Iterator
 from pathlib import Path

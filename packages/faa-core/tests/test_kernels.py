@@ -1,7 +1,5 @@
 """The pixels of each kernel against arithmetic in numpy: directions, factors, thresholds, bits, squares, fills."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 import math
 from collections.abc import Callable
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The table of operations: every row on every kind of image, its axis, and how strength follows λ."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Entry points: listing, loading, duplicates and broken plugins, with throw-away distributions."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 import json
 import sys
 from collections.abc import Callable
@@ -86,9 +84,19 @@ def test_a_name_offered_twice_names_both(install: Install) -> None:
         plugins.load("faa.test-group", "same", kind="thing")
     assert "throwaway-d" in str(raised.value)
     assert "throwaway-e" in str(raised.value)
-    with pytest.raises(FaaError, match="offered twice"):
-        plugins.names("faa.test-group")
-    assert ["throwaway-d", "throwaway-e"] == sorted(entry.distribution for entry in plugins.status("faa.test-group"))
+    assert ["same"] == plugins.names("faa.test-group")
+    report = plugins.status("faa.test-group")
+    assert ["throwaway-d", "throwaway-e"] == sorted(entry.distribution for entry in report)
+    assert {"the name is offered twice"} == {entry.error for entry in report}
+
+
+def test_a_clash_spares_the_other_names(install: Install) -> None:
+    """Who uses another name of the group is not stopped by two strangers' quarrel."""
+    for name in ("throwaway-f", "throwaway-g"):
+        module = name.replace("-", "_")
+        entries = {"same": f"{module}:X", name: f"{module}:X"}
+        install(name, group="faa.test-group", entries=entries, modules={module: "X = 1"})
+    assert 1 == plugins.load("faa.test-group", "throwaway-f", kind="thing")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Policies: what is drawn for an image, how often, and what the draw depends on."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 import math
 from collections import Counter
 from collections.abc import Callable

@@ -6,8 +6,6 @@ numbers meant, and at torchvision's own numbers up to what that hair explains. A
 are equally likely: sets of two are compared.
 """
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 from collections.abc import Callable
 
 import numpy as np

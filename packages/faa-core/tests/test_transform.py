@@ -1,7 +1,5 @@
 """A policy as a torchvision v2 transform: what it takes, keeps, refuses and draws."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 import pickle  # noqa: TID251 a DataLoader that starts its workers afresh pickles the transform
 import subprocess
 import sys

@@ -165,6 +165,21 @@ def test_raw_features_leave_the_final_norm_alone() -> None:
     assert model.norm[0].num_batches_tracked == 0
 
 
+def test_stop_early_skips_the_later_stages() -> None:
+    model = WideResNet(10, 1).train()
+    final, (feature,) = model.forward_intermediates(images(), indices=[1], stop_early=True)
+    assert final.equal(feature)
+    counts = [model.stages[stage][0].bn1.num_batches_tracked.item() for stage in range(3)]
+    assert counts == [1, 0, 0]
+
+
+def test_pruning_before_the_last_level_drops_norm_and_head() -> None:
+    model = randomised(WideResNet(10, 1)).eval()
+    expected = model.stages[0](model.stem(images()))
+    assert model.prune_intermediate_layers([1], prune_norm=False, prune_head=False) == [1]
+    assert model(images()).equal(expected)
+
+
 def test_pruning_at_the_last_level_may_keep_norm_and_head() -> None:
     model = randomised(WideResNet(10, 1)).eval()
     expected = model(images())

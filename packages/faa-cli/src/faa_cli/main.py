@@ -52,12 +52,12 @@ def _show_version(asked: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
+    *,
+    version: Annotated[  # noqa: ARG001 its callback shows it
+        bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version)
+    ] = False,
 ) -> None:
     """Learned augmentation policies for image classifiers: find one for your data, train with it, compare it."""
-    if version:
-        typer.echo(f"faa {__version__}")
-        raise typer.Exit
 
 
 def main() -> None:

@@ -44,7 +44,12 @@ def load(group: str, name: str, *, kind: str, hint: str = "") -> Any:
     entries = _entries(group)
     if name not in entries:
         raise UnknownNameError(kind, name, entries, hint=hint)
-    entry = entries[name]
+    entry, *others = entries[name]
+    if others:
+        raise FaaError(
+            f"'{name}' of group {group} is offered twice: by {_origin(entry)} and by {_origin(others[0])}. "
+            "Uninstall one of them."
+        )
     try:
         return entry.load()
     except Exception as error:
@@ -61,27 +66,27 @@ def load_all(group: str) -> dict[str, Any]:
 
 def status(group: str) -> list[PluginStatus]:
     """Return each plugin of a group with the error it fails with, if any; never raises for a broken plugin."""
-    return [_status(entry) for entry in sorted(entry_points(group=group), key=lambda entry: entry.name)]
+    return [
+        _status(entry, clashes=len(entries) > 1)
+        for _name, entries in sorted(_entries(group).items())
+        for entry in entries
+    ]
 
 
-def _entries(group: str) -> dict[str, EntryPoint]:
-    found: dict[str, EntryPoint] = {}
+def _entries(group: str) -> dict[str, list[EntryPoint]]:
+    """Return the entry points of each name: one, unless distributions clash."""
+    found: dict[str, dict[tuple[str, str], EntryPoint]] = {}
     for entry in entry_points(group=group):
-        other = found.setdefault(entry.name, entry)
-        if (other.value, _origin(other)) != (entry.value, _origin(entry)):
-            raise FaaError(
-                f"'{entry.name}' of group {group} is offered twice: by {_origin(other)} and by {_origin(entry)}. "
-                "Uninstall one of them."
-            )
-    return found
+        found.setdefault(entry.name, {})[entry.value, _origin(entry)] = entry
+    return {name: list(entries.values()) for name, entries in found.items()}
 
 
 def _origin(entry: EntryPoint) -> str:
     return entry.dist.name if entry.dist else entry.value
 
 
-def _status(entry: EntryPoint) -> PluginStatus:
-    error = None
+def _status(entry: EntryPoint, *, clashes: bool) -> PluginStatus:
+    error = "the name is offered twice" if clashes else None
     try:
         entry.load()
     except Exception as failure:  # noqa: BLE001 a plugin can fail in any way; the report is the point

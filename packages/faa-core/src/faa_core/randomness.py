@@ -16,7 +16,9 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 def key_of(*parts: int | str) -> int:
     """Return a 64-bit key for a tuple of integers and words, such as ``("policy", seed, epoch)``."""
-    digest = hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(
+        json.dumps([part if isinstance(part, str) else int(part) for part in parts]).encode(), digest_size=8
+    ).digest()
     return int.from_bytes(digest, "little")
 
 

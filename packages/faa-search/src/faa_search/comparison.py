@@ -16,6 +16,7 @@ from faa_search.progress import Reporter, Silent
 from faa_search.training import TrainConfig, make_accelerator, train
 
 LEVEL = 0.05
+EQUAL = 1e-9  # percentage points; far below one image of any test split, above rounding
 
 Verdict = Literal["better", "worse", "no significant difference"]
 
@@ -90,8 +91,10 @@ def compare_policies(
         accelerator: Processes and device.
 
     Raises:
-        FaaError: If a training run does, or there is no test split.
+        FaaError: If a training run does, there is no test split, or the seeds are too few.
     """
+    if len(seeds) < 2 or len(set(seeds)) < len(seeds):
+        raise FaaError(f"A comparison needs at least two seeds, each once; given {list(seeds)}.")
     shown: Reporter = reporter or Silent()
     device = accelerator or make_accelerator(config.device)
     errors: dict[str, list[float]] = {name: [] for name in policies}
@@ -153,8 +156,8 @@ def _mean_and_reach(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tup
 
 def _p_value(gap: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
     """Return the two-sided p of the paired t-test that the mean gap is zero."""
-    if np.ptp(gap) == 0:  # equal gaps leave the statistic undefined
-        return 1.0 if gap[0] == 0 else 0.0
+    if np.ptp(gap) < EQUAL:  # equal gaps leave the statistic undefined
+        return 1.0 if abs(gap[0]) < EQUAL else 0.0
     return float(stats.ttest_1samp(gap, 0.0).pvalue)
 
 

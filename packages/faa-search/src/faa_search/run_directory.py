@@ -22,6 +22,7 @@ PACKAGES = (
     "faa-core", "faa-models", "faa-search", "faa-cli", "torch", "torchvision", "timm", "accelerate", "hyperopt",
     "numpy", "pillow", "scikit-learn", "safetensors",
 )  # fmt: skip
+OURS_FIRST = (".lock", "environment.json")  # a run killed at its start left no more than these
 CHANGEABLE = frozenset({"workers"})  # settings that change no result, so a run may be resumed with others
 
 
@@ -50,6 +51,8 @@ def run_directory(output: Path, command: str, config: Settings, *, main_process:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise FaaError(f"Another process is using '{output}'; wait for it, or choose another --output.") from error
+    except OSError as error:
+        raise FaaError(f"The output directory '{output}' cannot be written to: {error}") from error
     try:
         _claim(output, {"command": command, **config.model_dump(mode="json")})
         yield output
@@ -108,7 +111,7 @@ def _claim(output: Path, settings: dict[str, Any]) -> None:
                 "repeat the command as it was to resume."
             )
         return
-    strangers = sorted(child.name for child in output.iterdir() if child.name != ".lock")
+    strangers = sorted(child.name for child in output.iterdir() if child.name not in OURS_FIRST)
     if strangers:
         raise FaaError(f"'{output}' is not empty ('{strangers[0]}') and no run directory; choose another --output.")
     write_text(output / "environment.json", json.dumps(environment(), indent=1) + "\n")

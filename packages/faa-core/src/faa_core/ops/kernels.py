@@ -100,8 +100,8 @@ def solarize(image: PILImage, threshold: float, _canvas: Canvas) -> PILImage:
 
 
 def posterize(image: PILImage, bits: float, _canvas: Canvas) -> PILImage:
-    """Keep the high ``int(bits)`` bits, 0…8; 0 bits is black (Pillow up to 12 agrees, later ones refuse)."""
-    mask = 0xFF & ~(0xFF >> int(bits))
+    """Keep the high ``int(bits)`` bits, 0…8 (others are cut to that); 0 is black, which Pillow refuses from 13 on."""
+    mask = 0xFF & ~(0xFF >> min(8, max(0, int(bits))))
     return image.point([value & mask for value in range(256)] * len(image.getbands()))
 
 

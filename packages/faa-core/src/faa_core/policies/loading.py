@@ -55,7 +55,7 @@ def parse_policy(text: str, *, source: str) -> Policy:
             f'{source} is no policy document: it must be an object with "kind": "sub-policies" or "parametric".'
         )
     try:
-        return TypeAdapter[Policy](Document).validate_python(fields)
+        return TypeAdapter[Policy](Document).validate_json(text, strict=True)
     except ValidationError as error:
         raise FaaError(f"{source} is no valid policy: {'; '.join(_faults(error))}.") from error
     except FaaError as error:

@@ -44,7 +44,7 @@ class Policy(BaseModel):
     into operations with their arguments; the same numbers always give the same pixels.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Literal["faa-policy/1"] = Field(
         default="faa-policy/1", alias="schema", description="Version of the format."

@@ -1,5 +1,7 @@
 """Arrays on disk: one ``.npz`` with ``images`` and ``labels``, and perhaps ``test_images`` and ``test_labels``."""
 
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +45,9 @@ def _read(path: Path) -> dict[str, NDArray[np.generic]]:
     if not path.is_file():
         raise FaaError(f"There is no file '{path}'.")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, AttributeError) as error:
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise FaaError(f"'{path}' cannot be read as .npz: {error}. {LAYOUT}") from error
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 from PIL.Image import Image as PILImage
 from timm.data import create_dataset
+from torchvision.datasets import SVHN
 
 from faa_core import FaaError
 from faa_search.data.source import DecodedSource, ImageFiles
@@ -120,17 +121,19 @@ def _hub_features(request: DatasetRequest) -> tuple[str, str, list[str]]:
 
     name = request.name.removeprefix("hfds/")
     try:
-        info = datasets.load_dataset_builder(name, cache_dir=request.data_dir).info
+        builder = datasets.load_dataset_builder(name, cache_dir=request.data_dir)
+        if builder.info.features is None or builder.info.splits is None:  # not all data sets say before they are read
+            builder.download_and_prepare()
     except Exception as error:
         raise FaaError(f"The data set '{request.name}' cannot be opened: {type(error).__name__}: {error}") from error
-    features = dict(info.features or {})
+    features = dict(builder.info.features or {})
     images = [key for key, feature in features.items() if isinstance(feature, datasets.Image)]
     labels = [key for key, feature in features.items() if isinstance(feature, datasets.ClassLabel)]
     if not images or not labels:
         raise FaaError(
             f"'{request.name}' needs a column of images and one of class labels; it has {sorted(features) or 'none'}."
         )
-    return images[0], labels[0], list(info.splits or {})
+    return images[0], labels[0], list(builder.info.splits or {})
 
 
 def _open_folder(request: DatasetRequest) -> Splits:
@@ -142,8 +145,8 @@ def _open_folder(request: DatasetRequest) -> Splits:
             f"No data set is called '{request.name}' and there is no folder '{root}'. Give digits, torch/NAME, "
             "hfds/OWNER/NAME, a .npz file, or a folder with one sub-folder of images per class."
         )
-    train_folder = _sub_folder(root, (request.train_split,) if request.train_split else TRAIN_FOLDERS)
-    test_folder = _sub_folder(root, (request.test_split,) if request.test_split else TEST_FOLDERS)
+    train_folder = _sub_folder(root, request.train_split, TRAIN_FOLDERS)
+    test_folder = _sub_folder(root, request.test_split, TEST_FOLDERS)
     if test_folder is not None and train_folder is None:
         raise FaaError(f"'{root}' has a folder '{test_folder.name}' but no folder 'train' beside it.")
     train = _folder_reader(train_folder or root)
@@ -170,12 +173,18 @@ def _folder_reader(folder: Path, classes: dict[str, int] | None = None) -> Any:
     return reader
 
 
-def _sub_folder(root: Path, names: tuple[str, ...]) -> Path | None:
+def _sub_folder(root: Path, asked: str | None, usual: tuple[str, ...]) -> Path | None:
+    """Return the folder of the split that was asked for, or the first of the usual ones that is there."""
+    if asked is not None and not (root / asked).is_dir():
+        raise FaaError(f"'{root}' has no folder '{asked}' for the split of that name.")
+    names = usual if asked is None else (asked,)
     return next((root / name for name in names if (root / name).is_dir()), None)
 
 
 def _create(request: DatasetRequest, split: str, **kwargs: Any) -> Any:
     try:
+        if request.name == "torch/svhn":  # torchvision's, which timm does not offer
+            return SVHN(request.data_dir, split if split in ("train", "extra") else "test", download=request.download)
         return create_dataset(
             request.name, root=request.data_dir, split=split, download=request.download, search_split=False, **kwargs
         )

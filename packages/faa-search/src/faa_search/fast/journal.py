@@ -72,5 +72,6 @@ class Journal:
             return Trial(**json.loads(line))
         except (ValueError, TypeError) as error:
             raise FaaError(
-                f"Line {number} of '{self.path}' is no trial: {error}. Remove that line to score it again."
+                f"Line {number} of '{self.path}' is no trial: {error}. Remove it and all lines after it "
+                "to score them again."
             ) from error

@@ -1,0 +1,54 @@
+"""Running the command line as its user does: in a process of its own, in an empty directory."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Faa = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What the processes see: one thread, no Hub, warnings as errors where they are ours."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
+
+
+@pytest.fixture
+def faa(tmp_path: Path, environment: dict[str, str]) -> Faa:
+    """Run `faa ARGUMENTS`; it must succeed unless `check=False`."""
+
+    def run(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "faa_cli", *map(str, arguments)]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 or not check, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Return the folder of image sets that are not part of the repository."""
+    folder = os.environ.get("FAA_TEST_DATA")
+    if folder is None or not Path(folder).is_dir():
+        pytest.skip("FAA_TEST_DATA names no folder with image sets")
+    return Path(folder)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Return a folder of small pictures of two classes that can be told apart."""
+    generator = np.random.default_rng(0)
+    for label, name in enumerate(("bright", "dark")):
+        folder = tmp_path / "photos" / name
+        folder.mkdir(parents=True)
+        for number in range(20):
+            pixels = generator.integers(0, 100, (72, 96, 3)) + (1 - label) * 120
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number}.jpg")
+    return tmp_path / "photos"

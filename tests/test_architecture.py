@@ -1,0 +1,56 @@
+"""The shape of the repository holds."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("faa-core", "faa-models", "faa-search", "faa-cli")
+SOURCES = sorted(ROOT.glob("packages/*/src/**/*.py"))
+
+
+def test_packages_depend_downwards_only(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), cache_dir=None) == 0
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_package_stands_alone(package):
+    folder = ROOT / "packages" / package
+    for name in ("README.md", "CHANGELOG.md", "LICENSE", f"src/{package.replace('-', '_')}/py.typed"):
+        assert (folder / name).is_file()
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    assert f"## {project['version']}" in (folder / "CHANGELOG.md").read_text()
+    for requirement in project["dependencies"]:
+        assert ">=" in requirement  # a tested floor
+        assert "==" not in requirement
+        if requirement.startswith("faa-"):
+            assert re.search(r">=\d+\.\d+,<", requirement)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "packages")))
+def test_files_and_functions_are_short(path):
+    text = path.read_text()
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    lengths = [node.end_lineno - node.lineno + 1 for node in ast.walk(ast.parse(text)) if isinstance(node, functions)]
+    assert len(text.splitlines()) <= 300
+    assert max(lengths, default=0) <= 60
+
+
+def test_nothing_is_unpickled():
+    for path in SOURCES:
+        text = path.read_text()
+        assert "torch.load" not in text
+        assert "import pickle" not in text
+        assert "allow_pickle=True" not in text
+
+
+def test_the_readme_has_the_two_commands_and_ci_calls_the_second():
+    readme = (ROOT / "README.md").read_text()
+    assert "pip install nox && nox -s quickstart" in readme
+    assert "pip install nox && nox -s tests" in readme
+    assert re.search(r"^pip install (--quiet )?nox && nox -s tests", (ROOT / ".ci/run").read_text(), re.MULTILINE)

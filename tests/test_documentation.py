@@ -1,0 +1,86 @@
+"""Every command in the documentation runs, and every Python example does, in an empty directory.
+
+Commands that would take long run on a smaller budget: flags win over recipes.
+"""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [
+    path
+    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("packages/*/README.md")])
+    if "```" in path.read_text()
+]
+SMALL = {
+    "search": ["--epochs", "1", "--folds", "2", "--width", "1", "--depth", "2", "--top", "1"],
+    "train": ["--epochs", "1"],
+}
+SET_UP = ("pip ", "nox ", "python -m venv", "accelerate ", "ACCELERATE")  # install or start what other tests start
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_documented_commands_run(path, faa, photos, tmp_path):
+    commands = [line for block in blocks(path, "console") for line in block.splitlines() if line.strip()]
+    (tmp_path / "settings.yaml").write_text("lr: 0.02\n")
+    for command in commands:
+        if command.startswith(SET_UP):
+            continue
+        words = shlex.split(command, comments=True)
+        assert words[0] == "faa", command
+        faa(*words[1:], *SMALL.get(words[1], []))
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if blocks(path, "python")], ids=name)
+def test_documented_python_runs(path, tmp_path, environment):
+    code = "\n".join(blocks(path, "python"))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_commands_in_recipes_run(faa, tmp_path):
+    """The commands in the headers of recipes, on a few images in place of the data sets."""
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+    labels = np.arange(40) % 10
+    np.savez(tmp_path / "few.npz", images=pixels, labels=labels, test_images=pixels, test_labels=labels)
+    for recipe in sorted((ROOT / "packages/faa-search/src/faa_search/recipes").glob("*/*.yaml")):
+        text = re.search(r"^# Command: (.*)$", recipe.read_text(), re.MULTILINE)
+        assert text is not None, recipe
+        for number, command in enumerate(re.split(r"; |, then ", text.group(1))):
+            words = shlex.split(command.replace("DIR", ".").replace("POLICY", "none"))
+            run = str(tmp_path / f"{recipe.stem}-{number}")
+            words = [word.replace("RUN/", f"{tmp_path}/{recipe.stem}-0/") for word in words]
+            heavy = ["--model", "wrn16_1"] if recipe.stem == "wrn28_10" else []
+            data = ["--dataset", "few.npz", "--train-subset", "20", "--batch-size", "10", "--no-amp"]
+            faa(*words[1:], *SMALL[words[1]], *data, *heavy, "--output", run)
+
+
+def test_the_quickstart_runs_and_says_what_it_found(tmp_path, environment):
+    script = shutil.copy(ROOT / "examples/quickstart.py", tmp_path)
+    arguments = ["--seeds", "2", "--epochs", "1", "--depth", "2"]
+    done = subprocess.run(
+        [sys.executable, script, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for policy in ("none", "uniform-random", "found"):
+        assert re.search(rf"^{policy} +\d", done.stdout, re.MULTILINE)
+    assert len(re.findall(r"against .*: (better|worse|no significant difference)", done.stdout)) == 3
+    for picture in ("policy.png", "comparison.png"):
+        assert (tmp_path / "quickstart" / picture).read_bytes().startswith(b"\x89PNG")
