@@ -22,9 +22,7 @@ def launched(tmp_path, environment, *arguments: str) -> subprocess.CompletedProc
 
 def test_two_processes_train_as_one_with_the_whole_batch(faa, tmp_path, environment):
     """The model has no batch norm, which would see half of the batch in each process."""
-    model = (
-        ["--model", "convmixer_768_32"] if False else ["--model", "test_vit", "--img-size", "160"]
-    )  # norms per image
+    model = ["--model", "test_vit", "--img-size", "160"]
     two = launched(tmp_path, environment, "train", *TINY, *model, "--batch-size", "10", "--output", "two")
     assert two.returncode == 0, two.stderr
     faa("train", *TINY, *model, "--batch-size", "20", "--output", "one")

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from faa_core import Policy
+
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
     path
@@ -48,6 +50,7 @@ def test_documented_commands_run(path, faa, photos, tmp_path):
 
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if blocks(path, "python")], ids=name)
 def test_documented_python_runs(path, tmp_path, environment):
+    Policy.load("trivialaugment").save(tmp_path / "my-policy.json")
     code = "\n".join(blocks(path, "python"))
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
@@ -66,9 +69,9 @@ def test_commands_in_recipes_run(faa, tmp_path):
         for number, command in enumerate(re.split(r"; |, then ", text.group(1))):
             words = shlex.split(command.replace("DIR", ".").replace("POLICY", "none"))
             run = str(tmp_path / f"{recipe.stem}-{number}")
-            words = [word.replace("RUN/", f"{tmp_path}/{recipe.stem}-0/") for word in words]
+            words = [word.replace("RUN", f"{tmp_path}/{recipe.stem}-0") for word in words]
             heavy = ["--model", "wrn16_1"] if recipe.stem == "wrn28_10" else []
-            data = ["--dataset", "few.npz", "--train-subset", "20", "--batch-size", "10", "--no-amp"]
+            data = ["--dataset", "few.npz", "--train-subset", "40", "--batch-size", "20", "--no-amp"]
             faa(*words[1:], *SMALL[words[1]], *data, *heavy, "--output", run)
 
 
