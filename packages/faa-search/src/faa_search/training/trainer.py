@@ -45,7 +45,8 @@ class Trainer:
         right = torch.zeros((), dtype=torch.int64, device=self.network.device)
         images = 0
         # Dropout and its like draw from torch's generator: keyed here, so that a resumed epoch draws the same.
-        with torch_seeded(seed_of("layers", self.config.seed, epoch, self.accelerator.process_index)):
+        seed = seed_of("layers", self.config.seed, epoch, self.accelerator.process_index)
+        with torch_seeded(seed, device=self.network.device):
             for step, batch in enumerate(islice(batches, self.steps_per_epoch)):
                 loss, batch_right = self._step(batch, epoch * self.steps_per_epoch + step)
                 loss_sum += loss * len(batch[1])
