@@ -1,7 +1,5 @@
 """Data in memory: the embedded digits, and ``.npz`` files with every way they can be wrong."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +33,15 @@ def opened(path: Path) -> Splits:
 def fault(path: Path, *, test: bool = False) -> str:
     """Return what opening a bad file says."""
     with pytest.raises(FaaError) as raised:
-        splits = opened(path)
-        if test:
-            assert splits.open_test is not None
-            splits.open_test()
+        _open_all(path, test=test)
     return str(raised.value)
+
+
+def _open_all(path: Path, *, test: bool) -> None:
+    splits = opened(path)
+    if test:
+        assert splits.open_test is not None
+        splits.open_test()
 
 
 def test_digits_are_797_and_1000_scans_of_ten_classes() -> None:
@@ -49,7 +51,9 @@ def test_digits_are_797_and_1000_scans_of_ten_classes() -> None:
     test = splits.open_test()
     assert (797, 1000) == (len(splits.train), len(test))
     assert tuple("0123456789") == splits.train.class_names == test.class_names
-    assert np.array_equal(np.bincount(load_digits().target), np.bincount(splits.train.labels) + np.bincount(test.labels))
+    assert np.array_equal(
+        np.bincount(load_digits().target), np.bincount(splits.train.labels) + np.bincount(test.labels)
+    )
     assert np.abs(np.bincount(splits.train.labels) / 797 - np.bincount(test.labels) / 1000).max() < 0.002
     assert 8 == splits.native_size
 

@@ -1,7 +1,5 @@
 """Fitting a network: it learns, it resumes to the bit, and it keeps its best."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 import csv
 import json
 from collections.abc import Callable
@@ -22,7 +20,7 @@ from faa_search.config import TrainConfig
 from faa_search.data import ArraySource, DatasetRequest
 from faa_search.data.digits import open_digits
 from faa_search.progress import Silent
-from faa_search.training import Baseline, FitJob, Metrics, Network, View, fit, fitting
+from faa_search.training import Baseline, FitJob, Metrics, Network, View, fit
 from faa_search.training.checkpoint import Progress
 from faa_search.training.fitting import save_model
 from faa_search.training.models import ModelInput, make_model
@@ -35,7 +33,9 @@ SETTINGS: dict[str, Any] = {"epochs": 4, "batch_size": 8, "device": "cpu"}
 def job(tmp_path: Path, noise: Noise, expected: ModelInput) -> FitJob:
     """Return a job on 20 augmented images."""
     view = View(source=noise(20), size=8, policy=Policy.load("trivialaugment"), baseline=Baseline(pad=1, hflip=0.5))
-    return at(FitJob(view=view, expected=expected, directory=tmp_path, summary=tmp_path, what="Fitting", seed=0), tmp_path)
+    return at(
+        FitJob(view=view, expected=expected, directory=tmp_path, summary=tmp_path, what="Fitting", seed=0), tmp_path
+    )
 
 
 def at(job: FitJob, root: Path) -> FitJob:
@@ -242,7 +242,7 @@ def test_a_stop_while_saving_leaves_the_epoch_before(
         with pytest.raises(interruption):
             fit(job, TrainConfig(**SETTINGS), accelerator, Silent())
     assert before == (job.directory / "state.safetensors").read_bytes()
-    assert ["config.json", "model.safetensors", "state.safetensors"] >= sorted(p.name for p in job.directory.iterdir())
+    assert ["state.safetensors"] == [path.name for path in job.directory.iterdir()]
     _network, progress = fit(job, TrainConfig(**SETTINGS), accelerator, Silent())
     assert 4 == progress.epochs_done
 
@@ -274,4 +274,3 @@ def test_saving_leaves_the_model_as_it_was(job: FitJob) -> None:
 def test_progress_begins_with_nothing() -> None:
     """A run that has not begun."""
     assert (0, (), None) == (Progress().epochs_done, Progress().history, Progress().best)
-    assert fitting.Progress is Progress

@@ -1,7 +1,5 @@
 """Data sets that timm names (``hfds/…``, ``torch/…``), streams, and the reduced sets; nothing is downloaded."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,9 +65,7 @@ def hub_folder(root: Path, *, header: str = "", **splits: datasets.Dataset) -> P
 @pytest.mark.parametrize("header", [HEADER, ""], ids=["described", "plain"])
 def test_hub_data_with_its_own_column_names(tmp_path: Path, header: str) -> None:
     """The columns are found by what they hold, whether or not the data set's card describes them."""
-    root = hub_folder(
-        tmp_path / "birds", header=header, train=pictures([0, 1, 1, 0]), test=pictures([1, 0], shade=100)
-    )
+    root = hub_folder(tmp_path / "birds", header=header, train=pictures([0, 1, 1, 0]), test=pictures([1, 0], shade=100))
     config = TrainConfig(dataset=f"hfds/{root}", data_dir=str(tmp_path / "cache"))
     data = open_data(config, model_size=32, note=print)
     assert [0, 1, 1, 0] == data.train.labels.tolist()

@@ -1,7 +1,5 @@
 """Image folders: their splits and classes, modes that become RGB, and files that cannot be read."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,10 +25,14 @@ def opened(root: Path, **settings: Any) -> OpenedData:
 def fault(root: Path, **settings: Any) -> str:
     """Return what opening a bad folder, and its test split, says."""
     with pytest.raises(FaaError) as raised:
-        data = opened(root, **settings)
-        assert data.open_test is not None
-        data.open_test()
+        _open_all(root, settings)
     return str(raised.value)
+
+
+def _open_all(root: Path, settings: dict[str, Any]) -> None:
+    data = opened(root, **settings)
+    assert data.open_test is not None
+    data.open_test()
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])

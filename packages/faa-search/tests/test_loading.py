@@ -1,15 +1,16 @@
 """In which order images are loaded, over epochs, views and processes."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faa_search.training.loading import OrderedBatches, Rank, ShuffledBatches, steps_per_epoch
+from faa_search.training.views import Key
+
+ALONE = Rank()
 
 
-def shuffled(images: int, batch_size: int, *, epochs: range = range(1), rank: Rank = Rank()) -> list[list[tuple]]:
+def shuffled(images: int, batch_size: int, *, epochs: range = range(1), rank: Rank = ALONE) -> list[list[Key]]:
     """Return all batches."""
     return list(ShuffledBatches(images, batch_size, epochs=epochs, seed=3, rank=rank))
 
@@ -66,9 +67,7 @@ def test_processes_share_what_one_would_see(images: int, batch_size: int, count:
 @settings(max_examples=100, deadline=None)
 def test_ordered_batches(images: int, batch_size: int, views: int, count: int) -> None:
     """Every image once per view, over all processes together, in order."""
-    orders = [
-        OrderedBatches(images, batch_size, views=views, rank=Rank(index=n, count=count)) for n in range(count)
-    ]
+    orders = [OrderedBatches(images, batch_size, views=views, rank=Rank(index=n, count=count)) for n in range(count)]
     keys = [[key for batch in order for key in batch] for order in orders]
     everything = [(view, index) for view in range(views) for index in range(images)]
     assert everything == sorted(key for part in keys for key in part)

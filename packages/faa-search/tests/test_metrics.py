@@ -1,7 +1,5 @@
 """Figures against scikit-learn's."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 import numpy as np
 import pytest
 import torch

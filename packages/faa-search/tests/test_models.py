@@ -1,7 +1,5 @@
 """Networks by name: what they take, and that seeds key their weights."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 from collections.abc import Callable
 
 import pytest

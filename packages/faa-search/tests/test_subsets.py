@@ -1,7 +1,5 @@
 """Which images: stratified subsets, and a test part where a data set has none."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -121,7 +119,7 @@ def test_no_images_and_one_class(tmp_path: Path) -> None:
     with pytest.raises(FaaError, match="has no training images"):
         opened(dataset=str(tmp_path / "none.npz"))
     np.savez(tmp_path / "one.npz", images=np.zeros((3, 4, 4, 3), dtype=np.uint8), labels=np.ones(3, dtype=int))
-    with pytest.raises(FaaError, match="All 3 training images of .* are of one class"):
+    with pytest.raises(FaaError, match=r"All 3 training images of .* are of one class"):
         opened(dataset=str(tmp_path / "one.npz"))
 
 

@@ -1,7 +1,5 @@
 """One training run from settings to a result, and evaluating what it left."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 import json
 import shutil
 from collections.abc import Callable
@@ -124,7 +122,7 @@ def test_another_policy_is_refused(tmp_path: Path, listener: Any, interruption: 
     with pytest.raises(interruption):
         train(config(policy=str(path)), tmp_path / "run", reporter=listener(stop_after=1))
     SubPolicies(name="mine", sub_policies=((Op(op="Rotate", p=0.5, magnitude=0.9),),)).save(path)
-    with pytest.raises(FaaError, match="The policy 'mine' is not the one .* was started with"):
+    with pytest.raises(FaaError, match=r"The policy 'mine' is not the one .* was started with"):
         train(config(policy=str(path)), tmp_path / "run")
     ROTATE.save(path)
     assert 3 == train(config(policy=str(path)), tmp_path / "run").train["epoch"]
@@ -138,9 +136,7 @@ def test_policies_change_the_training(tmp_path: Path) -> None:
     assert plain.train["train_loss"] != other.train["train_loss"]
 
 
-def test_the_best_epochs_weights_are_tested(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Any
-) -> None:
+def test_the_best_epochs_weights_are_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Any) -> None:
     """With a validation part the test error is of best/, as evaluating that checkpoint confirms."""
     result = train(config(val_fraction=0.3, epochs=4, lr=0.5), tmp_path / "run")
     evaluated = evaluate_checkpoint(tmp_path / "run", EvalConfig(img_size=8, device="cpu"), note=print)

@@ -1,7 +1,5 @@
 """What the network is shown: hand-computed pixels, the shares of random draws, and draws that depend on keys alone."""
 
-# ruff: noqa: SIM300 the expected value stands on the left
-
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -210,7 +208,7 @@ def test_a_view_travels_to_processes_that_are_not_forked(photos: DecodedSource) 
 def test_baseline_of_the_settings(
     noise: Noise, photos: DecodedSource, mode: str, *, in_memory: bool, crops: bool, pad: int
 ) -> None:
-    """auto pads images in memory and crops others; the fill is the normalisation's mean in 8 bits."""
+    """Mode auto pads images in memory and crops others; the fill is the normalisation's mean in 8 bits."""
     config = TrainConfig(train_crop_mode=mode, hflip=0.25, cutout=6)
     baseline = baseline_of(config, noise(3) if in_memory else photos, (0.4914, 0.5, 0.0))
     assert (crops, pad) == (baseline.resized_crop is not None, baseline.pad)

@@ -41,7 +41,15 @@ class DataConfig(Settings):
     )
 
 
-class FitConfig(Settings):
+class DeviceConfig(Settings):
+    """Where and how a network computes."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where to compute.")
+    amp: bool = Field(default=False, description="Compute in bfloat16 where it is safe.")
+    workers: Annotated[int, Field(ge=0)] = Field(default=0, description="Loader processes; they change no result.")
+
+
+class FitConfig(DeviceConfig):
     """How a network is fitted."""
 
     model: str = Field(default="wrn16_1", description="Any timm model; `faa model list` shows ours.")
@@ -64,7 +72,6 @@ class FitConfig(Settings):
     clip_grad: NonNegative = Field(default=5.0, description="Largest global gradient norm; 0 for no clipping.")
     model_ema: bool = Field(default=False, description="Keep and evaluate an average of the weights.")
     model_ema_decay: Share = Field(default=0.999, description="Decay of that average, per step.")
-    amp: bool = Field(default=False, description="Compute in bfloat16 where it is safe.")
     channels_last: bool = Field(default=True, description="Memory layout; the faster one nearly everywhere.")
     torchcompile: bool = Field(default=False, description="Compile the network; pays on long runs.")
     train_crop_mode: Literal["auto", "pad", "rrc", "none"] = Field(
@@ -78,8 +85,6 @@ class FitConfig(Settings):
     cutout: Annotated[int, Field(ge=0)] = Field(
         default=0, description="Side in pixels of the baseline cutout; 0: none."
     )
-    workers: Annotated[int, Field(ge=0)] = Field(default=0, description="Loader processes; they change no result.")
-    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where to compute.")
     seed: Annotated[int, Field(ge=0)] = Field(default=0, description="Keys every random draw.")
 
 
@@ -92,13 +97,10 @@ class TrainConfig(DataConfig, FitConfig):
     )
 
 
-class EvalConfig(DataConfig):
+class EvalConfig(DataConfig, DeviceConfig):
     """`faa eval`: which images, and how the network is applied."""
 
     split: Literal["test", "train"] = Field(default="test", description="Which images.")
-    amp: bool = Field(default=False, description="Compute in bfloat16 where it is safe.")
-    workers: Annotated[int, Field(ge=0)] = Field(default=0, description="Loader processes; they change no result.")
-    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where to compute.")
 
 
 class SearchConfig(DataConfig, FitConfig):

@@ -1,0 +1,151 @@
+"""Statistics of a comparison against scipy and by hand, and a small one end to end."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from accelerate import Accelerator
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from faa_core import FaaError, Policy
+from faa_search.comparison import Pair, compare_policies, holm, summarise
+from faa_search.config import TrainConfig
+
+ERRORS = {
+    "one": [5.0, 5.4, 4.9, 5.2, 5.1],
+    "two": [6.1, 6.2, 6.0, 6.4, 6.1],
+    "three": [5.1, 5.3, 5.0, 5.1, 5.2],
+}
+
+
+def pair(first: list[float], second: list[float]) -> Pair:
+    """Return the comparison of two policies."""
+    (only,) = summarise({"first": first, "second": second}).pairs
+    return only
+
+
+def test_means_and_their_intervals() -> None:
+    """Student's t over the seeds, as scipy has it."""
+    for shown in summarise(ERRORS).policies:
+        values = ERRORS[shown.name]
+        low, high = stats.t.interval(0.95, 4, loc=np.mean(values), scale=stats.sem(values))
+        assert tuple(values) == shown.errors
+        assert (np.mean(values), low, high) == pytest.approx((shown.mean, shown.low, shown.high))
+
+
+def test_pairs_are_paired_by_seed() -> None:
+    """Unadjusted p and interval are those of scipy's paired test; every pair once, the first minus the second."""
+    pairs = summarise(ERRORS).pairs
+    assert [("one", "two"), ("one", "three"), ("two", "three")] == [(row.first, row.second) for row in pairs]
+    tests = [stats.ttest_rel(ERRORS[row.first], ERRORS[row.second]) for row in pairs]
+    assert holm([test.pvalue for test in tests]) == pytest.approx([row.p for row in pairs])
+    for row, test in zip(pairs, tests, strict=True):
+        interval = test.confidence_interval(0.95)
+        assert np.mean(ERRORS[row.first]) - np.mean(ERRORS[row.second]) == pytest.approx(row.difference)
+        assert (interval.low, interval.high) == pytest.approx((row.low, row.high))
+
+
+def test_verdicts() -> None:
+    """Fewer errors are better; what could be luck is no difference."""
+    verdicts = {(row.first, row.second): row.verdict for row in summarise(ERRORS).pairs}
+    assert {
+        ("one", "two"): "better",
+        ("one", "three"): "no significant difference",
+        ("two", "three"): "worse",
+    } == verdicts
+
+
+def test_pairing_finds_what_seeds_would_hide() -> None:
+    """Seeds differ by points, the policies always by half a point: paired it shows, unpaired it would not."""
+    first = [3.0, 5.0, 9.0, 7.0]
+    second = [3.5, 5.6, 9.4, 7.5]
+    assert 0.05 < stats.ttest_ind(first, second).pvalue
+    assert "better" == pair(first, second).verdict
+    assert "worse" == pair(second, first).verdict
+
+
+def test_holm_by_hand() -> None:
+    """The smallest times n, the next times n − 1 …, never falling, never above 1; in the order given."""
+    assert [0.03, 0.04, 0.04] == pytest.approx(holm([0.01, 0.04, 0.02]))
+    assert [0.04, 0.06, 0.06, 0.06] == pytest.approx(holm([0.01, 0.04, 0.03, 0.02]))
+    assert [1.0, 1.0] == holm([0.9, 0.6])
+    assert [0.2] == holm([0.2])
+    assert [] == holm([])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_holm_is_between_none_and_bonferroni(p_values: list[float]) -> None:
+    """No p gets smaller, none more than n times larger, and their order stays."""
+    adjusted = holm(p_values)
+    for p, new in zip(p_values, adjusted, strict=True):
+        assert p <= new <= min(1.0, len(p_values) * p) + 1e-12
+    order = np.argsort(p_values, kind="stable")
+    assert sorted(adjusted) == [adjusted[position] for position in order]
+
+
+def test_many_policies_need_more_evidence() -> None:
+    """What is significant alone need not be among ten policies."""
+    first, second = [5.0, 5.1, 5.2, 4.9], [5.2, 5.25, 5.3, 5.22]
+    assert "better" == pair(first, second).verdict
+    rng = np.random.default_rng(0)
+    others = {f"other {number}": (5 + rng.normal(size=4)).tolist() for number in range(8)}
+    rows = summarise({"first": first, "second": second} | others).pairs
+    assert "no significant difference" == rows[0].verdict
+
+
+def test_equal_errors() -> None:
+    """The same networks, the same errors: no difference, p = 1."""
+    row = pair([5.0, 6.0, 7.0], [5.0, 6.0, 7.0])
+    assert (0.0, 0.0, 0.0, 1.0, "no significant difference") == (row.difference, row.low, row.high, row.p, row.verdict)
+
+
+def test_equal_gaps() -> None:
+    """A gap that is the same for every seed, but for rounding, is certain."""
+    first = [100 * (1 - share) for share in (0.95, 0.94, 0.871)]
+    second = [100 * (1 - share) for share in (0.949, 0.939, 0.87)]
+    row = pair(first, second)
+    assert (0.0, "better") == (row.p, row.verdict)
+    assert -0.1 == pytest.approx(row.difference)
+    assert "worse" == pair(second, first).verdict
+
+
+@pytest.fixture
+def tiny() -> TrainConfig:
+    """Return a training run of a fraction of a second."""
+    settings: dict[str, Any] = {"train_subset": 40, "img_size": 8, "batch_size": 20, "epochs": 1, "device": "cpu"}
+    return TrainConfig(**settings)
+
+
+def test_a_comparison_end_to_end(tmp_path: Path, tiny: TrainConfig, accelerator: Accelerator, listener: Any) -> None:
+    """Every policy with every seed; the same call again only reads."""
+    policies = {"none": Policy.load("none"), "ta": Policy.load("trivialaugment")}
+    told = listener()
+    result = compare_policies(tiny, policies, tmp_path, seeds=[0, 3], reporter=told, accelerator=accelerator)
+    assert ["none-0", "none-3", "ta-0", "ta-3"] == sorted(path.name for path in tmp_path.iterdir())
+    assert (["none", "ta"], 4) == ([row.name for row in result.policies], told.units)
+    assert all(0 < error < 100 for row in result.policies for error in row.errors)
+    assert len(set(result.policies[0].errors)) == 2
+    before = {
+        path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.suffix != ".lock" and path.is_file()
+    }
+    assert result == compare_policies(tiny, policies, tmp_path, seeds=[0, 3], accelerator=accelerator)
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+@pytest.mark.parametrize("seeds", [[], [1], [1, 1]])
+def test_too_few_seeds(tmp_path: Path, tiny: TrainConfig, seeds: list[int]) -> None:
+    """One run says nothing about another; said before anything is trained."""
+    with pytest.raises(FaaError, match="at least two seeds"):
+        compare_policies(tiny, {"none": Policy.load("none")}, tmp_path, seeds=seeds)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_no_test_split(tmp_path: Path, tiny: TrainConfig, write_images: Any) -> None:
+    """Without test images there is nothing to compare."""
+    root = write_images({"a": 20, "b": 20})
+    config = tiny.model_copy(update={"dataset": str(root), "train_subset": None})
+    with pytest.raises(FaaError, match="needs a test split; --test-fraction"):
+        compare_policies(config, {"none": Policy.load("none")}, tmp_path / "out", seeds=[0, 1])

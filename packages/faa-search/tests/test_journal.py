@@ -1,0 +1,90 @@
+"""The trial journal: exact, append-only, and safe against a process that was killed."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faa_core import FaaError
+from faa_search.fast.journal import Journal, Trial
+from faa_search.fast.rounds import Round
+
+
+def trial(number: int, **fields: Any) -> Trial:
+    """Return a trial whose floats have no short decimal form."""
+    return Trial(
+        **{
+            "fold": 0,
+            "round": 0,
+            "number": number,
+            "seed": 2**31 - 1,
+            "params": {"op_0_0": "Rotate", "p_0_0": 0.1 + 0.2, "magnitude_0_0": math.pi / 4},
+            "reward": -math.e,
+            "standard_error": 1 / 3,
+            "metrics": {"mean-loss": -math.e, "best-loss": -5e-324},
+            "seconds": 0.1234,
+        }
+        | fields
+    )
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    """Return a journal of three trials."""
+    made = Journal(tmp_path / "trials.jsonl")
+    for number in range(3):
+        made.append(trial(number))
+    return made
+
+
+def test_no_file_no_trials(tmp_path: Path) -> None:
+    """Before the first trial there is nothing."""
+    assert [] == Journal(tmp_path / "trials.jsonl").read()
+
+
+def test_trials_come_back_to_the_bit(journal: Journal) -> None:
+    """One line each; every float as it was."""
+    assert [trial(0), trial(1), trial(2)] == journal.read()
+    lines = journal.path.read_text().splitlines()
+    assert 3 == len(lines)
+    assert math.pi / 4 == json.loads(lines[1])["params"]["magnitude_0_0"]
+
+
+@pytest.mark.parametrize("cut", [1, 10, 200])
+def test_a_torn_last_line_is_dropped(journal: Journal, cut: int) -> None:
+    """What a killed process did not finish writing is cut off, and the next trial starts a line of its own."""
+    whole = journal.path.read_bytes()
+    journal.path.write_bytes(whole[:-cut])
+    assert [trial(0), trial(1)] == journal.read()
+    assert whole[: len(whole) // 3 * 2] == journal.path.read_bytes()
+    journal.append(trial(2))
+    assert whole == journal.path.read_bytes()
+
+
+def test_a_torn_only_line(tmp_path: Path) -> None:
+    """Nothing is left of it."""
+    path = tmp_path / "trials.jsonl"
+    path.write_bytes(b'{"fold": 0, "rou')
+    assert [] == Journal(path).read()
+    assert b"" == path.read_bytes()
+
+
+@pytest.mark.parametrize("line", [b"nonsense", b"{}", b"[1]", b'{"fold": 0}', b"\xff"])
+def test_a_bad_line_in_the_middle(journal: Journal, line: bytes) -> None:
+    """Its number is named, and the file is left for the user to look at."""
+    lines = journal.path.read_bytes().splitlines()
+    lines[1] = line
+    content = b"\n".join(lines) + b"\n"
+    journal.path.write_bytes(content)
+    with pytest.raises(FaaError, match=r"Line 2 of '.*trials.jsonl' is no trial: .*Remove it and all lines after it"):
+        journal.read()
+    assert content == journal.path.read_bytes()
+
+
+def test_a_round_knows_its_trials() -> None:
+    """Of all trials, those of one fold and round, by number."""
+    trials = [trial(1), trial(0, fold=1), trial(0, round=1), trial(0)]
+    assert [trial(0), trial(1)] == Round(fold=0, number=0).of(trials)
+    assert [trial(0, round=1)] == Round(fold=0, number=1).of(trials)

@@ -1,0 +1,192 @@
+"""What every sampler must keep, and that the estimator of hyperopt is hyperopt's."""
+
+import copy
+import json
+from functools import partial
+from typing import Any
+
+import hyperopt
+import numpy as np
+import pytest
+from hyperopt import hp
+
+from faa_core import SEARCH_LIST, FaaError, SubPolicies, plugins
+from faa_core.randomness import seed_of
+from faa_search.samplers import Params, PolicySpace, Sampler, Scored
+from faa_search.samplers.uniform import suggest as uniform
+
+OPS = tuple(row.name for row in SEARCH_LIST)
+SPACE = PolicySpace(ops=OPS, sub_policies=2, num_ops=2)
+
+
+def toy_reward(params: Params) -> float:
+    """Return 0 at best: likes p near 0.2, λ near 0.7, and Rotate."""
+    distance = sum(
+        abs(float(params[f"p_{use}"]) - 0.2)
+        + abs(float(params[f"magnitude_{use}"]) - 0.7)
+        + (0.0 if params[f"op_{use}"] == "Rotate" else 1.0)
+        for use in SPACE.uses()
+    )
+    return -distance
+
+
+def run(sampler: Sampler, trials: int, *, history: list[Scored] | None = None, key: int = 0) -> list[Scored]:
+    """Return a history continued to so many trials, each seeded by its number."""
+    scored = list(history or [])
+    while len(scored) < trials:
+        params = sampler(SPACE, scored, seed_of("toy", key, len(scored)))
+        scored.append(Scored(params, toy_reward(params)))
+    return scored
+
+
+@pytest.fixture(params=["tpe", "random"])
+def sampler(request: pytest.FixtureRequest) -> Sampler:
+    """Return each installed sampler of ours in turn."""
+    loaded: Sampler = plugins.load("faa.samplers", request.param, kind="sampler")
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def known() -> list[Scored]:
+    """Return 24 random trials: past what the estimator draws at random."""
+    return run(uniform, 24)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (5, 2)])
+@pytest.mark.parametrize("trials", [0, 24])
+def test_proposals_are_of_the_space(sampler: Sampler, shape: tuple[int, int], trials: int) -> None:
+    """All parameters and no others, operations by name, p and λ in [0, 1]; they decode."""
+    space = PolicySpace(ops=OPS[3:9], sub_policies=shape[0], num_ops=shape[1])
+    rewards = np.random.default_rng(0).normal(size=trials).tolist()
+    history = [Scored(uniform(space, [], seed), reward) for seed, reward in enumerate(rewards)]
+    params = sampler(space, history, 5)
+    assert {f"{kind}_{use}" for kind in ("op", "p", "magnitude") for use in space.uses()} == set(params)
+    for label, value in params.items():
+        if label.startswith("op_"):
+            assert value in OPS[3:9]
+        else:
+            assert type(value) is float
+            assert 0.0 <= value <= 1.0
+    decoded = space.decode(params)
+    assert [shape[1]] * shape[0] == [len(sub_policy) for sub_policy in decoded]
+
+
+def test_proposals_depend_on_the_arguments_alone(sampler: Sampler, known: list[Scored]) -> None:
+    """Asked twice, or with numpy's own generator elsewhere, a sampler says the same, and changes nothing."""
+    before = copy.deepcopy(known)
+    first = sampler(SPACE, known, 3)
+    np.random.seed(1)  # noqa: NPY002 what other code does must not matter
+    sampler(SPACE, known[:5], 9)
+    assert first == sampler(SPACE, known, 3)
+    assert before == known
+    assert first != sampler(SPACE, known, 4)
+
+
+def test_a_history_from_disk_is_the_same(sampler: Sampler, known: list[Scored]) -> None:
+    """Written as JSON and read again, it leads to the same proposal."""
+    read = [Scored(*fields) for fields in json.loads(json.dumps(known))]
+    assert sampler(SPACE, known, 3) == sampler(SPACE, read, 3)
+
+
+def test_proposals_can_be_written_as_json(sampler: Sampler, known: list[Scored]) -> None:
+    """No numpy types: the journal takes them as they are, exactly."""
+    params = dict(sampler(SPACE, known, 3))
+    assert params == json.loads(json.dumps(params))
+
+
+def test_resuming_is_as_going_on(sampler: Sampler) -> None:
+    """Twenty-five trials, or twelve and then thirteen from what was written down."""
+    straight = run(sampler, 25)
+    written = json.loads(json.dumps(run(sampler, 12)))
+    assert straight == run(sampler, 25, history=[Scored(*fields) for fields in written])
+
+
+def test_first_proposals_are_spread(sampler: Sampler) -> None:
+    """Without a history every operation comes, and p and λ fill [0, 1]."""
+    drawn = [sampler(SPACE, [], seed) for seed in range(60)]
+    assert set(OPS) == {params[f"op_{use}"] for params in drawn for use in SPACE.uses()}
+    for kind in ("p", "magnitude"):
+        values = [float(params[f"{kind}_{use}"]) for params in drawn for use in SPACE.uses()]
+        assert 0.4 < np.mean(values) < 0.6
+        assert min(values) < 0.1
+        assert max(values) > 0.9
+
+
+def test_random_ignores_the_history(known: list[Scored]) -> None:
+    """Each trial is drawn alone."""
+    assert uniform(SPACE, [], 3) == uniform(SPACE, known, 3)
+
+
+def test_the_estimator_learns() -> None:
+    """It climbs towards what is rewarded, which random trials do not."""
+    tpe = plugins.load("faa.samplers", "tpe", kind="sampler")
+    for suggest, climbs in ((tpe, True), (uniform, False)):
+        early, late = [], []
+        for key in range(2):
+            rewards = [scored.reward for scored in run(suggest, 70, key=key)]
+            early += rewards[:20]
+            late += rewards[-20:]
+        assert climbs == (np.mean(late) > np.mean(early) + 0.8)
+
+
+def test_the_estimator_is_hyperopts(known: list[Scored]) -> None:
+    """Given the seeds that hyperopt's own loop draws, the trials are those of that loop."""
+    tpe = plugins.load("faa.samplers", "tpe", kind="sampler")
+    expression: dict[str, Any] = {}
+    for use in SPACE.uses():
+        expression[f"op_{use}"] = hp.choice(f"op_{use}", list(OPS))
+        expression[f"p_{use}"] = hp.uniform(f"p_{use}", 0, 1)
+        expression[f"magnitude_{use}"] = hp.uniform(f"magnitude_{use}", 0, 1)
+    seen: list[Params] = []
+
+    def loss(params: Params) -> float:
+        seen.append(dict(params))
+        return -toy_reward(params)
+
+    hyperopt.fmin(
+        loss,
+        expression,
+        algo=hyperopt.tpe.suggest,
+        max_evals=30,
+        rstate=np.random.default_rng(7),
+        show_progressbar=False,
+        verbose=False,
+    )
+    seeds = np.random.default_rng(7)
+    ours: list[Scored] = []
+    for _ in range(30):
+        params = tpe(SPACE, ours, int(seeds.integers(2**31 - 1)))
+        ours.append(Scored(params, toy_reward(params)))
+    assert seen == [scored.params for scored in ours]
+
+
+def test_decoding_by_hand() -> None:
+    """Sub-policies in order, operations in order."""
+    space = PolicySpace(ops=OPS, sub_policies=1, num_ops=2)
+    params = {
+        "op_0_0": "Rotate",
+        "p_0_0": 0.25,
+        "magnitude_0_0": 1.0,
+        "op_0_1": "Invert",
+        "p_0_1": 0,
+        "magnitude_0_1": 0,
+    }
+    ((first, second),) = space.decode(params)
+    assert ("Rotate", 0.25, 1.0, "Invert") == (first.op, first.p, first.magnitude, second.op)
+    assert ["0_0", "0_1"] == space.uses()
+
+
+@pytest.mark.parametrize("change", [{"p_0_0": None}, {"p_0_0": 1.5}, {"p_0_0": "often"}, {"op_0_0": "Rotat"}])
+def test_parameters_of_another_space(change: dict[str, Any]) -> None:
+    """Missing, out of range, no number, no operation."""
+    space = PolicySpace(ops=OPS, sub_policies=1, num_ops=1)
+    params = {"op_0_0": "Rotate", "p_0_0": 0.5, "magnitude_0_0": 0.5} | change
+    params = {key: value for key, value in params.items() if value is not None}
+    with pytest.raises(FaaError, match=r"not of the search space|No operation is called 'Rotat'"):
+        SubPolicies(sub_policies=space.decode(params))
+
+
+def test_a_sampler_is_any_callable() -> None:
+    """No base class is asked for."""
+    fixed: Sampler = partial(lambda params, _space, _history, _seed: params, {"op_0_0": "Invert"})
+    assert {"op_0_0": "Invert"} == fixed(SPACE, [], 0)
