@@ -14,16 +14,18 @@ from accelerate import Accelerator
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from faa_core import FaaError, Policy
 from faa_search.config import TrainConfig
 from faa_search.data import ArraySource, DatasetRequest
 from faa_search.data.digits import open_digits
+from faa_search.keyed_torch import torch_seeded
 from faa_search.progress import Silent
 from faa_search.training import Baseline, FitJob, Metrics, Network, View, fit
 from faa_search.training.checkpoint import Progress
 from faa_search.training.fitting import save_model
-from faa_search.training.models import ModelInput, make_model
+from faa_search.training.models import ModelInput, Normalise, make_model
 
 Noise = Callable[..., ArraySource]
 SETTINGS: dict[str, Any] = {"epochs": 4, "batch_size": 8, "device": "cpu"}
@@ -125,6 +127,54 @@ def test_dropout_matters(
     fit(at(job, tmp_path / "with"), config, accelerator, Silent())
     one, other = (state(tmp_path / name / "last")[0]["model.stem.weight"] for name in ("without", "with"))
     assert not torch.equal(one, other)
+
+
+def one_step(job: FitJob, root: Path, accelerator: Accelerator, **settings: Any) -> tuple[nn.Module, nn.Module, float]:
+    """Return the network before and after one step on all 20 images at rate 1, and that step's loss."""
+    plain: dict[str, Any] = {"epochs": 1, "batch_size": 20, "momentum": 0.0, "weight_decay": 0.0, "sched": "constant"}
+    before = make_model("wrn16_1", classes=3, pretrained=False, size=8, seed=0)
+    network, progress = fit(at(job, root), TrainConfig(**plain, lr=1.0, **settings), accelerator, Silent())
+    return before, network.model, progress.history[0]["train_loss"]
+
+
+@pytest.mark.parametrize("norm", [0.01, 0.1])
+def test_gradients_are_clipped(tmp_path: Path, job: FitJob, accelerator: Accelerator, norm: float) -> None:
+    """At rate 1 the weights move by the largest norm that is allowed, all taken together."""
+    before, after, _loss = one_step(job, tmp_path, accelerator, clip_grad=norm)
+    pairs = zip(after.parameters(), before.parameters(), strict=True)
+    moved = sum(float((new - old).detach().double().square().sum()) for new, old in pairs) ** 0.5
+    assert norm == pytest.approx(moved, rel=1e-3)
+
+
+def test_no_clipping(tmp_path: Path, job: FitJob, accelerator: Accelerator) -> None:
+    """0 lets gradients through whole."""
+    before, after, _loss = one_step(job, tmp_path, accelerator, clip_grad=0)
+    pairs = zip(after.parameters(), before.parameters(), strict=True)
+    assert sum(float((new - old).detach().double().square().sum()) for new, old in pairs) ** 0.5 > 0.1
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_labels_are_smoothed(tmp_path: Path, job: FitJob, accelerator: Accelerator, smoothing: float) -> None:
+    """The loss is torch's with that smoothing, on the augmented images of the first epoch."""
+    before, _after, loss = one_step(job, tmp_path, accelerator, smoothing=smoothing)
+    images, labels = job.view.__getitems__([(0, index) for index in range(20)])
+    with torch.no_grad():
+        logits = before.train()(Normalise(job.expected)(images))
+    assert float(cross_entropy(logits, labels, label_smoothing=smoothing)) == pytest.approx(loss, rel=1e-4)
+
+
+def test_every_epoch_drops_out_others(job: FitJob, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The layers' generator is seeded anew for each epoch, and for each seed of the settings."""
+    seeds: list[int] = []
+
+    def watched(seed: int, **others: Any) -> Any:
+        seeds.append(seed)
+        return torch_seeded(seed, **others)
+
+    monkeypatch.setattr("faa_search.training.trainer.torch_seeded", watched)
+    for seed in (0, 1):
+        fit(at(job, job.directory / str(seed)), TrainConfig(**SETTINGS, seed=seed), accelerator, Silent())
+    assert 8 == len(set(seeds)) == len(seeds)
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # torch counts this machine's cores

@@ -9,12 +9,13 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from faa_core import Op, Policy, SubPolicies
+from faa_core.randomness import seed_of
 from faa_search.config import TrainConfig
 from faa_search.data import ArraySource
 from faa_search.fast.controls import Control, compare, control_policies
 from faa_search.fast.journal import Trial
 from faa_search.fast.merge import best, merge
-from faa_search.fast.objective import HeldOut
+from faa_search.fast.objective import HeldOut, score
 from faa_search.samplers import PolicySpace
 from faa_search.training import Network
 from faa_search.training.models import ModelInput
@@ -123,11 +124,19 @@ def test_the_sign_of_a_difference(folds: list[HeldOut], found: float, control: f
     assert verdict == row.verdict
 
 
+def test_luck_is_not_significant(folds: list[HeldOut]) -> None:
+    """Two ways to invert half of the images differ by their draws alone: the interval holds 0, both ways round."""
+    by_gate = invert(0.5)
+    by_choice = SubPolicies(sub_policies=((Op(op="Invert", p=1.0, magnitude=0.0),), ()))
+    for found, control in ((by_gate, by_choice), (by_choice, by_gate)):
+        _reward, row = compared(found, control, folds)
+        assert row.low < 0 < row.high
+        assert row.difference != 0
+        assert "not significantly different from" == row.verdict
+
+
 def test_the_interval_by_hand(folds: list[HeldOut]) -> None:
     """The mean of the folds' differences, ± 1.96 times the mean of their standard errors: folds share images."""
-    from faa_core.randomness import seed_of  # noqa: PLC0415 only here
-    from faa_search.fast.objective import score  # noqa: PLC0415 only here
-
     _reward, row = compared(invert(0.5), invert(0.6), folds)
     means, errors = [], []
     for number, fold in enumerate(folds):

@@ -171,6 +171,7 @@ def test_folds_are_fitted_on_their_own_images(
     data = open_data(small_search, model_size=32, note=print)
     for number, fold in enumerate(folds):
         assert jobs[number].view.policy is None
+        assert (4, 0.0) == (jobs[number].view.baseline.pad, jobs[number].view.baseline.hflip)
         assert np.array_equal(data.train.subset(np.array(fold["train"])).images, jobs[number].view.source.images)
         for scored_on in held_out[2 * number : 2 * number + 2]:
             assert np.array_equal(data.train.subset(np.array(fold["held_out"])).images, scored_on.source.images)

@@ -60,7 +60,7 @@ class FitConfig(DeviceConfig):
     lr: Positive = Field(default=0.1, description="Peak learning rate.")
     momentum: Probability = Field(default=0.9, description="Momentum.")
     weight_decay: NonNegative = Field(default=5e-4, description="On weights only: not on biases and norms.")
-    sched: Literal["cosine", "step", "constant"] = Field(default="cosine", description="timm schedule, per step.")
+    sched: Literal["cosine", "step"] = Field(default="cosine", description="timm schedule, per step.")
     warmup_epochs: Annotated[int, Field(ge=0)] = Field(
         default=0, description="Epochs of linear warm-up, inside --epochs."
     )

@@ -101,13 +101,12 @@ def _open_torch(request: DatasetRequest) -> Splits:
 
 
 def _open_hub(request: DatasetRequest) -> Splits:
-    image_key, label_key, split_names = _hub_features(request)
+    image_key, label_key, classes, split_names = _hub_features(request)
     train = _reader(request, request.train_split or "train", input_key=image_key, target_key=label_key)
     test_name = request.test_split or next((name for name in TEST_FOLDERS if name in split_names), None)
 
     def source(reader: Any) -> DecodedSource:
-        labels = reader.dataset[label_key]
-        return _from_reader(reader, labels, f"{request.name} row")
+        return _source(ReaderImages(reader, f"{request.name} row"), reader.dataset[label_key], classes)
 
     open_test = None
     if test_name is not None:
@@ -115,8 +114,8 @@ def _open_hub(request: DatasetRequest) -> Splits:
     return Splits(train=source(train), open_test=open_test)
 
 
-def _hub_features(request: DatasetRequest) -> tuple[str, str, list[str]]:
-    """Return the image column, the label column and the splits: data sets differ in their names."""
+def _hub_features(request: DatasetRequest) -> tuple[str, str, list[str], list[str]]:
+    """Return the image column, the label column, the classes and the splits: data sets differ in their names."""
     import datasets  # noqa: PLC0415 slow to import and needed for Hub data sets only
 
     name = request.name.removeprefix("hfds/")
@@ -133,7 +132,7 @@ def _hub_features(request: DatasetRequest) -> tuple[str, str, list[str]]:
         raise FaaError(
             f"'{request.name}' needs a column of images and one of class labels; it has {sorted(features) or 'none'}."
         )
-    return images[0], labels[0], list(builder.info.splits or {})
+    return images[0], labels[0], features[labels[0]].names, list(builder.info.splits or {})
 
 
 def _open_folder(request: DatasetRequest) -> Splits:
@@ -154,9 +153,9 @@ def _open_folder(request: DatasetRequest) -> Splits:
 
     def open_test() -> DecodedSource:
         assert test_folder is not None  # noqa: S101 called only where there is one
-        return _from_reader(_folder_reader(test_folder, classes), None, "", classes)
+        return _folder_source(_folder_reader(test_folder, classes), classes)
 
-    return Splits(train=_from_reader(train, None, "", classes), open_test=open_test if test_folder else None)
+    return Splits(train=_folder_source(train, classes), open_test=open_test if test_folder else None)
 
 
 def _folder_reader(folder: Path, classes: dict[str, int] | None = None) -> Any:
@@ -199,19 +198,10 @@ def _reader(request: DatasetRequest, split: str, **kwargs: Any) -> Any:
     return _create(request, split, **kwargs).reader
 
 
-def _from_reader(reader: Any, labels: Any, what: str, classes: dict[str, int] | None = None) -> DecodedSource:
-    """Return a source over one of timm's readers.
-
-    Args:
-        reader: Gives (open file, label) by index.
-        labels: One per image; None for the folder reader, which knows them.
-        what: Names a row where images have no file name.
-        classes: Index by name; the reader's own when None.
-    """
-    if labels is None:
-        labels = [label for _path, label in reader.samples]
-    named = classes or reader.class_to_idx
-    return _source(ReaderImages(reader, what), labels, sorted(named, key=lambda key: named[key]))
+def _folder_source(reader: Any, classes: dict[str, int]) -> DecodedSource:
+    """Return the images of timm's folder reader, with labels numbered as in `classes`."""
+    labels = [label for _path, label in reader.samples]
+    return _source(ReaderImages(reader, ""), labels, sorted(classes, key=lambda name: classes[name]))
 
 
 def _source(images: ImageFiles, labels: Any, classes: Any) -> DecodedSource:
