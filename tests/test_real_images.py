@@ -9,6 +9,9 @@ import pytest
 pytestmark = pytest.mark.shared_data
 
 
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # the data set's loader leaves a file open
 def test_a_search_on_mnist(faa, tmp_path, shared_data):
     spec = importlib.util.spec_from_file_location("load_mnist", shared_data / "mnist/load_mnist.py")
     module = importlib.util.module_from_spec(spec)

@@ -82,3 +82,15 @@ def test_a_broken_plugin_is_named(install: Callable[..., None]) -> None:
     install(group="faa.models", entry="broken = throwaway_module", source="raise RuntimeError('no luck')\n")
     with pytest.raises(FaaError, match=r"The plugin 'broken' .*throwaway.* does not load: RuntimeError: no luck"):
         model_input("wrn16_1")
+
+
+@pytest.mark.parametrize("amp", [False, True])
+def test_precision(expected: ModelInput, accelerator: Accelerator, *, amp: bool) -> None:
+    """--amp computes in bfloat16 where it is safe, and close to what float32 gives."""
+    model = make_model("wrn16_1", classes=2, pretrained=False, size=8, seed=0).eval()
+    images = torch.arange(4 * 3 * 8 * 8).view(4, 3, 8, 8).to(torch.uint8)
+    with torch.no_grad():
+        logits = Network(model, expected, TrainConfig(amp=amp), accelerator).logits(images)
+        exact = Network(model, expected, TrainConfig(), accelerator).logits(images)
+    assert (torch.bfloat16 if amp else torch.float32) == logits.dtype
+    assert torch.allclose(exact, logits.float(), atol=0.05)

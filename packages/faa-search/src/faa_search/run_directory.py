@@ -22,7 +22,6 @@ PACKAGES = (
     "faa-core", "faa-models", "faa-search", "faa-cli", "torch", "torchvision", "timm", "accelerate", "hyperopt",
     "numpy", "pillow", "scikit-learn", "safetensors",
 )  # fmt: skip
-OURS_FIRST = (".lock", "environment.json")  # a run killed at its start left no more than these
 CHANGEABLE = frozenset({"workers"})  # settings that change no result, so a run may be resumed with others
 
 
@@ -111,8 +110,10 @@ def _claim(output: Path, settings: dict[str, Any]) -> None:
                 "repeat the command as it was to resume."
             )
         return
-    strangers = sorted(child.name for child in output.iterdir() if child.name not in OURS_FIRST)
+    # Hidden files are the lock, and what a killed process did not get to put in place.
+    strangers = sorted(child.name for child in output.iterdir() if not child.name.startswith("."))
     if strangers:
         raise FaaError(f"'{output}' is not empty ('{strangers[0]}') and no run directory; choose another --output.")
-    write_text(output / "environment.json", json.dumps(environment(), indent=1) + "\n")
+    # The settings first: with them the directory is a run's.
     write_text(output / "config.yaml", yaml.safe_dump(settings, sort_keys=False))
+    write_text(output / "environment.json", json.dumps(environment(), indent=1) + "\n")

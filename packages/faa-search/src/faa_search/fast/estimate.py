@@ -11,10 +11,8 @@ from faa_search.config import SearchConfig
 from faa_search.data import in_one_array
 from faa_search.fast.objective import HeldOut, score
 from faa_search.samplers import PolicySpace, Sampler
-from faa_search.training.loading import Rank, ShuffledBatches, load, steps_per_epoch
-from faa_search.training.models import ModelInput, make_model
-from faa_search.training.network import Network
-from faa_search.training.trainer import Trainer
+from faa_search.training.estimate import fitting_seconds, scratch_network
+from faa_search.training.models import ModelInput
 from faa_search.training.views import View
 
 
@@ -46,12 +44,9 @@ def estimate(
         sampler: Proposes.
     """
     images = len(view)
-    classes = len(view.source.class_names)
-    model = make_model(config.model, classes=classes, pretrained=False, size=view.size, seed=config.seed)
-    network = Network(model, expected, config, accelerator)
-    step = _step_seconds(config, view, network, accelerator)
+    network = scratch_network(config, view, expected, accelerator)
     fitted = round(images * (1 - config.held_out))
-    fitting = config.folds * config.epochs * steps_per_epoch(fitted, config.batch_size, Rank()) * step
+    fitting = config.folds * fitting_seconds(network, config, view, accelerator, images=fitted)
 
     started = time.perf_counter()
     params = sampler(space, [], config.seed)
@@ -68,14 +63,3 @@ def estimate(
     trials = config.folds * config.width * config.depth
     scored = round(images * config.held_out) * config.views
     return Estimate(fitting=fitting, scoring=trials * (proposing + scored * per_image))
-
-
-def _step_seconds(config: SearchConfig, view: View, network: Network, accelerator: Accelerator) -> float:
-    """Return the seconds of one training step, after one that warms up."""
-    trainer = Trainer(network, config, accelerator, steps_per_epoch=1)
-    order = ShuffledBatches(len(view), config.batch_size, epochs=range(2), seed=0, rank=Rank())
-    batches = iter(load(view, order, workers=0))
-    trainer.fit_epoch(batches, 0)
-    started = time.perf_counter()
-    trainer.fit_epoch(batches, 0)
-    return time.perf_counter() - started

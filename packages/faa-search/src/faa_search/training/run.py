@@ -15,7 +15,8 @@ from faa_search.config import TrainConfig
 from faa_search.data import ImageSource, OpenedData, open_data, stratified
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import run_directory
-from faa_search.training.checkpoint import WEIGHTS, load_weights
+from faa_search.training.checkpoint import STATE, WEIGHTS, load_weights
+from faa_search.training.estimate import fitting_seconds, scratch_network
 from faa_search.training.evaluation import evaluate_source
 from faa_search.training.fitting import FitJob, fit
 from faa_search.training.metrics import Metrics
@@ -110,6 +111,8 @@ def _run(
         what="Training",
         seed=config.seed,
     )
+    if not (job.directory / STATE).is_file() and accelerator.num_processes == 1:
+        _announce(job, config, accelerator, reporter)
     network, progress = fit(job, config, accelerator, reporter, validate=score(validation) if validation else None)
     if progress.best is not None:
         load_weights(directory / "best" / WEIGHTS, network.model)
@@ -123,6 +126,13 @@ def _run(
         test=test,
         seconds=round(sum(row["seconds"] for row in progress.history), 3),
     )
+
+
+def _announce(job: FitJob, config: TrainConfig, accelerator: Accelerator, reporter: Reporter) -> None:
+    """Say what the training will cost before it starts."""
+    scratch = scratch_network(config, job.view, job.expected, accelerator)
+    seconds = fitting_seconds(scratch, config, job.view, accelerator, images=len(job.view))
+    reporter.note(f"{len(job.view):,} images at {job.view.size} px. Estimated cost: {seconds:.0f} s to train.")
 
 
 def _validation_part(source: ImageSource, config: TrainConfig) -> tuple[ImageSource, ImageSource | None]:
