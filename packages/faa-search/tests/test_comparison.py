@@ -103,13 +103,14 @@ def test_equal_errors() -> None:
 
 
 def test_equal_gaps() -> None:
-    """A gap that is the same for every seed, but for rounding, is certain."""
+    """A gap that is the same for every seed, but for rounding, is as sure as its sign's probability: 2 · ½ⁿ."""
     first = [100 * (1 - share) for share in (0.95, 0.94, 0.871)]
     second = [100 * (1 - share) for share in (0.949, 0.939, 0.87)]
     row = pair(first, second)
-    assert (0.0, "better") == (row.p, row.verdict)
+    assert (0.25, "no significant difference") == (row.p, row.verdict)
     assert -0.1 == pytest.approx(row.difference)
-    assert "worse" == pair(second, first).verdict
+    assert "better" == pair(first * 3, second * 3).verdict
+    assert "worse" == pair(second * 3, first * 3).verdict
 
 
 @pytest.fixture

@@ -76,9 +76,9 @@ def test_a_directory_with_other_things_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_killed_at_its_start_can_begin_again(tmp_path: Path) -> None:
-    """Between the first file and the second there is no config.yaml yet."""
-    claim(tmp_path / "run")
-    (tmp_path / "run" / "config.yaml").unlink()
+    """What it had not yet put in place does not stand in the way."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".config.yaml.x1y2.tmp").write_text("data")
     claim(tmp_path / "run")
     assert (tmp_path / "run" / "config.yaml").is_file()
 

@@ -13,6 +13,7 @@ from scipy import stats
 
 from faa_core import FaaError, Policy
 from faa_search.progress import Reporter, Silent
+from faa_search.run_directory import slug
 from faa_search.training import TrainConfig, make_accelerator, train
 
 LEVEL = 0.05
@@ -101,7 +102,7 @@ def compare_policies(
     with shown.track("Training runs", len(policies) * len(seeds)) as advance:
         for seed, (name, policy) in itertools.product(seeds, policies.items()):
             run = config.model_copy(update={"seed": seed, "policy": name})
-            result = train(run, Path(output, f"{name}-{seed}"), policy=policy, accelerator=device)
+            result = train(run, Path(output, f"{slug(name)}-{seed}"), policy=policy, accelerator=device)
             if result.test is None:
                 raise FaaError("A comparison needs a test split; --test-fraction holds a part out for it.")
             errors[name].append(100 * (1 - result.test.top1))
@@ -156,8 +157,8 @@ def _mean_and_reach(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tup
 
 def _p_value(gap: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
     """Return the two-sided p of the paired t-test that the mean gap is zero."""
-    if np.ptp(gap) < EQUAL:  # equal gaps leave the statistic undefined
-        return 1.0 if abs(gap[0]) < EQUAL else 0.0
+    if np.ptp(gap) < EQUAL:  # equal gaps leave the statistic undefined; their signs alone say no more than this
+        return 1.0 if abs(gap[0]) < EQUAL else 2 * 0.5 ** len(gap)
     return float(stats.ttest_1samp(gap, 0.0).pvalue)
 
 

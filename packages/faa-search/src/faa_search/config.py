@@ -5,7 +5,7 @@ The command line's flags are these fields, named as timm names them wherever tim
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 NonNegative = Annotated[FiniteFloat, Field(ge=0)]
@@ -86,6 +86,13 @@ class FitConfig(DeviceConfig):
         default=0, description="Side in pixels of the baseline cutout; 0: none."
     )
     seed: Annotated[int, Field(ge=0)] = Field(default=0, description="Keys every random draw.")
+
+    @field_validator("scale", "ratio")
+    @classmethod
+    def _ordered(cls, interval: tuple[float, float]) -> tuple[float, float]:
+        if interval[0] > interval[1]:
+            raise ValueError("the first number must not be larger than the second")
+        return interval
 
 
 class TrainConfig(DataConfig, FitConfig):

@@ -57,6 +57,13 @@ def run_directory(output: Path, command: str, config: Settings, *, main_process:
         yield output
     finally:
         lock.release()
+        if not (output / "config.yaml").is_file():  # refused: leave somebody else's directory as it was
+            Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def slug(name: str) -> str:
+    """Return a name as it can be part of a directory's name."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip("-.") or "run"
 
 
 def read_config(output: Path) -> dict[str, Any]:

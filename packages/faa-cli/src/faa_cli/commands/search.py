@@ -5,7 +5,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from faa_cli.commands.train import slug
 from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, use_threads, with_settings
 from faa_cli.showing import duration, make_reporter, show_table
 from faa_search.config import SearchConfig
@@ -29,6 +28,7 @@ def search(
     settings = resolved(SearchConfig, "search", recipe, config, flags)
     use_threads(threads)
     import faa_search  # noqa: PLC0415 torch is slow to import
+    from faa_search.run_directory import slug  # noqa: PLC0415
 
     directory = output or f"runs/search-{slug(settings.dataset)}-{slug(settings.model)}-s{settings.seed}"
     result = faa_search.search(settings, directory, reporter=make_reporter())

@@ -29,7 +29,8 @@ def train(
     """Train a timm model with an augmentation policy. The same command again resumes."""
     settings = resolved(TrainConfig, "train", recipe, config, flags)
     use_threads(threads)
-    from faa_search.training import make_accelerator, run  # noqa: PLC0415 torch is slow to import
+    from faa_search.run_directory import slug  # noqa: PLC0415 torch is slow to import
+    from faa_search.training import make_accelerator, run  # noqa: PLC0415
 
     accelerator = make_accelerator(settings.device)
     speaks = accelerator.is_main_process
@@ -49,8 +50,3 @@ def train(
             console.print(f"Test error {100 * (1 - result.test.top1):.2f} % on {result.test.images:,} images.")
         console.print(f"Weights, settings and figures are in {directory}")
     run.close(accelerator)
-
-
-def slug(name: str) -> str:
-    """Return a name as part of a directory's name."""
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip("-.")

@@ -1,11 +1,12 @@
 """Data sets: opening them by name, subsets, and images in memory or decoded when asked for."""
 
-from faa_search.data.opening import OpenedData, in_one_array, open_data
+from faa_search.data.opening import DATA_SEED, OpenedData, in_one_array, open_data
 from faa_search.data.reduced import stratified
 from faa_search.data.source import ArraySource, DecodedSource, ImageSource
 from faa_search.data.splits import DatasetRequest, Splits
 
 __all__ = [
+    "DATA_SEED",
     "ArraySource",
     "DatasetRequest",
     "DecodedSource",

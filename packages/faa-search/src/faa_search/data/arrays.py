@@ -25,13 +25,16 @@ def open_npz(request: DatasetRequest) -> Splits:
     """
     path = Path(request.data_dir or "", request.name)
     arrays = _read(path)
-    missing = [name for name in ("images", "labels") if name not in arrays]
+    has_test = "test_images" in arrays or "test_labels" in arrays
+    needed = ["images", "labels", *(("test_images", "test_labels") if has_test else ())]
+    missing = [name for name in needed if name not in arrays]
     if missing:
         raise FaaError(f"'{path}' has no array '{missing[0]}' (it has: {', '.join(arrays) or 'nothing'}). {LAYOUT}")
     labels = [arrays[name] for name in ("labels", "test_labels") if name in arrays]
     names = _class_names(arrays.get("class_names"), labels, path)
     train = _source(path, arrays, "images", "labels", names)
-    has_test = "test_images" in arrays and "test_labels" in arrays
+    if has_test:
+        _check(path, arrays, "test_images", "test_labels")  # now, not after hours of training
     images = arrays["images"]
     return Splits(
         train=train,
@@ -62,9 +65,7 @@ def _class_names(given: NDArray[np.generic] | None, labels: list[NDArray[np.gene
     return tuple(str(name) for name in given)
 
 
-def _source(
-    path: Path, arrays: dict[str, NDArray[np.generic]], images_key: str, labels_key: str, names: tuple[str, ...]
-) -> ArraySource:
+def _check(path: Path, arrays: dict[str, NDArray[np.generic]], images_key: str, labels_key: str) -> None:
     images, labels = arrays[images_key], arrays[labels_key]
     if images.dtype != np.uint8 or not (images.ndim == 3 or (images.ndim == 4 and images.shape[-1] in (1, 3))):
         raise FaaError(f"'{images_key}' of '{path}' is {images.dtype} {list(images.shape)}. {LAYOUT}")
@@ -72,6 +73,13 @@ def _source(
         raise FaaError(f"'{path}' has {len(images)} {images_key} but {len(labels)} {labels_key}.")
     if labels.size and int(labels.min()) < 0:
         raise FaaError(f"'{labels_key}' of '{path}' holds {int(labels.min())}: every image needs a label of 0 or more.")
+
+
+def _source(
+    path: Path, arrays: dict[str, NDArray[np.generic]], images_key: str, labels_key: str, names: tuple[str, ...]
+) -> ArraySource:
+    _check(path, arrays, images_key, labels_key)
+    images, labels = arrays[images_key], arrays[labels_key]
     if _is_grey(images):
         images = np.repeat(images.reshape(*images.shape[:3], 1), 3, axis=-1)
     return ArraySource(np.asarray(images, dtype=np.uint8), labels.astype(np.int64), names)

@@ -150,6 +150,11 @@ def _open_folder(request: DatasetRequest) -> Splits:
         raise FaaError(f"'{root}' has a folder '{test_folder.name}' but no folder 'train' beside it.")
     train = _folder_reader(train_folder or root)
     classes = train.class_to_idx
+    if test_folder is not None:
+        found = {child.name for child in test_folder.iterdir() if child.is_dir() and not child.name.startswith(".")}
+        if found - set(classes):
+            strange = ", ".join(sorted(found - set(classes)))
+            raise FaaError(f"'{test_folder}' has classes that the training images do not: {strange}.")
 
     def open_test() -> DecodedSource:
         assert test_folder is not None  # noqa: S101 called only where there is one
@@ -165,10 +170,6 @@ def _folder_reader(folder: Path, classes: dict[str, int] | None = None) -> Any:
         reader = create_reader("", str(folder), class_map=classes or "")
     except RuntimeError as error:
         raise FaaError(f"'{folder}' holds no images in sub-folders, one for each class.") from error
-    if classes is not None:
-        unknown = {child.name for child in folder.iterdir() if child.is_dir()} - set(classes)
-        if unknown:
-            raise FaaError(f"'{folder}' has classes that the training images do not: {', '.join(sorted(unknown))}.")
     return reader
 
 

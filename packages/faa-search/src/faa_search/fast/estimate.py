@@ -10,10 +10,12 @@ from faa_core import SubPolicies
 from faa_search.config import SearchConfig
 from faa_search.data import in_one_array
 from faa_search.fast.objective import HeldOut, score
-from faa_search.samplers import PolicySpace, Sampler
+from faa_search.samplers import PolicySpace, Sampler, Scored
 from faa_search.training.estimate import fitting_seconds, scratch_network
 from faa_search.training.models import ModelInput
 from faa_search.training.views import View
+
+HISTORY = 25  # trials before the timed proposal: TPE starts to cost after its first 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +50,9 @@ def estimate(
     fitted = round(images * (1 - config.held_out))
     fitting = config.folds * fitting_seconds(network, config, view, accelerator, images=fitted)
 
+    history = [Scored(sampler(space, [], number), 0.0) for number in range(min(HISTORY, config.depth - 1))]
     started = time.perf_counter()
-    params = sampler(space, [], config.seed)
+    params = sampler(space, history, config.seed)
     proposing = time.perf_counter() - started
     few = in_one_array(view.source.subset(np.arange(min(images, config.score_batch_size))), view.size)
     held_out = HeldOut(

@@ -124,7 +124,7 @@ def _run(context: _Context) -> SearchResult:
     trials = [trial for trials in rounds for trial in trials]
     seconds = round(fit_seconds + sum(trial.seconds for trial in trials), 3)
     policy = SubPolicies(
-        name=f"{Path(config.dataset).stem}-{config.model}-{config.algorithm}",
+        name=f"{Path(config.dataset).stem or 'images'}-{config.model}-{config.algorithm}",
         sub_policies=sub_policies,
         provenance=_provenance(config, str(context.accelerator.device.type), seconds),
     )

@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from faa_core import FaaError, Policy
 from faa_core.files import write_text
 from faa_search.config import TrainConfig
-from faa_search.data import ImageSource, OpenedData, open_data, stratified
+from faa_search.data import DATA_SEED, ImageSource, OpenedData, open_data, stratified
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import run_directory
 from faa_search.training.checkpoint import STATE, WEIGHTS, load_weights
@@ -139,7 +139,7 @@ def _validation_part(source: ImageSource, config: TrainConfig) -> tuple[ImageSou
     """Return the images to fit on, and the stratified part held out for choosing the best epoch."""
     if config.val_fraction == 0:
         return source, None
-    held_out = stratified(source.labels, max(1, round(config.val_fraction * len(source))), seed=config.seed)
+    held_out = stratified(source.labels, max(1, round(config.val_fraction * len(source))), seed=DATA_SEED)
     return source.subset(np.setdiff1d(np.arange(len(source)), held_out)), source.subset(held_out)
 
 

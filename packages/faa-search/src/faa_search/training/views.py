@@ -25,6 +25,7 @@ from faa_search.data.sizing import fitted, random_resized_crop
 Key = tuple[int, int]  # (epoch or view, index of the image)
 Batch = tuple[Tensor, Tensor]  # images uint8 [B, C, H, W], labels int64 [B]
 Interval = tuple[float, float]
+SMALL_SIDE = 64  # images up to this many pixels a side are cropped by padding, as CIFAR's are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,8 @@ def baseline_of(config: FitConfig, source: ImageSource, mean: Sequence[float]) -
     """Return the baseline augmentation that the settings ask for on these images."""
     mode = config.train_crop_mode
     if mode == "auto":
-        mode = "pad" if isinstance(source, ArraySource) else "rrc"
+        small = isinstance(source, ArraySource) and source.images.shape[1] <= SMALL_SIDE
+        mode = "pad" if small else "rrc"
     red, green, blue = (round(255 * value) for value in mean)
     return Baseline(
         resized_crop=(config.scale, config.ratio) if mode == "rrc" else None,
