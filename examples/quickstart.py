@@ -24,7 +24,7 @@ def main() -> None:
     """Run the quickstart."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("quickstart"))
-    parser.add_argument("--seeds", type=int, default=6, help="training runs per policy, at least 2")
+    parser.add_argument("--seeds", type=int, default=5, help="training runs per policy, at least 2")
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--depth", type=int, help="trials per fold instead of the recipe's")
     arguments = parser.parse_args()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -105,24 +106,31 @@ class View(Dataset[Batch]):
 
     def _augmented(self, epoch: int, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the images at size, after the policy."""
-        if self.policy is None and isinstance(self.source, ArraySource) and not self._crops():
-            return self.source.images[indices].copy()
         steps = self.policy.draw(seed=self.seed, epoch=epoch, indices=indices) if self.policy else [()] * len(indices)
+        images_BHWC = self._at_size(epoch, indices)
+        for position, own in enumerate(steps):
+            if self.policy is not None and own:
+                image = self.policy.apply_steps(Image.fromarray(images_BHWC[position]), own)
+                images_BHWC[position] = np.asarray(image)
+        return images_BHWC
+
+    def _at_size(self, epoch: int, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the images brought to size, by the baseline's random resized crop where it has one."""
+        crop = self.baseline.resized_crop if self.baseline is not None else None
+        if (
+            crop is None
+            and isinstance(self.source, ArraySource)
+            and self.source.images.shape[1:3] == (self.size, self.size)
+        ):
+            return self.source.images[indices].copy()
         images_BHWC = np.empty((len(indices), self.size, self.size, 3), dtype=np.uint8)
         for position, index in enumerate(indices):
             image = self.source.image(int(index))
-            if self.baseline is not None and self.baseline.resized_crop is not None:
-                scale, ratio = self.baseline.resized_crop
+            if crop is not None:
                 seed = seed_of("crop", self.seed, epoch, int(index))
-                image = random_resized_crop(image, self.size, scale=scale, ratio=ratio, seed=seed)
-            image = fitted(image, self.size)
-            if self.policy is not None:
-                image = self.policy.apply_steps(image, steps[position])
-            images_BHWC[position] = np.asarray(image)
+                image = random_resized_crop(image, self.size, scale=crop[0], ratio=crop[1], seed=seed)
+            images_BHWC[position] = np.asarray(fitted(image, self.size))
         return images_BHWC
-
-    def _crops(self) -> bool:
-        return self.baseline is not None and self.baseline.resized_crop is not None
 
 
 def padded_crop(images_BHWC: NDArray[np.uint8], pad: int, draws_B2: NDArray[np.float64]) -> NDArray[np.uint8]:
