@@ -8,6 +8,7 @@ are the same is a test: `packages/faa-core/tests/test_torchvision.py`.
 import argparse
 import json
 import platform
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import date
@@ -53,13 +54,28 @@ def main() -> None:
     record = {
         "rows": rows,
         "rounds": arguments.rounds,
-        "machine": f"{platform.machine()}, {platform.processor() or 'unknown processor'}, one thread",
+        "machine": f"{platform.machine()}, {processor()}, one thread",
+        "commit": commit(),
         "python": platform.python_version(),
         "packages": versions(),
     }
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(record, indent=1) + "\n")
     print(f"Wrote {arguments.output}")
+
+
+def processor() -> str:
+    """Return the processor's name, which Linux keeps in a file of its own."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or "unknown processor")
+
+
+def commit() -> str:
+    """Return the commit measured, or "" outside a checkout."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip()
 
 
 def measure(name: str, side: int, *, rounds: int, count: int) -> dict[str, object]:
