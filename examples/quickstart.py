@@ -4,13 +4,14 @@ Runs in about two minutes on one CPU core; `quickstart/` then holds the run dire
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
 
 from faa_cli.plots import save_comparison, save_preview
 from faa_cli.showing import make_reporter, show_table
-from faa_core import Policy, random_policy
+from faa_core import FaaError, Policy, random_policy
 from faa_search import SearchConfig, TrainConfig, search
 from faa_search.comparison import Comparison, compare_policies
 from faa_search.data import open_data
@@ -29,7 +30,12 @@ def main() -> None:
     parser.add_argument("--depth", type=int, help="trials per fold instead of the recipe's")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # a network this small is slower on two
-    compare(arguments.output, seeds=arguments.seeds, epochs=arguments.epochs, depth=arguments.depth)
+    if arguments.seeds < 2:
+        parser.error("--seeds must be at least 2: one run a policy says nothing about chance")
+    try:
+        compare(arguments.output, seeds=arguments.seeds, epochs=arguments.epochs, depth=arguments.depth)
+    except FaaError as error:
+        sys.exit(f"Error: {error}")
 
 
 def compare(output: Path, *, seeds: int, epochs: int | None, depth: int | None) -> None:

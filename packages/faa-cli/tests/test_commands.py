@@ -161,3 +161,24 @@ def test_run_directory_is_complete(faa, tmp_path):
     }
     assert {"config.yaml", "environment.json", "folds.json", "trials.jsonl", "policy.json", "result.json"} <= names
     assert {"fold0/model.safetensors", "fold1/model.safetensors", "fold0/summary.csv"} <= names
+
+
+def test_the_environment_of_accelerate_changes_nothing(faa, tmp_path, monkeypatch):
+    """`accelerate launch` sets these from a person's configuration; the settings of a run say otherwise."""
+    faa("train", *FIT, "--output", "plain")
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "8")
+    faa("train", *FIT, "--output", "launched")
+    weights = [(tmp_path / run / "last/model.safetensors").read_bytes() for run in ("plain", "launched")]
+    assert weights[0] == weights[1]
+
+
+def test_the_settings_of_a_run_can_be_used_again(faa, tmp_path):
+    faa("train", *FIT, "--lr", 0.07, "--output", "first")
+    assert faa("train", "-c", "first/config.yaml", "--output", "again").code == 0
+    assert yaml.safe_load((tmp_path / "again/config.yaml").read_text())["lr"] == 0.07
+
+
+def test_search_prints_the_training_that_goes_with_it(faa):
+    printed = faa("search", *SEARCH, "--output", "found").out
+    assert "faa train --dataset digits --img-size 8 --train-subset 60 --policy found/policy.json" in printed

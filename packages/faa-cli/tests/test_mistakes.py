@@ -1,5 +1,7 @@
 """What a person gets wrong ends in one message and exit code 2: no traceback, no wrong result."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -22,6 +24,12 @@ MISTAKES = [
     (("train", "--dataset", "torch/cifar10"), "--data-dir"),
     (("train", "--dataset", "torch/cifar10", "--data-dir", "nowhere"), "--dataset-download"),
     (("train", "--dataset", "tfds/mnist"), "stream"),
+    (("train", "--dataset", "torch/cifar10", "--data-dir", ".", "--train-split", "trian"), "--train-split trian"),
+    (("train", "--dataset", "torch/cifar10", "--data-dir", ".", "--test-split", "training"), "--test-split training"),
+    (("train", "--dataset", "torch/image_folder", "--data-dir", "."), "same images in both splits"),
+    (("train", "--data-dir", "photos"), "digits is embedded"),
+    (("train", "--model", "inception_v3"), "does not take images of 8 px"),
+    (("train", "--scale", 0.5, 2.0), "--scale"),
     (("train", "--train-subset", 5000), "more than the 797"),
     (("train", "--test-fraction", 0.2), "has a test split"),
     (("train", "--recipe", "cifar10/wrn40"), "did you mean cifar10/wrn40_2"),
@@ -100,3 +108,66 @@ def test_a_broken_plugin_fails_only_when_used(faa, tmp_path, monkeypatch):
     report = faa("doctor")
     assert report.code == 1
     assert "no_such_module" in report.out
+
+
+def test_an_unreadable_image_in_a_loader_process_is_named_without_its_traceback(faa, tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(4):
+            pixels = np.random.default_rng(number).integers(0, 256, (80, 80, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / f"photos/{name}/{number}.png")
+    damaged = tmp_path / "photos/dog/2.png"
+    damaged.write_bytes(damaged.read_bytes()[:5000])  # its header is whole, its pixels are not
+    outcome = faa(
+        "train", "--dataset", "photos", "--epochs", 1, "--img-size", 16, "--workers", 1, "--model", "resnet10t"
+    )
+    assert outcome.code == 2
+    assert "2.png" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_loose_and_hidden_images_are_no_classes(faa, tmp_path):
+    for name in ("cat", "dog", ".thumbnails", "."):
+        (tmp_path / "photos" / name).mkdir(parents=True, exist_ok=True)
+        for number in range(4):
+            Image.fromarray(np.full((16, 16, 3), 50 * number, np.uint8)).save(tmp_path / f"photos/{name}/{number}.png")
+    assert faa("train", "--dataset", "photos", "--epochs", 1, "--output", "run").code == 0
+    names = json.loads((tmp_path / "run/last/config.json").read_text())["label_names"]
+    assert names == ["cat", "dog"]
+
+
+def test_a_data_set_that_changed_does_not_resume(faa, tmp_path):
+    labels = np.arange(40) % 2
+    np.savez(tmp_path / "some.npz", images=np.zeros((40, 8, 8), np.uint8), labels=labels)
+    small = (
+        "--dataset",
+        "some.npz",
+        "--epochs",
+        1,
+        "--folds",
+        2,
+        "--width",
+        1,
+        "--depth",
+        1,
+        "--top",
+        1,
+        "--output",
+        "run",
+    )
+    assert faa("search", *small).code == 0
+    (tmp_path / "run/result.json").unlink()
+    np.savez(tmp_path / "some.npz", images=np.zeros((41, 8, 8), np.uint8), labels=np.append(labels, 0))
+    outcome = faa("search", *small)
+    assert outcome.code == 2
+    assert "had 40 training images, now 41" in outcome.err
+
+
+def test_a_command_plugin_that_is_none_spares_the_others(faa, tmp_path, monkeypatch):
+    info = tmp_path / "site/strange-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[faa.commands]\nodd = json:dumps\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    assert faa("--help").code == 0
+    assert "must be a Typer app" in faa("odd").err

@@ -80,8 +80,11 @@ def test_cuda_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_broken_plugin_is_named(install: Callable[..., None]) -> None:
     """A package that announces networks and does not import is the one to mend."""
     install(group="faa.models", entry="broken = throwaway_module", source="raise RuntimeError('no luck')\n")
-    with pytest.raises(FaaError, match=r"The plugin 'broken' .*throwaway.* does not load: RuntimeError: no luck"):
-        model_input("wrn16_1")
+    assert 32 == model_input("wrn16_1").size  # another package's network does not suffer
+    with pytest.raises(
+        FaaError, match=r"no model 'their_net'.* The plugin broken does not load: RuntimeError: no luck"
+    ):
+        model_input("their_net")
 
 
 @pytest.mark.parametrize("amp", [False, True])

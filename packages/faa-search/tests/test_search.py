@@ -87,6 +87,7 @@ def test_what_a_search_leaves(finished: tuple[Path, SearchResult, Any]) -> None:
         {
             ".lock",
             "config.yaml",
+            "data.json",
             "environment.json",
             "fold0",
             "fold1",

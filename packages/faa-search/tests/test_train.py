@@ -68,6 +68,7 @@ def test_what_a_run_leaves(finished: tuple[Path, TrainResult]) -> None:
     assert {
         "best",
         "config.yaml",
+        "data.json",
         "environment.json",
         "last",
         "policy.json",
@@ -221,7 +222,7 @@ def test_evaluating_without_being_told_the_size(finished: tuple[Path, TrainResul
     weights = output / "best" / "model.safetensors"
     for checkpoint in (output / "best", weights):
         assert result.test == evaluate_checkpoint(checkpoint, EvalConfig(device="cpu"), note=print).metrics
-    assert {} == run_layer(weights.parent).settings
+    assert "digits" == run_layer(weights.parent).settings["dataset"]  # of the run it lies in
 
 
 def test_evaluating_the_training_images(finished: tuple[Path, TrainResult]) -> None:

@@ -28,7 +28,10 @@ class PluginGroup(TyperGroup):
         if cmd_name not in plugins.names("faa.commands"):
             return None
         try:
-            command = get_command(plugins.load("faa.commands", cmd_name, kind="command"))
+            offered = plugins.load("faa.commands", cmd_name, kind="command")
+            if not isinstance(offered, typer.Typer):
+                raise FaaError(f"The plugin '{cmd_name}' of group faa.commands must be a Typer app, not {offered!r}.")
+            command = get_command(offered)
         except FaaError as error:
             command = get_command(_broken(error))
         command.name = cmd_name

@@ -13,7 +13,6 @@ GROUPS = (
     "faa.samplers",
     "faa.datasets",
     "faa.models",
-    "faa.executors",
     "faa.commands",
 )
 

@@ -11,6 +11,7 @@ Positive = Annotated[FiniteFloat, Field(gt=0)]
 NonNegative = Annotated[FiniteFloat, Field(ge=0)]
 Share = Annotated[FiniteFloat, Field(ge=0, lt=1)]
 Probability = Annotated[FiniteFloat, Field(ge=0, le=1)]
+AreaShare = Annotated[FiniteFloat, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 RewardName = Literal["mean-loss", "mean-accuracy", "best-accuracy", "best-loss"]
 
@@ -79,7 +80,7 @@ class FitConfig(DeviceConfig):
         description="Baseline crop: pad-and-crop, or random resized crop. auto: pad for small images, rrc for others.",
     )
     crop_pad: Annotated[int, Field(ge=0)] = Field(default=4, description="Pixels of zero padding (pad).")
-    scale: tuple[Positive, Positive] = Field(default=(0.08, 1.0), description="Area of the crop, as fractions (rrc).")
+    scale: tuple[AreaShare, AreaShare] = Field(default=(0.08, 1.0), description="Area of the crop, as fractions (rrc).")
     ratio: tuple[Positive, Positive] = Field(default=(0.75, 4 / 3), description="Width over height of the crop (rrc).")
     hflip: Probability = Field(default=0.5, description="Probability of a left-right flip.")
     cutout: Annotated[int, Field(ge=0)] = Field(

@@ -60,7 +60,8 @@ def read_layer(path: str | Path) -> Layer:
         settings = {}
     if not isinstance(settings, dict):
         raise FaaError(f"The settings file '{path}' must hold 'key: value' lines.")
-    return Layer(str(path), settings)
+    # A run's own config.yaml says which command made it; its settings can be used again.
+    return Layer(str(path), {key: value for key, value in settings.items() if key != "command"})
 
 
 def _fault(fault: Any, origin: Mapping[str, str]) -> str:

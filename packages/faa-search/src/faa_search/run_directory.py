@@ -1,8 +1,10 @@
 """The directory of a run: whose it is, with which settings and versions, and that one process at a time uses it."""
 
+import hashlib
 import json
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import filelock
+import numpy as np
 import torch
 import yaml
+from numpy.typing import NDArray
 
 from faa_core import FaaError
 from faa_core.files import write_text
@@ -53,12 +57,37 @@ def run_directory(output: Path, command: str, config: Settings, *, main_process:
     except OSError as error:
         raise FaaError(f"The output directory '{output}' cannot be written to: {error}") from error
     try:
+        _tidy(output)
         _claim(output, {"command": command, **config.model_dump(mode="json")})
         yield output
     finally:
         lock.release()
         if not (output / "config.yaml").is_file():  # refused: leave somebody else's directory as it was
             Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def keep_images(directory: Path, labels: NDArray[np.int64]) -> None:
+    """Write down which images a run is made with.
+
+    Args:
+        directory: The run's.
+        labels: Shape ``[N]``, of the training images, in order.
+
+    Raises:
+        FaaError: If the run was started with others.
+    """
+    digest = hashlib.blake2b(np.ascontiguousarray(labels).tobytes(), digest_size=16).hexdigest()
+    now = {"images": len(labels), "labels": digest}
+    path = directory / "data.json"
+    if not path.is_file():
+        write_text(path, json.dumps(now) + "\n")
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    if before != now:
+        raise FaaError(
+            f"The data set has changed since '{directory}' was started: it had {before['images']} training images, "
+            f"now {now['images']}, or other labels. Choose another --output."
+        )
 
 
 def slug(name: str) -> str:
@@ -106,6 +135,15 @@ def environment() -> dict[str, Any]:
         "packages": versions(),
         "command": sys.argv[1:],
     }
+
+
+def _tidy(output: Path) -> None:
+    """Remove what a killed process was still writing."""
+    for leftover in (*output.glob("**/.saving-*"), *output.glob("**/.*.tmp")):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 def _claim(output: Path, settings: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from faa_cli.showing import make_reporter, show_table
-from faa_core import Op, Policy, SubPolicies, plugins
+from faa_core import FaaError, Op, Policy, SubPolicies, plugins
 from faa_core.policies import Parametric
 from faa_search.config import DataConfig
 from faa_search.resolving import Layer, resolve
@@ -21,7 +21,11 @@ def list_policies() -> None:
     """List the built-in policies and those of plugins."""
     rows = []
     for name in plugins.names("faa.policies"):
-        policy = Policy.load(name)
+        try:
+            policy = Policy.load(name)
+        except FaaError as error:
+            rows.append((name, "does not load", "–", "–", str(error)))
+            continue
         origin = policy.provenance.get("source") or policy.provenance.get("algorithm", "")
         rows.append((name, policy_kind(policy), policy_size(policy), str(len(policy.operation_names())), str(origin)))
     show_table(("name", "kind", "size", "operations", "from"), rows)

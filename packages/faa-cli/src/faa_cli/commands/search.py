@@ -1,5 +1,6 @@
 """`faa search`."""
 
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -7,7 +8,7 @@ from rich.console import Console
 
 from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, use_threads, with_settings
 from faa_cli.showing import duration, make_reporter, show_table
-from faa_search.config import SearchConfig
+from faa_search.config import DataConfig, SearchConfig
 
 app = typer.Typer(add_completion=False)
 
@@ -50,6 +51,16 @@ def search(
     show_table(("control", settings.reward, "found − control", "95 % interval", "the found policy scores"), rows)
     console.print(
         "The policy was chosen on the images it is scored on here, so this flatters it; only training decides:\n"
-        f"  faa train {f'--recipe {recipe}' if recipe else f'--dataset {settings.dataset}'}"
-        f" --policy {directory}/policy.json"
+        f"  faa train {training_flags(recipe, config, flags)}--policy {directory}/policy.json"
     )
+
+
+def training_flags(recipe: str | None, config: str | None, flags: dict[str, Any]) -> str:
+    """Return the part of the command line that a training on the same images with the same network repeats."""
+    words = [f"--recipe {recipe}"] if recipe else []
+    words += [f"--config {config}"] if config else []
+    for name in DataConfig.model_fields.keys() | {"model"}:
+        if name in flags:
+            flag, value = f"--{name.replace('_', '-')}", flags[name]
+            words.append(flag if value is True else f"{flag} {shlex.quote(str(value))}")
+    return "".join(f"{word} " for word in sorted(words))

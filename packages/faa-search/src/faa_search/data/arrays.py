@@ -23,6 +23,8 @@ def open_npz(request: DatasetRequest) -> Splits:
     Raises:
         FaaError: If the file is missing, unreadable or laid out otherwise.
     """
+    if request.train_split or request.test_split:
+        raise FaaError(f"A .npz file names its arrays itself; it takes no --train-split or --test-split. {LAYOUT}")
     path = Path(request.data_dir or "", request.name)
     arrays = _read(path)
     has_test = "test_images" in arrays or "test_labels" in arrays

@@ -4,14 +4,24 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from faa_core import FaaError
 from faa_search.data.source import ArraySource
 from faa_search.data.splits import DatasetRequest, Splits
 
 TEST_IMAGES = 1000
 
 
-def open_digits(_request: DatasetRequest) -> Splits:
-    """Return 797 training and 1,000 test images: a fixed stratified split, as the data set has none of its own."""
+def open_digits(request: DatasetRequest) -> Splits:
+    """Return 797 training and 1,000 test images: a fixed stratified split, as the data set has none of its own.
+
+    Raises:
+        FaaError: If it is told where to look: it is embedded, and another data set must be meant.
+    """
+    if request.data_dir or request.train_split or request.test_split:
+        raise FaaError(
+            "digits is embedded and takes no --data-dir, --train-split or --test-split. Name your data with --dataset: "
+            "a folder of class folders, a .npz file, torch/NAME or hfds/OWNER/NAME."
+        )
     digits = load_digits()
     grey = np.round(digits.images * (255 / 16)).astype(np.uint8)
     source = ArraySource(

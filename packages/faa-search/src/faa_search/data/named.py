@@ -84,26 +84,36 @@ def open_named(request: DatasetRequest) -> Splits:
 
 
 def _open_torch(request: DatasetRequest) -> Splits:
+    if request.name.removeprefix("torch/") in ("image_folder", "folder"):
+        raise FaaError(f"'{request.name}' would have the same images in both splits; give the folder as --dataset.")
     if request.data_dir is None:
         raise FaaError(f"'{request.name}' needs --data-dir: the folder that holds it, or into which to download it.")
+    train_name, test_name = request.train_split or "train", request.test_split or "validation"
+    train_names = (*TRAIN_FOLDERS, *(("extra",) if request.name == "torch/svhn" else ()))
+    # Any other name would be taken for the test split, and the test images be trained on.
+    if train_name not in train_names or test_name not in TEST_FOLDERS:
+        raise FaaError(
+            f"'{request.name}' has the splits {' = '.join(train_names)} to train and {' = '.join(TEST_FOLDERS)} to "
+            f"test, not --train-split {train_name} --test-split {test_name}."
+        )
 
     def split(name: str) -> DecodedSource:
-        dataset = _create(request, name)
+        dataset = _create(request, name if name == "extra" else "train" if name == train_name else "validation")
         labels = getattr(dataset, "targets", getattr(dataset, "labels", None))
         if labels is None:
             labels = [dataset[index][1] for index in range(len(dataset))]
         classes = getattr(dataset, "classes", None) or range(int(np.max(labels)) + 1)
         return _source(TorchImages(dataset, f"{request.name} {name}"), labels, classes)
 
-    return Splits(
-        train=split(request.train_split or "train"), open_test=lambda: split(request.test_split or "validation")
-    )
+    return Splits(train=split(train_name), open_test=lambda: split(test_name))
 
 
 def _open_hub(request: DatasetRequest) -> Splits:
     image_key, label_key, classes, split_names = _hub_features(request)
     train = _reader(request, request.train_split or "train", input_key=image_key, target_key=label_key)
     test_name = request.test_split or next((name for name in TEST_FOLDERS if name in split_names), None)
+    if test_name is not None and test_name.partition("[")[0] not in split_names:
+        raise FaaError(f"'{request.name}' has no split '{test_name}'; it has: {', '.join(split_names)}.")
 
     def source(reader: Any) -> DecodedSource:
         return _source(ReaderImages(reader, f"{request.name} row"), reader.dataset[label_key], classes)
@@ -148,22 +158,29 @@ def _open_folder(request: DatasetRequest) -> Splits:
     test_folder = _sub_folder(root, request.test_split, TEST_FOLDERS)
     if test_folder is not None and train_folder is None:
         raise FaaError(f"'{root}' has a folder '{test_folder.name}' but no folder 'train' beside it.")
-    train = _folder_reader(train_folder or root)
-    classes = train.class_to_idx
+    classes = _visible_classes(train_folder or root)
+    train = _folder_reader(train_folder or root, classes)
     if test_folder is not None:
         found = {child.name for child in test_folder.iterdir() if child.is_dir() and not child.name.startswith(".")}
         if found - set(classes):
             strange = ", ".join(sorted(found - set(classes)))
             raise FaaError(f"'{test_folder}' has classes that the training images do not: {strange}.")
+    test = None if test_folder is None else _folder_reader(test_folder, classes)  # lists the files, reads none
+    return Splits(
+        train=_folder_source(train, classes),
+        open_test=None if test is None else lambda: _folder_source(test, classes),
+    )
 
-    def open_test() -> DecodedSource:
-        assert test_folder is not None  # noqa: S101 called only where there is one
-        return _folder_source(_folder_reader(test_folder, classes), classes)
 
-    return Splits(train=_folder_source(train, classes), open_test=open_test if test_folder else None)
+def _visible_classes(folder: Path) -> dict[str, int]:
+    """Return the numbers of the classes timm sees: not of images that lie loose, nor of hidden folders."""
+    names = _folder_reader(folder, {}).class_to_idx
+    classes = [name for name in names if name and not name.startswith(".")]
+    return {name: number for number, name in enumerate(classes or names)}
 
 
-def _folder_reader(folder: Path, classes: dict[str, int] | None = None) -> Any:
+def _folder_reader(folder: Path, classes: dict[str, int]) -> Any:
+    """Return timm's reader of a folder, for some classes or, of an empty mapping, for all it finds."""
     from timm.data.readers import create_reader  # noqa: PLC0415 timm.data does not offer it
 
     try:

@@ -22,7 +22,7 @@ from faa_search.fast.merge import merge
 from faa_search.fast.objective import HeldOut
 from faa_search.fast.rounds import Exploration, Round, explore
 from faa_search.progress import Reporter, Silent
-from faa_search.run_directory import run_directory, versions
+from faa_search.run_directory import keep_images, run_directory, versions
 from faa_search.samplers import PolicySpace, Sampler
 from faa_search.training.fitting import FitJob, fit
 from faa_search.training.models import ModelInput, model_input
@@ -112,6 +112,7 @@ def search(
 
 def _run(context: _Context) -> SearchResult:
     config, directory = context.config, context.directory
+    keep_images(directory, context.data.train.labels)
     folds = make_folds(context.data.train.labels, folds=config.folds, held_out=config.held_out, seed=config.seed)
     write_folds(directory / "folds.json", folds)
     journal = Journal(directory / "trials.jsonl")

@@ -43,14 +43,21 @@ def save_state(path: Path, progress: Progress, modules: dict[str, nn.Module], op
         progress: How far the run is.
         modules: By prefix: "model", and "average" if there is one.
         optimizer: Its tensors are stored, and its other values as JSON.
+
+    Raises:
+        FaaError: If the optimizer keeps something that is neither.
     """
     tensors = {f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
     optimizer_tensors, optimizer_rest = _split(optimizer.state_dict())
+    try:
+        stored = json.dumps(optimizer_rest)
+    except TypeError as error:
+        raise FaaError(f"The state of this optimizer cannot be stored ({error}); choose another --opt.") from error
     header = {
         "progress": json.dumps(
             {"epochs_done": progress.epochs_done, "history": progress.history, "best": progress.best}
         ),
-        "optimizer": json.dumps(optimizer_rest),
+        "optimizer": stored,
     }
     everything = {key: value.detach().contiguous() for key, value in (tensors | optimizer_tensors).items()}
     with replacing(path) as temporary:

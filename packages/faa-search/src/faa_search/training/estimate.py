@@ -7,7 +7,7 @@ from accelerate import Accelerator
 from faa_search.config import FitConfig
 from faa_search.training.loading import Rank, ShuffledBatches, load, steps_per_epoch
 from faa_search.training.models import ModelInput, make_model
-from faa_search.training.network import Network
+from faa_search.training.network import Network, check_input
 from faa_search.training.trainer import Trainer
 from faa_search.training.views import View
 
@@ -16,7 +16,9 @@ def scratch_network(config: FitConfig, view: View, expected: ModelInput, acceler
     """Return a network of the kind to be fitted, not compiled: compiling takes longer than what is to be timed."""
     classes = len(view.source.class_names)
     model = make_model(config.model, classes=classes, pretrained=False, size=view.size, seed=config.seed)
-    return Network(model, expected, config.model_copy(update={"torchcompile": False}), accelerator)
+    network = Network(model, expected, config.model_copy(update={"torchcompile": False}), accelerator)
+    check_input(network, view.size)
+    return network
 
 
 def fitting_seconds(network: Network, config: FitConfig, view: View, accelerator: Accelerator, *, images: int) -> float:

@@ -42,11 +42,12 @@ def evaluate_source(
 
 def run_layer(checkpoint: Path) -> Layer:
     """Return the data settings of the run that a checkpoint is of; none for a folder of weights alone."""
-    if not (checkpoint / "config.yaml").is_file():
+    run = next((one for one in (checkpoint, *checkpoint.parents[:2]) if (one / "config.yaml").is_file()), None)
+    if run is None:
         return Layer(str(checkpoint), {})
-    settings = read_config(checkpoint)
+    settings = read_config(run)
     kept = {key: value for key, value in settings.items() if key in DataConfig.model_fields and key != "train_subset"}
-    return Layer(str(checkpoint), kept)
+    return Layer(str(run), kept)
 
 
 def evaluate_checkpoint(checkpoint: Path, config: EvalConfig, *, note: Callable[[str], None]) -> CheckpointResult:

@@ -21,7 +21,7 @@ from faa_search.training.checkpoint import STATE, Progress
 from faa_search.training.loading import Rank, ShuffledBatches, load, steps_per_epoch
 from faa_search.training.metrics import Metrics
 from faa_search.training.models import ModelInput, make_model
-from faa_search.training.network import Network
+from faa_search.training.network import Network, check_input
 from faa_search.training.trainer import Trainer
 from faa_search.training.views import View
 
@@ -74,6 +74,7 @@ def fit(
         seed=job.seed,
     )
     network = Network(model, job.expected, config, accelerator)
+    check_input(network, job.view.size)
     steps = steps_per_epoch(images, config.batch_size, rank)
     trainer = Trainer(network, config, accelerator, steps_per_epoch=steps)
     state = job.directory / STATE

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from torch.utils.data import DataLoader, Sampler
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
 
+from faa_core import FaaError
 from faa_core.randomness import key_of, permutation
 from faa_search.training.views import Batch, Key, View
 
@@ -66,9 +68,39 @@ class OrderedBatches(Sampler[list[Key]]):
         return math.ceil(len(self.keys) / self.batch_size)
 
 
-def load(view: View, batches: Sampler[list[Key]], *, workers: int) -> DataLoader[Batch]:
-    """Return a loader of (images uint8 ``[B, 3, H, W]``, labels int64 ``[B]``)."""
-    return DataLoader(view, batch_sampler=batches, num_workers=workers, collate_fn=_as_it_is, pin_memory=False)
+class _Reporting(Dataset[Any]):
+    """A view whose errors are values, so that they leave a loader process as they are."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+
+    def __getitems__(self, keys: list[Key]) -> Batch | FaaError:
+        try:
+            return self.view.__getitems__(keys)
+        except FaaError as error:
+            return error
+
+    def __len__(self) -> int:
+        return len(self.view)
+
+
+def load(view: View, batches: Sampler[list[Key]], *, workers: int) -> Iterator[Batch]:
+    """Give the batches: images uint8 ``[B, 3, H, W]`` and labels int64 ``[B]``.
+
+    Raises:
+        FaaError: If an image cannot be read.
+    """
+    loader = DataLoader(
+        _Reporting(view),
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        generator=torch.Generator(),  # of its own: else starting it would shift what dropout draws
+    )
+    for batch in loader:
+        if isinstance(batch, FaaError):
+            raise batch
+        yield batch
 
 
 def _as_it_is(batch: Any) -> Any:

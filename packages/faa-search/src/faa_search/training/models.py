@@ -23,8 +23,13 @@ class ModelInput:
 
 
 def register_models() -> None:
-    """Import the modules of the entry-point group ``faa.models``, which register their networks with timm."""
-    plugins.load_all("faa.models")
+    """Import the modules of the entry-point group ``faa.models``, which register their networks with timm.
+
+    One that does not load is passed over, as whoever asks for another network does not use it; `faa doctor` shows it.
+    """
+    for status in plugins.status("faa.models"):
+        if status.error is None:
+            plugins.load("faa.models", status.name, kind="models")
 
 
 def model_input(name: str) -> ModelInput:
@@ -40,6 +45,11 @@ def model_input(name: str) -> ModelInput:
             f"timm has no model '{name}'"
             + (f"; did you mean {' or '.join(close)}?" if close else ".")
             + " `faa model list FILTER` shows the names."
+            + "".join(
+                f" The plugin {one.name} does not load: {one.error}."
+                for one in plugins.status("faa.models")
+                if one.error
+            )
         )
     config = timm.get_pretrained_cfg(name)
     size = config.input_size[-1] if config is not None else 224

@@ -23,7 +23,9 @@ def make_accelerator(device: str) -> Accelerator:
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise FaaError("--device cuda: torch sees no CUDA device here; use --device auto or cpu.")
-    return Accelerator(cpu=device == "cpu")
+    # Without CUDA the CPU: Accelerate would take Apple's MPS, which lacks float64 and keyed generators. Precision is
+    # ours to set; left out, it would come from the environment and a run would not repeat.
+    return Accelerator(cpu=device == "cpu" or not torch.cuda.is_available(), mixed_precision="no")
 
 
 class Network:
@@ -52,6 +54,22 @@ class Network:
         other = copy(self)
         other.model = other.applied = model
         return other
+
+
+@torch.no_grad()
+def check_input(network: Network, size: int) -> None:
+    """Try the network on a blank batch.
+
+    Raises:
+        FaaError: If it does not take images of this side.
+    """
+    blank = torch.zeros(2, 3, size, size, dtype=torch.uint8, device=network.device)
+    try:
+        with evaluating(network):
+            network.model(network.normalise(blank))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        message = " ".join(str(error).split())[:200]
+        raise FaaError(f"The model does not take images of {size} px ({message}); give another --img-size.") from error
 
 
 @torch.no_grad()

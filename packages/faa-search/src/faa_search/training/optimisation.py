@@ -1,5 +1,6 @@
 """Optimizer, schedule and weight average, all timm's."""
 
+import json
 from typing import Any
 
 from timm.optim import create_optimizer_v2
@@ -27,7 +28,8 @@ def make_optimizer(model: nn.Module, config: FitConfig) -> Optimizer:
             weight_decay=config.weight_decay,
             filter_bias_and_bn=True,
         )
-    except (AssertionError, TypeError, ValueError) as error:
+        json.dumps(optimizer.state_dict()["param_groups"])  # a run must be able to store it
+    except (AssertionError, TypeError, ValueError, RuntimeError) as error:
         raise FaaError(f"The optimizer '{config.opt}' cannot be made: {error}") from error
     return optimizer
 

@@ -14,7 +14,7 @@ from faa_core.files import write_text
 from faa_search.config import TrainConfig
 from faa_search.data import DATA_SEED, ImageSource, OpenedData, open_data, stratified
 from faa_search.progress import Reporter, Silent
-from faa_search.run_directory import run_directory
+from faa_search.run_directory import keep_images, run_directory
 from faa_search.training.checkpoint import STATE, WEIGHTS, load_weights
 from faa_search.training.estimate import fitting_seconds, scratch_network
 from faa_search.training.evaluation import evaluate_source
@@ -75,6 +75,8 @@ def train(
             shown.note(f"'{directory}' is finished.")
             return _read_result(finished)
         data = open_data(config, model_size=expected.size, note=shown.note)
+        if processes.is_main_process:
+            keep_images(directory, data.train.labels)
         result = _run(config, directory, chosen, data, expected, shown, processes)
         if processes.is_main_process:
             write_text(finished, json.dumps(asdict(result), indent=1) + "\n")

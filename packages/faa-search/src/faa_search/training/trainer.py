@@ -32,7 +32,8 @@ class Trainer:
         self.optimizer = make_optimizer(network.model, config)
         self.scheduler: Any = make_scheduler(self.optimizer, config, steps_per_epoch=steps_per_epoch)
         self.average = make_average(network.model, config)
-        network.applied = accelerator.prepare_model(network.applied)
+        if accelerator.num_processes > 1:
+            network.applied = accelerator.prepare_model(network.applied)
 
     def fit_epoch(self, batches: Iterator[Batch], epoch: int) -> dict[str, float]:
         """Take one epoch's batches from the stream and return its mean loss, accuracy (this process's) and last rate.
@@ -82,7 +83,7 @@ class Trainer:
         self.scheduler.step_update(num_updates=updates)
         logits = self.network.logits(images)
         loss = cross_entropy(logits.float(), labels, label_smoothing=self.config.smoothing)
-        self.accelerator.backward(loss)
+        loss.backward()  # type: ignore[no-untyped-call]  # Accelerate's would scale by settings of the environment
         if self.config.clip_grad > 0:
             nn.utils.clip_grad_norm_(self.network.model.parameters(), self.config.clip_grad)
         self.optimizer.step()

@@ -155,13 +155,14 @@ def flip(images_BHWC: NDArray[np.uint8], which_B: NDArray[np.bool_]) -> NDArray[
 def cutout(
     images_BHWC: NDArray[np.uint8], side: int, fill: tuple[int, int, int], draws_B2: NDArray[np.float64]
 ) -> NDArray[np.uint8]:
-    """Return each image with the square [c − ⌊side/2⌋, c + ⌊side/2⌋) filled, c a drawn pixel (y, x); clipped."""
+    """Return each image with a square filled that starts at c − ⌊side/2⌋, c a drawn pixel (y, x); clipped."""
     if side == 0:
         return images_BHWC
     positions = np.arange(images_BHWC.shape[1])
     colour = np.array(fill, dtype=np.uint8)
     centres_B2 = (draws_B2 * len(positions)).astype(np.int64)
-    low_B2, high_B2 = centres_B2 - side // 2, centres_B2 + side // 2
+    low_B2 = centres_B2 - side // 2
+    high_B2 = low_B2 + side
     rows_BH, columns_BW = (
         (positions >= low_B2[:, axis : axis + 1]) & (positions < high_B2[:, axis : axis + 1]) for axis in (0, 1)
     )
