@@ -179,6 +179,14 @@ def test_the_settings_of_a_run_can_be_used_again(faa, tmp_path):
     assert yaml.safe_load((tmp_path / "again/config.yaml").read_text())["lr"] == 0.07
 
 
+def test_search_prints_a_training_without_the_settings_of_a_search(faa, tmp_path):
+    (tmp_path / "mine.yaml").write_text("train-subset: 60\ndepth: 2\n")
+    printed = faa("search", *SEARCH[:2], *SEARCH[4:], "-c", "mine.yaml", "--output", "found").out
+    command = next(line.split() for line in printed.splitlines() if line.startswith("  faa train"))
+    assert "--train-subset" in command
+    assert faa(*command[1:], "--epochs", 1, "--output", "trained").code == 0
+
+
 def test_search_prints_the_training_that_goes_with_it(faa):
     printed = faa("search", *SEARCH, "--output", "found").out
     assert "faa train --dataset digits --img-size 8 --train-subset 60 --policy found/policy.json" in printed

@@ -126,6 +126,15 @@ def test_an_unreadable_image_in_a_loader_process_is_named_without_its_traceback(
     assert "Traceback" not in outcome.err
 
 
+def test_one_folder_cannot_be_both_splits(faa, tmp_path):
+    for folder in ("train/cat", "train/dog", "val/cat", "val/dog"):
+        (tmp_path / "photos" / folder).mkdir(parents=True)
+        Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(tmp_path / "photos" / folder / "0.png")
+    outcome = faa("train", "--dataset", "photos", "--train-split", "val")
+    assert outcome.code == 2
+    assert "cannot be both" in outcome.err
+
+
 def test_loose_and_hidden_images_are_no_classes(faa, tmp_path):
     for name in ("cat", "dog", ".thumbnails", "."):
         (tmp_path / "photos" / name).mkdir(parents=True, exist_ok=True)

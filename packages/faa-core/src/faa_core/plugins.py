@@ -58,11 +58,6 @@ def load(group: str, name: str, *, kind: str, hint: str = "") -> Any:
         ) from error
 
 
-def load_all(group: str) -> dict[str, Any]:
-    """Return every object of a group by name; raises what `load` raises."""
-    return {name: load(group, name, kind="plugin") for name in names(group)}
-
-
 def status(group: str) -> list[PluginStatus]:
     """Return each plugin of a group with the error it fails with, if any; never raises for a broken plugin."""
     return [

@@ -1,6 +1,7 @@
 """`faa search`."""
 
 import shlex
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ from rich.console import Console
 from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, use_threads, with_settings
 from faa_cli.showing import duration, make_reporter, show_table
 from faa_search.config import DataConfig, SearchConfig
+from faa_search.resolving import read_layer
 
 app = typer.Typer(add_completion=False)
 
@@ -49,18 +51,24 @@ def search(
         for row in result.controls
     ]
     show_table(("control", settings.reward, "found − control", "95 % interval", "the found policy scores"), rows)
+    in_file = read_layer(config).settings if config else {}
+    given = {key.replace("-", "_"): value for key, value in in_file.items()} | flags
     console.print(
         "The policy was chosen on the images it is scored on here, so this flatters it; only training decides:\n"
-        f"  faa train {training_flags(recipe, config, flags)}--policy {directory}/policy.json"
+        f"  faa train {training_flags(recipe, given)}--policy {directory}/policy.json"
     )
 
 
-def training_flags(recipe: str | None, config: str | None, flags: dict[str, Any]) -> str:
-    """Return the part of the command line that a training on the same images with the same network repeats."""
+def training_flags(recipe: str | None, given: Mapping[str, Any]) -> str:
+    """Return the part of the command line that a training on the same images with the same network repeats.
+
+    Args:
+        recipe: Named in the search's command.
+        given: Settings of its file and flags.
+    """
     words = [f"--recipe {recipe}"] if recipe else []
-    words += [f"--config {config}"] if config else []
-    for name in DataConfig.model_fields.keys() | {"model"}:
-        if name in flags:
-            flag, value = f"--{name.replace('_', '-')}", flags[name]
-            words.append(flag if value is True else f"{flag} {shlex.quote(str(value))}")
-    return "".join(f"{word} " for word in sorted(words))
+    for name in sorted(DataConfig.model_fields.keys() | {"model"}):
+        if given.get(name) is not None and given[name] is not False:
+            flag = f"--{name.replace('_', '-')}"
+            words.append(flag if given[name] is True else f"{flag} {shlex.quote(str(given[name]))}")
+    return "".join(f"{word} " for word in words)

@@ -110,10 +110,12 @@ def _open_torch(request: DatasetRequest) -> Splits:
 
 def _open_hub(request: DatasetRequest) -> Splits:
     image_key, label_key, classes, split_names = _hub_features(request)
-    train = _reader(request, request.train_split or "train", input_key=image_key, target_key=label_key)
+    train_name = request.train_split or "train"
+    train = _reader(request, train_name, input_key=image_key, target_key=label_key)
     test_name = request.test_split or next((name for name in TEST_FOLDERS if name in split_names), None)
     if test_name is not None and test_name.partition("[")[0] not in split_names:
         raise FaaError(f"'{request.name}' has no split '{test_name}'; it has: {', '.join(split_names)}.")
+    _apart(train_name, test_name)
 
     def source(reader: Any) -> DecodedSource:
         return _source(ReaderImages(reader, f"{request.name} row"), reader.dataset[label_key], classes)
@@ -156,6 +158,7 @@ def _open_folder(request: DatasetRequest) -> Splits:
         )
     train_folder = _sub_folder(root, request.train_split, TRAIN_FOLDERS)
     test_folder = _sub_folder(root, request.test_split, TEST_FOLDERS)
+    _apart(train_folder, test_folder)
     if test_folder is not None and train_folder is None:
         raise FaaError(f"'{root}' has a folder '{test_folder.name}' but no folder 'train' beside it.")
     classes = _visible_classes(train_folder or root)
@@ -196,6 +199,13 @@ def _sub_folder(root: Path, asked: str | None, usual: tuple[str, ...]) -> Path |
         raise FaaError(f"'{root}' has no folder '{asked}' for the split of that name.")
     names = usual if asked is None else (asked,)
     return next((root / name for name in names if (root / name).is_dir()), None)
+
+
+def _apart(train: object, test: object) -> None:
+    if train is not None and train == test:
+        raise FaaError(
+            f"'{train}' cannot be both the training and the test split; give another --train-split or --test-split."
+        )
 
 
 def _create(request: DatasetRequest, split: str, **kwargs: Any) -> Any:

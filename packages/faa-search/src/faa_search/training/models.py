@@ -22,14 +22,13 @@ class ModelInput:
     std: tuple[float, float, float]
 
 
-def register_models() -> None:
+def register_models() -> list[plugins.PluginStatus]:
     """Import the modules of the entry-point group ``faa.models``, which register their networks with timm.
 
-    One that does not load is passed over, as whoever asks for another network does not use it; `faa doctor` shows it.
+    Returns:
+        Those that do not load; whoever asks for another network does not use them.
     """
-    for status in plugins.status("faa.models"):
-        if status.error is None:
-            plugins.load("faa.models", status.name, kind="models")
+    return [status for status in plugins.status("faa.models") if status.error is not None]
 
 
 def model_input(name: str) -> ModelInput:
@@ -38,18 +37,14 @@ def model_input(name: str) -> ModelInput:
     Raises:
         FaaError: If timm knows no such model.
     """
-    register_models()
+    broken = register_models()
     if not timm.is_model(name):
         close = difflib.get_close_matches(name, timm.list_models(), n=3)
         raise FaaError(
             f"timm has no model '{name}'"
             + (f"; did you mean {' or '.join(close)}?" if close else ".")
             + " `faa model list FILTER` shows the names."
-            + "".join(
-                f" The plugin {one.name} does not load: {one.error}."
-                for one in plugins.status("faa.models")
-                if one.error
-            )
+            + "".join(f" The plugin {one.name} does not load: {one.error}." for one in broken)
         )
     config = timm.get_pretrained_cfg(name)
     size = config.input_size[-1] if config is not None else 224
