@@ -7,9 +7,11 @@ new image of the same size and mode. Kernels are deterministic: whatever is rand
 import math
 from dataclasses import dataclass
 
-from PIL import ImageEnhance, ImageOps
+from PIL import Image, ImageEnhance, ImageOps
 from PIL.Image import Image as PILImage
-from PIL.Image import Resampling, Transform
+from PIL.Image import Resampling, Transform, Transpose
+
+from faa_core.errors import FaaError
 
 Colour = tuple[int, int, int]
 
@@ -22,11 +24,15 @@ class Canvas:
         fill: RGB colour, 0…255, of pixels that come from outside the image or are cut out.
         resample: Filter of the geometric operations.
         centre: Drawn point as fractions of width and height, each in [0, 1).
+        shape: Draws for the area and the aspect of a crop, each in [0, 1).
+        partner: Image of the same size and mode to mix in, or None where there is none.
     """
 
     fill: Colour = (0, 0, 0)
     resample: Resampling = Resampling.NEAREST
     centre: tuple[float, float] = (0.5, 0.5)
+    shape: tuple[float, float] = (0.5, 0.5)
+    partner: PILImage | None = None
 
 
 def identity(image: PILImage, _argument: float, _canvas: Canvas) -> PILImage:
@@ -52,6 +58,16 @@ def translate_x(image: PILImage, fraction: float, canvas: Canvas) -> PILImage:
 def translate_y(image: PILImage, fraction: float, canvas: Canvas) -> PILImage:
     """Move the content up by a fraction of the height (down when negative)."""
     return _affine(image, (1, 0, 0, 0, 1, fraction * image.height), canvas)
+
+
+def translate_x_abs(image: PILImage, pixels: float, canvas: Canvas) -> PILImage:
+    """Move the content left by a number of pixels (right when negative)."""
+    return _affine(image, (1, 0, pixels, 0, 1, 0), canvas)
+
+
+def translate_y_abs(image: PILImage, pixels: float, canvas: Canvas) -> PILImage:
+    """Move the content up by a number of pixels (down when negative)."""
+    return _affine(image, (1, 0, 0, 0, 1, pixels), canvas)
 
 
 def translate_x_whole(image: PILImage, fraction: float, canvas: Canvas) -> PILImage:
@@ -131,15 +147,70 @@ def cutout(image: PILImage, fraction: float, canvas: Canvas) -> PILImage:
     A pixel is filled when its own centre lies in the square, so the mean area inside the image is the square's.
     The original draws its centre from (1, width], shifts the square at two borders and paints one pixel too many.
     """
-    half = fraction * image.width / 2
+    return cutout_abs(image, fraction * image.width, canvas)
+
+
+def cutout_abs(image: PILImage, side: float, canvas: Canvas) -> PILImage:
+    """Fill the square of a side in pixels about the drawn centre; clipped at every border."""
+    half = side / 2
     centre_x, centre_y = canvas.centre[0] * image.width, canvas.centre[1] * image.height
-    left, right = (max(0, min(image.width, math.ceil(centre_x + side - 0.5))) for side in (-half, half))
-    top, bottom = (max(0, min(image.height, math.ceil(centre_y + side - 0.5))) for side in (-half, half))
+    left, right = (max(0, min(image.width, math.ceil(centre_x + reach - 0.5))) for reach in (-half, half))
+    top, bottom = (max(0, min(image.height, math.ceil(centre_y + reach - 0.5))) for reach in (-half, half))
     if right <= left or bottom <= top:
         return image
     filled = image.copy()
     filled.paste(_colour(image, canvas.fill), (left, top, right, bottom))
     return filled
+
+
+def flip(image: PILImage, side: float, _canvas: Canvas) -> PILImage:
+    """Mirror left to right when the argument is negative; a mirrored axis from 1 to 1 makes that half of the time."""
+    return image.transpose(Transpose.FLIP_LEFT_RIGHT) if side < 0 else image
+
+
+def crop(image: PILImage, pad: float, canvas: Canvas) -> PILImage:
+    """Pad by whole pixels on every side and cut back to size at the drawn place."""
+    pad = int(pad)
+    left, top = (int(place * (2 * pad + 1)) - pad for place in canvas.centre)
+    return _affine(image, (1, 0, left, 0, 1, top), canvas)
+
+
+def random_resized_crop(image: PILImage, least_area: float, canvas: Canvas) -> PILImage:
+    """Cut out a part of the drawn area, aspect and place, and bring it back to size (bicubic, antialiased).
+
+    The part covers `least_area`…1 of the image at an aspect of 3/4…4/3, uniform on a logarithmic scale, as in
+    torchvision; where it would be longer than the image that side is cut, where torchvision draws again.
+    """
+    left, top, width, height = crop_box(image.width, image.height, least_area, canvas.shape, canvas.centre)
+    part = image.crop((left, top, left + width, top + height))
+    return part.resize(image.size, Resampling.BICUBIC)
+
+
+def crop_box(
+    width: int, height: int, least_area: float, shape: tuple[float, float], place: tuple[float, float]
+) -> tuple[int, int, int, int]:
+    """Return (left, top, width, height), in whole pixels, of the part that `random_resized_crop` cuts out."""
+    area = (least_area + shape[0] * (1 - least_area)) * width * height
+    aspect = math.exp((2 * shape[1] - 1) * math.log(4 / 3))
+    wide = max(1, min(width, int(math.sqrt(area * aspect) + 0.5)))
+    high = max(1, min(height, int(math.sqrt(area / aspect) + 0.5)))
+    return int(place[0] * (width - wide + 1)), int(place[1] * (height - high + 1)), wide, high
+
+
+def sample_pairing(image: PILImage, weight: float, canvas: Canvas) -> PILImage:
+    """Blend with the partner: 0 is the image, 1 the partner (Inoue 2018; up to 0.4 in AutoAugment's space).
+
+    Raises:
+        FaaError: If there is no partner, or it has another size or mode.
+    """
+    if canvas.partner is None:
+        raise FaaError("SamplePairing mixes in another image: give the policy `partners` to choose from.")
+    if (canvas.partner.size, canvas.partner.mode) != (image.size, image.mode):
+        raise FaaError(
+            f"SamplePairing takes partners like the image ({image.size}, {image.mode}), "
+            f"not {canvas.partner.size}, {canvas.partner.mode}."
+        )
+    return Image.blend(image, canvas.partner, weight)
 
 
 def _affine(image: PILImage, matrix: tuple[float, ...], canvas: Canvas) -> PILImage:

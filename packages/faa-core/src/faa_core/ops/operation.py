@@ -1,6 +1,6 @@
 """What an operation is: a kernel and its magnitude axis."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -52,22 +52,45 @@ class Operation:
 
 
 class Step(NamedTuple):
-    """One operation that was drawn for one image: everything random is settled."""
+    """One operation that was drawn for one image: everything random is settled.
+
+    Attributes:
+        operation: What is done.
+        argument: In the operation's unit.
+        centre: Draws for a place (x, y), each in [0, 1).
+        shape: Draws for the area and the aspect of a crop, each in [0, 1).
+    """
 
     operation: Operation
     argument: float
     centre: tuple[float, float]
+    shape: tuple[float, float] = (0.5, 0.5)
 
 
-def apply_steps(image: PILImage, steps: tuple[Step, ...], *, fill: Colour, resample: Resampling) -> PILImage:
+def apply_steps(
+    image: PILImage,
+    steps: tuple[Step, ...],
+    *,
+    fill: Colour,
+    resample: Resampling,
+    partners: Sequence[PILImage] = (),
+) -> PILImage:
     """Return the image after the steps, in order.
 
+    Args:
+        image: Of mode RGB or L.
+        steps: What was drawn for it.
+        fill: RGB of pixels from outside the image, where the operation has no colour of its own.
+        resample: Filter of the geometric operations.
+        partners: Images to mix in, of the same size and mode; a step's drawn centre picks one.
+
     Raises:
-        FaaError: If the image is neither RGB nor L.
+        FaaError: If the image is neither RGB nor L, or a step needs partners and there are none.
     """
     if image.mode not in ("RGB", "L"):
         raise FaaError(f"Policies apply to images of mode RGB or L, not {image.mode}; use image.convert('RGB') first.")
-    for operation, argument, centre in steps:
-        canvas = Canvas(operation.fill or fill, resample, centre)
+    for operation, argument, centre, shape in steps:
+        partner = partners[int(centre[0] * len(partners))] if partners else None
+        canvas = Canvas(operation.fill or fill, resample, centre, shape, partner)
         image = operation.kernel(image, argument, canvas)
     return image

@@ -12,6 +12,8 @@ from faa_core.errors import FaaError
 from faa_core.ops import kernels
 from faa_core.ops.operation import Kernel, Operation, Unit
 
+NATURAL_GREY = (125, 123, 114)  # the mean of natural images, as in the original
+
 
 def _symmetric(name: str, kernel: Kernel, reach: float, unit: Unit) -> Operation:
     return Operation(
@@ -21,6 +23,10 @@ def _symmetric(name: str, kernel: Kernel, reach: float, unit: Unit) -> Operation
 
 def _enhancement(name: str, kernel: Kernel) -> Operation:
     return Operation(name=name, kernel=kernel, base=name, low=0.1, high=1.9, unit="factor", identity=0.5)
+
+
+def _abs(name: str, kernel: Kernel) -> Operation:
+    return Operation(name=name, kernel=kernel, base=name, high=10.0, unit="pixels", mirrored=True, identity=0.0)
 
 
 SHEAR_X = _symmetric("ShearX", kernels.shear_x, 0.3, "fraction")
@@ -48,7 +54,38 @@ CUTOUT = Operation(
     high=0.2,
     unit="fraction",
     identity=0.0,
-    fill=(125, 123, 114),  # the mean grey of natural images, as in the original
+    fill=NATURAL_GREY,
+)
+
+# The rest of AutoAugment's ranges in the released code of Fast AutoAugment.
+CUTOUT_ABS = Operation(
+    name="CutoutAbs",
+    kernel=kernels.cutout_abs,
+    base="CutoutAbs",
+    high=20.0,
+    unit="pixels",
+    identity=0.0,
+    fill=NATURAL_GREY,
+)
+POSTERIZE_2 = Operation(name="Posterize2", kernel=kernels.posterize, base="Posterize2", high=4.0, unit="bits")
+TRANSLATE_X_ABS = _abs("TranslateXAbs", kernels.translate_x_abs)
+TRANSLATE_Y_ABS = _abs("TranslateYAbs", kernels.translate_y_abs)
+
+# The baseline augmentation as operations, which Deep AutoAugment searches over too, and the paper's sixteenth.
+FLIP = Operation(name="Flip", kernel=kernels.flip, base="Flip", low=1.0, mirrored=True)
+CROP = Operation(
+    name="Crop", kernel=kernels.crop, base="Crop", high=4.0, unit="pixels", identity=0.0, fill=NATURAL_GREY
+)
+RANDOM_RESIZED_CROP = Operation(
+    name="RandomResizedCrop",
+    kernel=kernels.random_resized_crop,
+    base="RandomResizedCrop",
+    low=1.0,
+    high=0.08,
+    unit="fraction",
+)
+SAMPLE_PAIRING = Operation(
+    name="SamplePairing", kernel=kernels.sample_pairing, base="SamplePairing", high=0.4, unit="fraction", identity=0.0
 )
 
 # For policies of other sources, which translate by whole pixels and may keep the image.

@@ -1,12 +1,17 @@
 """Policies: the document, the kinds, the built-in ones, and loading."""
 
 from faa_core.policies.builtin import random_policy
+from faa_core.policies.kinds import Choice, Layers, Parametric, SubPolicies
 from faa_core.policies.loading import json_schema, load_policy, parse_policy
-from faa_core.policies.policy import Op, Parametric, Policy, SubPolicies
+from faa_core.policies.plan import Plan
+from faa_core.policies.policy import Op, Policy
 
 __all__ = [
+    "Choice",
+    "Layers",
     "Op",
     "Parametric",
+    "Plan",
     "Policy",
     "SubPolicies",
     "json_schema",

@@ -7,8 +7,9 @@ import numpy as np
 from faa_core.ops import SEARCH_LIST, Operation
 from faa_core.ops import table as ops
 from faa_core.policies.document import OperationRow
+from faa_core.policies.kinds import Parametric, SubPolicies
 from faa_core.policies.loading import parse_policy
-from faa_core.policies.policy import Op, Parametric, Policy, SubPolicies
+from faa_core.policies.policy import Op, Policy
 from faa_core.randomness import key_of, uniforms
 
 

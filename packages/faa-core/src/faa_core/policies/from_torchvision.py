@@ -10,7 +10,8 @@ from torchvision.transforms.v2 import AutoAugment, AutoAugmentPolicy
 
 from faa_core.ops import table as ops
 from faa_core.policies.document import OperationRow
-from faa_core.policies.policy import Op, Policy, SubPolicies
+from faa_core.policies.kinds import SubPolicies
+from faa_core.policies.policy import Op, Policy
 
 BINS = 10
 SIDE = 331  # torchvision's translations are a fraction of the side, with AutoAugment's 331 pixels in the formula

@@ -8,9 +8,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from faa_core import plugins
 from faa_core.errors import FaaError
-from faa_core.policies.policy import Parametric, Policy, SubPolicies
+from faa_core.policies.kinds import Layers, Parametric, SubPolicies
+from faa_core.policies.policy import Policy
 
-Document = Annotated[SubPolicies | Parametric, Field(discriminator="kind")]
+Document = Annotated[SubPolicies | Parametric | Layers, Field(discriminator="kind")]
 
 
 def load_policy(name_or_path: str | Path) -> Policy:
@@ -52,7 +53,8 @@ def parse_policy(text: str, *, source: str) -> Policy:
         raise FaaError(f"{source} is no JSON: {error}.") from error
     if not isinstance(fields, dict) or "kind" not in fields:
         raise FaaError(
-            f'{source} is no policy document: it must be an object with "kind": "sub-policies" or "parametric".'
+            f"{source} is no policy document: "
+            'it must be an object with "kind": "sub-policies", "parametric" or "layers".'
         )
     try:
         return TypeAdapter[Policy](Document).validate_json(text, strict=True)

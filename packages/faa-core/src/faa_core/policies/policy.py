@@ -8,23 +8,22 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image as PILImage
 from PIL.Image import Resampling
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from faa_core.files import write_text
 from faa_core.ops import Operation, Step, apply_steps
 from faa_core.policies.document import Fill, Fraction, OperationRow, operation_of, row_of
+from faa_core.policies.plan import Plan
 from faa_core.randomness import key_of, uniforms
 
 if TYPE_CHECKING:
     from faa_core.transform import PolicyTransform
-
-Interval = tuple[Fraction, Fraction]
 
 
 class Op(BaseModel):
@@ -75,6 +74,10 @@ class Policy(BaseModel):
         """How many uniform numbers the draw of one image takes."""
 
     @abstractmethod
+    def plan(self) -> Plan:
+        """Return the tables from which many images are drawn at once, as `steps` draws one."""
+
+    @abstractmethod
     def steps(self, row: Sequence[float]) -> tuple[Step, ...]:
         """Return what happens to one image, given its `slots` uniform numbers in [0, 1)."""
 
@@ -84,9 +87,10 @@ class Policy(BaseModel):
         return {name: operation_of(name, self.operations.get(name)) for name in self.operation_names()}
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy with some fields replaced, unchecked; its table is its own."""
+        """Return a copy with some fields replaced, unchecked; what it caches is its own."""
         copied = super().model_copy(update=update, deep=deep)
-        copied.__dict__.pop("table", None)  # pydantic copies what is cached too
+        for cached in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[cached]  # pydantic copies what is cached too
         return copied
 
     def draw(self, *, seed: int, epoch: int, indices: NDArray[np.int64]) -> list[tuple[Step, ...]]:
@@ -100,9 +104,10 @@ class Policy(BaseModel):
         rows = uniforms(key_of("policy", seed, epoch), indices, self.slots).tolist()
         return [self.steps(row) for row in rows]
 
-    def apply_steps(self, image: PILImage, steps: tuple[Step, ...]) -> PILImage:
+    def apply_steps(self, image: PILImage, steps: tuple[Step, ...], *, partners: Sequence[PILImage] = ()) -> PILImage:
         """Return an RGB or L image after the steps, with the policy's fill and interpolation."""
-        return apply_steps(image, steps, fill=self.fill, resample=Resampling[self.interpolation.upper()])
+        resample = Resampling[self.interpolation.upper()]
+        return apply_steps(image, steps, fill=self.fill, resample=resample, partners=partners)
 
     def apply(self, image: PILImage, *, seed: int, epoch: int, index: int) -> PILImage:
         """Return one RGB or L image augmented with the draw keyed by (seed, epoch, index)."""
@@ -135,82 +140,6 @@ class Policy(BaseModel):
         return load_policy(name_or_path)
 
 
-class SubPolicies(Policy):
-    """One sub-policy is drawn uniformly per image; its operations apply in order, each with its own probability."""
-
-    kind: Literal["sub-policies"] = "sub-policies"
-    sub_policies: Annotated[tuple[tuple[Op, ...], ...], Field(min_length=1)]
-
-    def operation_names(self) -> tuple[str, ...]:
-        """Return the names of the operations used."""
-        return tuple(dict.fromkeys(use.op for sub_policy in self.sub_policies for use in sub_policy))
-
-    @property
-    def slots(self) -> int:
-        """One number for the sub-policy; gate, reflection and centre (x, y) for each operation."""
-        return 1 + 4 * max(len(sub_policy) for sub_policy in self.sub_policies)
-
-    def steps(self, row: Sequence[float]) -> tuple[Step, ...]:
-        """Return the steps of one image."""
-        sub_policy = self.sub_policies[int(row[0] * len(self.sub_policies))]
-        drawn = zip(sub_policy, range(1, len(row), 4), strict=False)
-        return tuple(
-            _step(self.table[use.op], use.magnitude, row[at + 1 : at + 4]) for use, at in drawn if row[at] < use.p
-        )
-
-
-class Parametric(Policy):
-    """`num_ops` operations are drawn per image, uniformly and with replacement, with p and magnitude from a range."""
-
-    kind: Literal["parametric"] = "parametric"
-    num_ops: int = Field(ge=1, description="Operations per image.")
-    ops: Annotated[tuple[str, ...], Field(min_length=1)] = Field(description="Operations to choose from.")
-    p: Interval = Field(default=(1.0, 1.0), description="Range of the probability, uniform.")
-    magnitude: Interval = Field(default=(0.0, 1.0), description="Range of λ, uniform.")
-    bins: int | None = Field(default=None, ge=2, description="Values of λ, evenly spaced over its range; None: all.")
-
-    @field_validator("p", "magnitude")
-    @classmethod
-    def _ordered(cls, interval: Interval, info: ValidationInfo) -> Interval:
-        if interval[0] > interval[1]:
-            raise ValueError(f"the range of {info.field_name} must not fall: {interval[0]} > {interval[1]}")
-        return interval
-
-    def operation_names(self) -> tuple[str, ...]:
-        """Return the names of the operations to choose from."""
-        return tuple(dict.fromkeys(self.ops))
-
-    @property
-    def slots(self) -> int:
-        """Choice, probability, magnitude, gate, reflection and centre (x, y) for each operation."""
-        return 7 * self.num_ops
-
-    def steps(self, row: Sequence[float]) -> tuple[Step, ...]:
-        """Return the steps of one image."""
-        steps = []
-        for at in range(0, self.slots, 7):
-            choice, probability, position, gate = row[at : at + 4]
-            if gate < _within(self.p, probability):
-                operation = self.table[self.ops[int(choice * len(self.ops))]]
-                steps.append(_step(operation, self._magnitude(position), row[at + 4 : at + 7]))
-        return tuple(steps)
-
-    def _magnitude(self, position: float) -> float:
-        if self.bins is not None:
-            position = int(position * self.bins) / (self.bins - 1)
-        return _within(self.magnitude, position)
-
-
-def _within(interval: Interval, position: float) -> float:
-    return interval[0] + position * (interval[1] - interval[0])
-
-
-def _step(operation: Operation, magnitude: float, draws: Sequence[float]) -> Step:
-    """Return the step of an operation, from its draws for reflection and centre (x, y)."""
-    reflected = operation.mirrored and draws[0] < 0.5
-    return Step(operation, operation.argument(magnitude, reflected=reflected), (draws[1], draws[2]))
-
-
 def _pretty(document: dict[str, Any]) -> str:
     """Return JSON with one line per field, operation and sub-policy: readable, and short in a diff."""
     parts = []
@@ -218,6 +147,9 @@ def _pretty(document: dict[str, Any]) -> str:
         if key == "sub_policies":
             rows = ",\n".join(f"  {json.dumps(row)}" for row in value)
             parts.append(f'"{key}": [\n{rows}\n ]')
+        elif key == "layers":
+            layers = (",\n  ".join(json.dumps(choice) for choice in layer) for layer in value)
+            parts.append(f'"{key}": [\n ' + ",\n ".join(f"[\n  {layer}\n ]" for layer in layers) + "\n ]")
         elif key == "operations":
             rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(row)}" for name, row in value.items())
             parts.append(f'"{key}": {{\n{rows}\n }}' if rows else f'"{key}": {{}}')
