@@ -23,6 +23,9 @@ from faa_core.policies.plan import Plan
 from faa_core.randomness import key_of, uniforms
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from faa_core.batch import Baseline, Normalize, PolicyBatch
     from faa_core.transform import PolicyTransform
 
 
@@ -118,6 +121,29 @@ class Policy(BaseModel):
         from faa_core.transform import PolicyTransform  # noqa: PLC0415 torch is slow to import and not always needed
 
         return PolicyTransform(self)
+
+    def to_batch(
+        self,
+        *,
+        baseline: "Baseline | None" = None,
+        normalize: "Normalize | None" = None,
+        partners: "Tensor | None" = None,
+        engine: 'Literal["auto", "torch", "numba", "triton"]' = "auto",
+    ) -> "PolicyBatch":
+        """Return the policy as a module for batches, in which each image has its own draw.
+
+        Args:
+            baseline: Padded crop, flip and cutout after the policy; None for none.
+            normalize: Gives float32 instead of uint8 images; None for uint8.
+            partners: uint8 ``[M, C, H, W]``: images that SamplePairing mixes in; they move with the module.
+            engine: What carries it out; "auto" takes the fastest that can, for every batch.
+
+        Raises:
+            FaaError: If an operation has pixels of its own (a plugin's), or partners are needed and missing.
+        """
+        from faa_core.batch import PolicyBatch  # noqa: PLC0415 torch is slow to import and not always needed
+
+        return PolicyBatch(self, baseline=baseline, normalize=normalize, partners=partners, engine=engine)
 
     def to_json(self) -> str:
         """Return the whole document: every default and every used operation's axis written out."""

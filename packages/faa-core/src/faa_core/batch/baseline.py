@@ -1,0 +1,45 @@
+"""What a batch goes through beside its policy, as frozen data."""
+
+from dataclasses import dataclass
+
+from faa_core.ops import Colour
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """The augmentation that belongs to a training recipe, not to the policy; it comes after the policy.
+
+    Attributes:
+        pad: Pixels of black padding for a random crop back to size; 0 for none.
+        hflip: Probability of a left-right flip.
+        cutout: Side in pixels of a square that is set to `fill`; 0 for none. It starts at c − ⌊cutout/2⌋ for a drawn
+            pixel c and is clipped (DeVries and Taylor 2017).
+        fill: RGB, 0…255: usually the data set's mean, which is near zero after normalisation.
+    """
+
+    pad: int = 0
+    hflip: float = 0.0
+    cutout: int = 0
+    fill: Colour = (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Normalize:
+    """Turns uint8 into float: (x / 255 − mean) / std, for each channel.
+
+    Computed as x·scale + bias in float32 with both rounded once, so that every engine gives the same bits.
+
+    Attributes:
+        mean: Of each channel, in units of 255.
+        std: Of each channel, in units of 255; positive.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def scale_and_bias(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """What each channel is multiplied with, and what is added then."""
+        scale = tuple(1 / (255 * std) for std in self.std)
+        bias = tuple(-mean / std for mean, std in zip(self.mean, self.std, strict=True))
+        return scale, bias

@@ -1,0 +1,83 @@
+"""Which engine carries out a batch: plain torch can everything, the compiled ones what is usual, much faster."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal
+
+import torch
+
+from faa_core.errors import FaaError
+from faa_core.policies.policy import Policy
+
+Engine = Literal["torch", "numba", "triton"]
+LONGEST_SIDE = 8192  # keeps Pillow's 16.16 fixed point, and so ours, from overflowing
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """An engine on this machine.
+
+    Attributes:
+        name: Of the engine.
+        device: Type of device that it runs on; "any" for all.
+        missing: What keeps it from running here; empty when nothing does.
+    """
+
+    name: Engine
+    device: str
+    missing: str
+
+
+def engine_statuses() -> tuple[EngineStatus, ...]:
+    """Return every engine, the ones that are tried first in front."""
+    numba = "" if find_spec("numba") else "numba is not installed: pip install 'faa-core[fast]'"
+    triton = "" if find_spec("triton") else "triton is not installed"
+    return (
+        EngineStatus("triton", "cuda", triton or ("" if torch.cuda.is_available() else "there is no CUDA device")),
+        EngineStatus("numba", "cpu", numba),
+        EngineStatus("torch", "any", ""),
+    )
+
+
+def missing_for(policy: Policy) -> dict[Engine, str]:
+    """Return for each engine, the ones that are tried first in front, what keeps it from a policy here; "" if nothing.
+
+    Args:
+        policy: Of any kind.
+    """
+    special = ""
+    if policy.interpolation != "nearest":
+        special = f"it only samples the nearest pixel, the policy asks for {policy.interpolation}"
+    elif any(operation.base == "RandomResizedCrop" for operation in policy.table.values()):
+        special = "it has no RandomResizedCrop"
+    return {status.name: "" if status.name == "torch" else status.missing or special for status in engine_statuses()}
+
+
+def engine_for(asked: Engine | Literal["auto"], missing: dict[Engine, str], images: torch.Tensor) -> Engine:
+    """Return the engine for a batch: the one asked for, or the fastest that can.
+
+    Args:
+        asked: "auto", or the name of an engine.
+        missing: From `missing_for`.
+        images: The batch, ``[B, C, H, W]``.
+
+    Raises:
+        FaaError: If the engine asked for cannot carry it out.
+    """
+    reasons = {name: reason or _unfit(name, images) for name, reason in missing.items()}
+    if asked == "auto":
+        return next(name for name, reason in reasons.items() if not reason)
+    if reasons[asked]:
+        raise FaaError(f"The engine '{asked}' cannot augment this batch: {reasons[asked]}. Use engine='auto'.")
+    return asked
+
+
+def _unfit(name: Engine, images: torch.Tensor) -> str:
+    """Return why an engine cannot carry out a batch; empty when it can."""
+    if name == "torch":
+        return ""
+    if images.is_cuda != (name == "triton"):
+        return f"the images are on {images.device.type}"
+    if images.dtype != torch.uint8:
+        return f"it takes uint8, not {images.dtype}"
+    return "" if images.shape[1] in (1, 3) else f"it takes 1 or 3 channels, not {images.shape[1]}"

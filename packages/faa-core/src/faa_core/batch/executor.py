@@ -1,0 +1,112 @@
+"""A policy as a module that augments batches, each image with its own draw.
+
+Shapes: B images, C channels, H × W pixels, S stages.
+"""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from faa_core.batch.baseline import Baseline, Normalize
+from faa_core.batch.engines import LONGEST_SIDE, Engine, engine_for, missing_for
+from faa_core.batch.operators import augment, draw
+from faa_core.batch.tables import tables_of
+from faa_core.errors import FaaError
+from faa_core.policies.policy import Policy
+
+
+class PolicyBatch(nn.Module):
+    """Augments a batch: every image has its own sub-policy, gates, magnitudes, signs and places.
+
+    The draw of an image depends on (seed, epoch, index) alone, so splitting a batch, its order, processes and devices
+    change no pixel. All engines give the same bits. Works under ``torch.compile`` with ``fullgraph=True``.
+    """
+
+    partners: Tensor
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        baseline: Baseline | None = None,
+        normalize: Normalize | None = None,
+        partners: Tensor | None = None,
+        engine: Engine | Literal["auto"] = "auto",
+    ) -> None:
+        """See `Policy.to_batch`."""
+        super().__init__()
+        self.policy, self.baseline, self.normalize, self.engine = policy, baseline, normalize, engine
+        given = 0 if partners is None else len(partners)
+        if given == 0 and any(row.base == "SamplePairing" for row in policy.table.values()):
+            raise FaaError(f"The policy '{policy.name}' mixes in other images: give `partners`, uint8 [M, C, H, W].")
+        self._missing = missing_for(policy)
+        if engine != "auto" and engine not in self._missing:
+            raise FaaError(f"There is no engine '{engine}'; there are {', '.join(self._missing)} and auto.")
+        self.register_buffer(
+            "partners", torch.empty(0, dtype=torch.uint8) if partners is None else partners, persistent=False
+        )
+        tables = tables_of(policy, baseline, partners=given)
+        self._tables = [torch.from_numpy(np.ascontiguousarray(table)) for table in tables]
+        self._stages = _stages(policy, baseline)
+        self._scale, self._bias = normalize.scale_and_bias if normalize is not None else ((), ())
+
+    def forward(self, images: Tensor, *, seed: int, epoch: int, indices: Tensor) -> Tensor:
+        """Return the augmented batch.
+
+        Args:
+            images: uint8 ``[B, C, H, W]``, any number of channels, or uint16 (plain torch only); sides up to 8,192.
+            seed: Of the run.
+            epoch: Or view: any further number the draws depend on.
+            indices: int64 ``[B]`` on the CPU: each image's number in its data set.
+
+        Returns:
+            A new tensor like `images`, or float32 if the module normalises.
+
+        Raises:
+            FaaError: If an argument is none of these, or the engine asked for cannot do it.
+        """
+        self._check(images, indices)
+        engine = engine_for(self.engine, self._missing, images)
+        height, width = images.shape[-2:]
+        instructions = draw(indices, self._tables, self._stages, seed, epoch, height, width, engine == "numba")
+        interpolation = self.policy.interpolation
+        result: Tensor = augment(images, instructions, self.partners, engine, interpolation, self._scale, self._bias)
+        return result
+
+    def extra_repr(self) -> str:
+        """Return what `repr` shows."""
+        return (
+            f"policy={self.policy.name!r}, baseline={self.baseline}, normalize={self.normalize}, engine={self.engine!r}"
+        )
+
+    def _check(self, images: Tensor, indices: Tensor) -> None:
+        if images.ndim != 4 or images.dtype not in (torch.uint8, torch.uint16):
+            raise FaaError(f"A batch is uint8 or uint16 [B, C, H, W], not {images.dtype} {list(images.shape)}.")
+        if not 1 <= min(images.shape[1:]) <= max(images.shape[-2:]) <= LONGEST_SIDE:
+            raise FaaError(
+                f"Images need a channel and sides of 1 to {LONGEST_SIDE:,} pixels, not {list(images.shape[1:])}."
+            )
+        if indices.device.type != "cpu" or indices.dtype != torch.int64 or indices.shape != images.shape[:1]:
+            raise FaaError(
+                f"`indices` must be int64 [{len(images)}] on the CPU, where the draws are made without waiting for the "
+                f"device; not {indices.dtype} {list(indices.shape)} on {indices.device}."
+            )
+        if self._scale and len(self._scale) != images.shape[1]:
+            raise FaaError(f"Normalize has {len(self._scale)} channels, the images {images.shape[1]}.")
+        if len(self.partners) and (
+            self.partners.shape[1:] != images.shape[1:]
+            or self.partners.dtype != images.dtype
+            or self.partners.device != images.device
+        ):
+            raise FaaError(
+                f"`partners` must be like the images, {images.dtype} [M, {', '.join(map(str, images.shape[1:]))}] on "
+                f"{images.device}, not {self.partners.dtype} {list(self.partners.shape)} on {self.partners.device}."
+            )
+
+
+def _stages(policy: Policy, baseline: Baseline | None) -> int:
+    """Return how many instructions an image gets."""
+    after = baseline or Baseline()
+    return policy.plan().stages + bool(after.pad or after.hflip) + bool(after.cutout)
