@@ -7,16 +7,21 @@ from faa_search.config import SearchConfig, TrainConfig
 
 if TYPE_CHECKING:
     from faa_search.searchers import search
+    from faa_search.timm_transforms import create_transform
 
 __version__ = version("faa-search")
 
-__all__ = ["SearchConfig", "TrainConfig", "__version__", "search"]
+__all__ = ["SearchConfig", "TrainConfig", "__version__", "create_transform", "search"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `search`, and torch with it, only when it is asked for: a command's help should not wait for it."""
+    """Import functions, and torch with them, only when they are asked for: a command's help should not wait for it."""
     if name == "search":
         from faa_search.searchers import search  # noqa: PLC0415
 
         return search
+    if name == "create_transform":
+        from faa_search.timm_transforms import create_transform  # noqa: PLC0415
+
+        return create_transform
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

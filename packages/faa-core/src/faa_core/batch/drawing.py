@@ -7,7 +7,7 @@ import numpy as np
 
 from faa_core.batch.instructions import WIDTH, Base, Code, Numbers, instructions_of
 from faa_core.batch.tables import Tables, Whole
-from faa_core.randomness import uniforms
+from faa_core.randomness import normal, uniforms
 
 NOTHING = -1
 BASELINE_SLOTS = 5  # crop (y, x), flip, cutout (y, x)
@@ -27,8 +27,8 @@ def draw_instructions(
         width: Of the images.
     """
     rows_BU = uniforms(policy_key, indices_B, int(tables.whole_7[0]))
-    stages = [_stage(tables, stage, rows_BU, height, width) for stage in range(len(tables.count_S))]
-    pad, cutout, hflip = int(tables.whole_7[4]), int(tables.whole_7[5]), float(tables.hflip_1[0])
+    stages = list(_policy(tables, rows_BU, height, width))
+    pad, cutout, hflip = int(tables.whole_7[4]), int(tables.whole_7[5]), float(tables.real_2[0])
     if pad or hflip or cutout:
         rows_B5 = uniforms(baseline_key, indices_B, BASELINE_SLOTS)
         if pad or hflip:
@@ -38,33 +38,36 @@ def draw_instructions(
     return np.stack(stages, axis=1) if stages else np.zeros((len(indices_B), 0, WIDTH))
 
 
-def _stage(tables: Tables, stage: int, rows_BU: Numbers, height: int, width: int) -> Numbers:
-    """Return the instructions of one stage of the policy, shape ``[B, 8]``."""
-    operation_B, magnitude_B = drawn_uses(tables, stage, rows_BU)
-    _choice, _p, _magnitude, gate, shape = tables.slots_S5[stage]
+def _policy(tables: Tables, rows_BU: Numbers, height: int, width: int) -> Numbers:
+    """Return the instructions of the policy's stages, shape ``[S, B, 8]``."""
+    stages = len(tables.count_S)
+    instructions_SB8 = np.zeros((stages, len(rows_BU), WIDTH))
+    if stages == 0:
+        return instructions_SB8
+    drawn = [drawn_uses(tables, stage, rows_BU) for stage in range(stages)]
+    operation_SB, magnitude_SB = (np.stack(column) for column in zip(*drawn, strict=True))
     _slots, _bins, nearest, partners, *_baseline = tables.whole_7.tolist()
-    instructions_B8 = np.zeros((len(rows_BU), WIDTH))
     for number, (base, mirrored, fill) in enumerate(tables.whole_O3.tolist()):
-        which_N = np.flatnonzero(operation_B == number)
-        if len(which_N) == 0:
+        stage_N, image_N = np.nonzero(operation_SB == number)
+        if len(image_N) == 0:
             continue
         low, high, neutral = tables.axis_O3[number].tolist()
-        own_NU = rows_BU[which_N]
-        argument_N = low + magnitude_B[which_N] * (high - low)
+        gate_N, shape_N = tables.slots_S5[stage_N, 3], tables.slots_S5[stage_N, 4]
+        argument_N = low + magnitude_SB[stage_N, image_N] * (high - low)
         if mirrored:
-            argument_N = np.where(own_NU[:, gate + 1] < 0.5, 2 * neutral - argument_N, argument_N)
-        instructions_B8[which_N, :-1] = instructions_of(
+            argument_N = np.where(rows_BU[image_N, gate_N + 1] < 0.5, 2 * neutral - argument_N, argument_N)
+        instructions_SB8[stage_N, image_N, :-1] = instructions_of(
             Base(base),
             argument_N,
-            own_NU[:, gate + 2 : gate + 4],
-            own_NU[:, shape : shape + 2],
+            np.stack([rows_BU[image_N, gate_N + 2], rows_BU[image_N, gate_N + 3]], axis=1),
+            np.stack([rows_BU[image_N, shape_N], rows_BU[image_N, shape_N + 1]], axis=1),
             height=height,
             width=width,
             nearest=bool(nearest),
             partners=partners,
         )
-        instructions_B8[which_N, -1] = fill
-    return instructions_B8
+        instructions_SB8[stage_N, image_N, -1] = fill
+    return instructions_SB8
 
 
 def drawn_uses(tables: Tables, stage: int, rows_BU: Numbers) -> tuple[Whole, Numbers]:
@@ -76,7 +79,11 @@ def drawn_uses(tables: Tables, stage: int, rows_BU: Numbers) -> tuple[Whole, Num
     else:
         use_B = (rows_BU[:, choice] * tables.count_S[stage]).astype(np.int64)
     p_B = _within(tables.p_SK2[stage][use_B], rows_BU, p, 0)
-    magnitude_B = _within(tables.magnitude_SK2[stage][use_B], rows_BU, magnitude, int(tables.whole_7[1]))
+    if std := float(tables.real_2[1]):
+        noise_B = np.array([normal(number) for number in rows_BU[:, magnitude].tolist()])
+        magnitude_B = np.clip(tables.magnitude_SK2[stage][use_B, 0] + std * noise_B, 0.0, 1.0)
+    else:
+        magnitude_B = _within(tables.magnitude_SK2[stage][use_B], rows_BU, magnitude, int(tables.whole_7[1]))
     return np.where(rows_BU[:, gate] < p_B, tables.operation_SK[stage][use_B], NOTHING), magnitude_B
 
 

@@ -26,7 +26,7 @@ class Tables(NamedTuple):
         axis_O3: Low, high and neutral argument of each operation.
         whole_7: Length of an image's row of uniform numbers; number of λ in a range, 0 for all; whether maps are
             sampled at the nearest pixel; number of partners; pad, cutout and packed fill of the baseline.
-        hflip_1: Probability of a flip in the baseline.
+        real_2: Probability of a flip in the baseline; standard deviation of normal noise on λ, 0 for none.
     """
 
     slots_S5: Whole
@@ -38,7 +38,7 @@ class Tables(NamedTuple):
     whole_O3: Whole
     axis_O3: Numbers
     whole_7: Whole
-    hflip_1: Numbers
+    real_2: Numbers
 
 
 def tables_of(policy: Policy, baseline: Baseline | None = None, *, partners: int = 0) -> Tables:
@@ -71,5 +71,5 @@ def tables_of(policy: Policy, baseline: Baseline | None = None, *, partners: int
         whole_7=np.array(
             [plan.slots, plan.bins, nearest, partners, after.pad, after.cutout, packed(after.fill)], dtype=np.int64
         ),
-        hflip_1=np.array([after.hflip], dtype=np.float64),
+        real_2=np.array([after.hflip, plan.std], dtype=np.float64),
     )

@@ -20,18 +20,28 @@ def run(images_BCHW: Tensor, instructions_BS8: Numbers, *, interpolation: str, p
         partners: Images to mix in, ``[M, C, H, W]`` like the images; may be empty.
     """
     top = 255 if images_BCHW.dtype == torch.uint8 else 65535
-    images = images_BCHW.clone() if top == 255 else images_BCHW.to(torch.int32)
+    images = images_BCHW.clone(memory_format=torch.contiguous_format)
+    images = images if top == 255 else images.to(torch.int32)
+    words = _words(images)
     for stage in range(instructions_BS8.shape[1]):
         stage_B8 = instructions_BS8[:, stage]
-        for code in np.unique(stage_B8[:, 0]).astype(int).tolist():
-            if code == Code.NOTHING:
-                continue
-            which_N = np.flatnonzero(stage_B8[:, 0] == code)
-            where_N = torch.from_numpy(which_N).to(images.device, non_blocking=True)
-            own = images.index_select(0, where_N)
-            done = _one_code(Code(code), own, stage_B8[which_N], interpolation, partners, top)
-            images.index_copy_(0, where_N, done)
+        order_B = np.argsort(stage_B8[:, 0], kind="stable")
+        sorted_B8, where_B = stage_B8[order_B], torch.from_numpy(order_B).to(images.device, non_blocking=True)
+        codes, starts = np.unique(sorted_B8[:, 0], return_index=True)
+        for code, start, end in zip(codes.astype(int), starts, [*starts[1:], len(order_B)], strict=True):
+            if code != Code.NOTHING:
+                where_N = where_B[start:end]
+                own = words.index_select(0, where_N).view(images.dtype).view(-1, *images.shape[1:])
+                done = _one_code(Code(code), own, sorted_B8[start:end], interpolation, partners, top)
+                words.index_copy_(0, where_N, done.reshape(len(done), -1).view(words.dtype))
     return images.to(images_BCHW.dtype)
+
+
+def _words(images: Tensor) -> Tensor:
+    """Return a view of images, ``[B, W]``, in the longest words that fit: whole images move several times faster so."""
+    flat = images.view(len(images), -1)
+    fits = flat.shape[1] * images.element_size() % 8 == 0
+    return flat.view(torch.int64) if fits else flat
 
 
 def _one_code(

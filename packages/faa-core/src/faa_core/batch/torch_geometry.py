@@ -8,6 +8,8 @@ import math
 import torch
 from torch import Tensor
 
+from faa_core.batch.torch_pixels import choose
+
 FIXED = 65536  # Pillow samples nearest neighbours in 16.16 fixed point
 
 
@@ -19,7 +21,7 @@ def nearest(images: Tensor, map_N6: Tensor, colour_NC11: Tensor) -> Tensor:
     index_NHW = (y_NHW * width + x_NHW).masked_fill_(~inside_NHW, 0).to(torch.int64)
     flat_NCP = images.flatten(2)
     read_NCP = flat_NCP.gather(2, index_NHW.flatten(1)[:, None].expand(-1, images.shape[1], -1))
-    return torch.where(inside_NHW[:, None], read_NCP.reshape(images.shape), colour_NC11)
+    return choose(inside_NHW[:, None], read_NCP.reshape(images.shape), colour_NC11)
 
 
 def nearest_coordinates(map_N6: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -47,7 +49,7 @@ def interpolated(images: Tensor, map_N6: Tensor, colour_NC11: Tensor, filter_nam
     dx_N1HW, dy_N1HW = (x_NHW - 0.5 - left_NHW)[:, None], (y_NHW - 0.5 - above_NHW)[:, None]
     rows = [weigh([_read(images, left_NHW + right, above_NHW + down) for right in taps], dx_N1HW) for down in taps]
     mixed = weigh(rows, dy_N1HW).clamp(0, top).to(images.dtype)
-    return torch.where(inside_NHW[:, None], mixed, colour_NC11)
+    return choose(inside_NHW[:, None], mixed, colour_NC11)
 
 
 def _read(images: Tensor, x_NHW: Tensor, y_NHW: Tensor) -> Tensor:

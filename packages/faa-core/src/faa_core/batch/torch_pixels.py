@@ -20,20 +20,20 @@ def fill_box(images: Tensor, parameters_N6: Tensor, colour_NC11: Tensor) -> Tens
     left, top, right, bottom = parameters_N6[:, :4].to(torch.int32)[:, :, None].unbind(1)
     x_W, y_H = (torch.arange(size, device=images.device, dtype=torch.int32) for size in (width, height))
     inside_NHW = ((y_H >= top) & (y_H < bottom))[:, :, None] & ((x_W >= left) & (x_W < right))[:, None, :]
-    return torch.where(inside_NHW[:, None], colour_NC11, images)
+    return choose(inside_NHW[:, None], colour_NC11, images)
 
 
 def solarize(images: Tensor, parameters_N6: Tensor, top: int) -> Tensor:
     """Invert the values at or above the threshold."""
     threshold = _each(parameters_N6[:, 0] * ((top + 1) // 256)).to(images.dtype)
-    return torch.where(images >= threshold, top - images, images)
+    return images ^ ((images >= threshold).to(images.dtype) * top)
 
 
 def solarize_add(images: Tensor, parameters_N6: Tensor, top: int) -> Tensor:
     """Add to the values below the middle; cut off at the top."""
     scale = (top + 1) // 256
     raised = (images.to(torch.int32) + _each(parameters_N6[:, 0]).to(torch.int32) * scale).clamp_(0, top)
-    return torch.where(images < (top + 1) // 2, raised.to(images.dtype), images)
+    return choose(images < (top + 1) // 2, raised.to(images.dtype), images)
 
 
 def posterize(images: Tensor, parameters_N6: Tensor, top: int) -> Tensor:
@@ -121,6 +121,11 @@ def blend(first: Tensor, second: Tensor, weight_N: Tensor, top: int) -> Tensor:
     low = first.to(torch.float32)
     mixed = low + _each(weight_N).to(torch.float32) * (second.to(torch.float32) - low)
     return mixed.clamp_(0, top).to(second.dtype)
+
+
+def choose(condition: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """Return `torch.where` of whole numbers; bit by bit, which is several times as fast for uint8 on processors."""
+    return second ^ ((first ^ second) & -condition.to(second.dtype))
 
 
 def luma(images: Tensor) -> Tensor:

@@ -115,6 +115,12 @@ def solarize(image: PILImage, threshold: float, _canvas: Canvas) -> PILImage:
     return ImageOps.solarize(image, threshold)  # type: ignore[arg-type]  # Pillow compares, so a float is right
 
 
+def solarize_add(image: PILImage, addend: float, _canvas: Canvas) -> PILImage:
+    """Add ``int(addend)`` to the values below 128, cut to 0…255; 0 leaves the image as it is."""
+    lifted = [min(255, max(0, value + int(addend))) if value < 128 else value for value in range(256)]
+    return image.point(lifted * len(image.getbands()))
+
+
 def posterize(image: PILImage, bits: float, _canvas: Canvas) -> PILImage:
     """Keep the high ``int(bits)`` bits, 0…8 (others are cut to that); 0 is black, which Pillow refuses from 13 on."""
     mask = 0xFF & ~(0xFF >> min(8, max(0, int(bits))))

@@ -8,9 +8,10 @@ from PIL.Image import Image as PILImage
 from PIL.Image import Resampling
 
 from faa_core.errors import FaaError
+from faa_core.geometry import InverseMap
 from faa_core.ops.kernels import Canvas, Colour
 
-Unit = Literal["none", "fraction", "pixels", "degrees", "bits", "threshold", "factor"]
+Unit = Literal["none", "fraction", "pixels", "degrees", "bits", "threshold", "value", "factor"]
 Kernel = Callable[[PILImage, float, Canvas], PILImage]
 
 
@@ -32,6 +33,9 @@ class Operation:
         mirrored: Whether each application reflects the argument about its neutral value with probability ½.
         identity: The λ at which the image stays as it is, or None.
         fill: RGB fill of its own (Cutout), or None for the policy's.
+        matrix: Of a geometric operation: from its argument, the image's width and height, and the drawn centre and
+            shape of a `Canvas`, Pillow's inverse map, by which masks, boxes and points follow the image; see
+            `faa_core.geometry`. None says that the operation is photometric: whatever else belongs to the image stays.
     """
 
     name: str
@@ -43,12 +47,17 @@ class Operation:
     mirrored: bool = False
     identity: float | None = None
     fill: Colour | None = None
+    matrix: InverseMap | None = None
 
     def argument(self, magnitude: float, *, reflected: bool = False) -> float:
         """Return the argument, in `unit`, of a magnitude in [0, 1]."""
         value = self.low + magnitude * (self.high - self.low)
-        neutral = 1.0 if self.unit == "factor" else 0.0
-        return 2 * neutral - value if reflected else value
+        return 2 * self.neutral - value if reflected else value
+
+    @property
+    def neutral(self) -> float:
+        """The argument about which a mirrored operation is reflected."""
+        return 1.0 if self.unit == "factor" else 0.0
 
 
 class Step(NamedTuple):

@@ -65,6 +65,7 @@ def operation_of(name: str, row: OperationRow | None) -> Operation:
             unit=row.unit,
             mirrored=row.mirrored,
             fill=row.fill or base.fill,
+            matrix=base.matrix,
         )
     standard = row_of(base)
     if row.model_copy(update={"kernel": standard.kernel, "fill": row.fill or standard.fill}) != standard:

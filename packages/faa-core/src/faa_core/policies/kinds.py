@@ -7,14 +7,16 @@ from itertools import accumulate
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationInfo, field_validator, model_validator
 
 from faa_core.ops import Operation, Step
 from faa_core.policies.document import Fraction
 from faa_core.policies.plan import NOTHING, Plan
 from faa_core.policies.policy import Op, Policy
+from faa_core.randomness import normal
 
 Interval = tuple[Fraction, Fraction]
+Spread = Annotated[FiniteFloat, Field(ge=0)]
 TOLERANCE = 1e-4  # of a layer's sum of probabilities: published ones are float32
 
 
@@ -23,6 +25,9 @@ class SubPolicies(Policy):
 
     kind: Literal["sub-policies"] = "sub-policies"
     sub_policies: Annotated[tuple[tuple[Op, ...], ...], Field(min_length=1)]
+    magnitude_std: Spread = Field(
+        default=0.0, description="Standard deviation of normal noise on every λ, cut to [0, 1]; 0 for none."
+    )
 
     def operation_names(self) -> tuple[str, ...]:
         """Return the names of the operations used."""
@@ -35,16 +40,25 @@ class SubPolicies(Policy):
 
     @property
     def slots(self) -> int:
-        """One number for the sub-policy; gate, reflection and centre (x, y) for each operation; then its shape."""
-        return 1 + 6 * self.depth
+        """One number for the sub-policy; gate, reflection and centre (x, y) for each operation; its shape; noise."""
+        return 1 + (7 if self.magnitude_std else 6) * self.depth
 
     def steps(self, row: Sequence[float]) -> tuple[Step, ...]:
         """Return the steps of one image."""
         sub_policy = self.sub_policies[int(row[0] * len(self.sub_policies))]
         return tuple(
-            _step(self.table[use.op], use.magnitude, row[1 + 4 * at :], row[1 + 4 * self.depth + 2 * at :])
+            _step(
+                self.table[use.op], self._magnitude(use, row, at), row[1 + 4 * at :], row[1 + 4 * self.depth + 2 * at :]
+            )
             for at, use in enumerate(sub_policy)
             if row[1 + 4 * at] < use.p
+        )
+
+    def _magnitude(self, use: Op, row: Sequence[float], at: int) -> float:
+        return (
+            noisy(use.magnitude, self.magnitude_std, row[1 + 6 * self.depth + at])
+            if self.magnitude_std
+            else use.magnitude
         )
 
     def plan(self) -> Plan:
@@ -66,8 +80,9 @@ class SubPolicies(Policy):
             p_SK2=np.stack([p_SK, p_SK], axis=-1),
             magnitude_SK2=np.stack([magnitude_SK, magnitude_SK], axis=-1),
             p_slot_S=np.full_like(stage, NOTHING),
-            magnitude_slot_S=np.full_like(stage, NOTHING),
+            magnitude_slot_S=1 + 6 * self.depth + stage if self.magnitude_std else np.full_like(stage, NOTHING),
             bins=0,
+            std=self.magnitude_std,
             gate_slot_S=1 + 4 * stage,
             shape_slot_S=1 + 4 * self.depth + 2 * stage,
         )
@@ -82,6 +97,9 @@ class Parametric(Policy):
     p: Interval = Field(default=(1.0, 1.0), description="Range of the probability, uniform.")
     magnitude: Interval = Field(default=(0.0, 1.0), description="Range of λ, uniform.")
     bins: int | None = Field(default=None, ge=2, description="Values of λ, evenly spaced over its range; None: all.")
+    magnitude_std: Spread = Field(
+        default=0.0, description="Standard deviation of normal noise on a fixed λ, cut to [0, 1]; 0 for none."
+    )
 
     @field_validator("p", "magnitude")
     @classmethod
@@ -89,6 +107,12 @@ class Parametric(Policy):
         if interval[0] > interval[1]:
             raise ValueError(f"the range of {info.field_name} must not fall: {interval[0]} > {interval[1]}")
         return interval
+
+    @model_validator(mode="after")
+    def _one_way_to_draw(self) -> "Parametric":
+        if self.magnitude_std and (self.magnitude[0] != self.magnitude[1] or self.bins is not None):
+            raise ValueError("magnitude_std is noise about one magnitude: it goes with no range and no bins")
+        return self
 
     def operation_names(self) -> tuple[str, ...]:
         """Return the names of the operations to choose from."""
@@ -126,11 +150,14 @@ class Parametric(Policy):
             p_slot_S=7 * stage + 1,
             magnitude_slot_S=7 * stage + 2,
             bins=self.bins or 0,
+            std=self.magnitude_std,
             gate_slot_S=7 * stage + 3,
             shape_slot_S=7 * self.num_ops + 2 * stage,
         )
 
     def _magnitude(self, position: float) -> float:
+        if self.magnitude_std:
+            return noisy(self.magnitude[0], self.magnitude_std, position)
         if self.bins is not None:
             position = int(position * self.bins) / (self.bins - 1)
         return _within(self.magnitude, position)
@@ -210,6 +237,11 @@ class Layers(Policy):
             gate_slot_S=5 * stage + 1,
             shape_slot_S=5 * len(stage) + 2 * stage,
         )
+
+
+def noisy(magnitude: float, std: float, uniform: float) -> float:
+    """Return λ with normal noise from a uniform number, cut to [0, 1]."""
+    return min(1.0, max(0.0, magnitude + std * normal(uniform)))
 
 
 def _within(interval: Interval, position: float) -> float:

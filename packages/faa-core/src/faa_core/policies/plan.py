@@ -31,6 +31,7 @@ class Plan:
         p_slot_S: Slot that picks the probability from its range, or `NOTHING`, int64.
         magnitude_slot_S: Slot that picks λ from its range, or `NOTHING`, int64.
         bins: Number of evenly spaced λ in a range; 0 for all.
+        std: Standard deviation of normal noise on λ, from the number of λ's slot; 0 for none.
         gate_slot_S: Slot of the gate, int64; reflection and place (x, y) follow it.
         shape_slot_S: Slot of a crop's area, int64; its aspect follows it.
     """
@@ -46,6 +47,7 @@ class Plan:
     p_slot_S: NDArray[np.int64]
     magnitude_slot_S: NDArray[np.int64]
     bins: int
+    std: float = 0.0
     gate_slot_S: NDArray[np.int64]
     shape_slot_S: NDArray[np.int64]
 

@@ -151,6 +151,8 @@ class Policy(BaseModel):
         fields["operations"] = {
             name: row_of(row).model_dump(mode="json", exclude_none=True) for name, row in self.table.items()
         }
+        if not fields.get("magnitude_std"):
+            fields.pop("magnitude_std", None)  # documents without noise stay what they were
         last = [key for key in fields if key not in ("schema", "kind", "provenance")]
         return _pretty({key: fields[key] for key in ("schema", "kind", *last, "provenance")})
 

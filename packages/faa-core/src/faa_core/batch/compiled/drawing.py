@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from faa_core import randomness
 from faa_core.batch.instructions import Base, Code, Numbers
 from faa_core.batch.tables import Tables, Whole
 from faa_core.ops import kernels
@@ -17,6 +18,7 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 FIRST, SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 S11, S27, S30, S31 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31)
 
+normal = njit(cache=True, nogil=True)(randomness.normal)
 crop_box = njit(cache=True, nogil=True)(kernels.crop_box)
 
 
@@ -100,7 +102,11 @@ def argument_of(tables: Any, stage: Any, use: Any, operation: Any, start: Any) -
     """Return the argument that is drawn for a use of an operation."""
     slots_S5, magnitude_SK2, axis_O3 = tables.slots_S5, tables.magnitude_SK2, tables.axis_O3
     magnitude = magnitude_SK2[stage, use, 0]
-    if slots_S5[stage, 2] >= 0:
+    std = tables.real_2[1]
+    if std > 0:
+        magnitude += std * normal(uniform(start, slots_S5[stage, 2]))
+        magnitude = min(1.0, max(0.0, magnitude))
+    elif slots_S5[stage, 2] >= 0:
         position = uniform(start, slots_S5[stage, 2])
         bins = tables.whole_7[1]
         if bins > 0:
@@ -223,7 +229,7 @@ def levels(base: Any, argument: Any, partner: Any, row_8: Any) -> None:
 def draw_baseline(tables: Any, start: Any, height: Any, width: Any, rows_S8: Any) -> None:
     """Write the baseline's crop and flip, and its cutout."""
     _slots, _bins, _nearest, _partners, pad, cutout, fill = tables.whole_7
-    hflip, at = tables.hflip_1[0], 0
+    hflip, at = tables.real_2[0], 0
     if pad > 0 or hflip > 0:
         down = math.floor(uniform(start, 0) * (2 * pad + 1)) - pad
         right = math.floor(uniform(start, 1) * (2 * pad + 1)) - pad

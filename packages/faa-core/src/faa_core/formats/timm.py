@@ -1,0 +1,243 @@
+"""timm's auto-augment strings, such as ``rand-m9-n3-inc1`` or ``original``, as policies and back.
+
+A string becomes what timm 1.0.31 draws for it, in its levels and pixels: whole levels of 10, each operation applied
+with probability ½ unless ``p`` says otherwise, signs drawn afresh, ``n`` operations drawn with replacement. Left out or
+different:
+
+- Fill and filter are no part of a string: timm takes the mean of its normalisation and its option `interpolation`.
+  Here they are arguments of `parse`, with the values that `timm.data.create_transform` has by default. Where timm is
+  told "random", as by its training script, it draws bilinear or bicubic at every use; a policy has one filter.
+- ``tweights`` draws its n operations without replacement in timm, with replacement here; with ``n1`` there is no
+  difference. Operations are repeated in proportion to their weights.
+- ``mstd`` becomes `magnitude_std`, in tenths. Beyond 100, rand strings mean a uniform magnitude from 0 to ``m``.
+- ``mmax`` is refused where magnitudes can pass 10, for there timm's operations bend and one of them fails, and where it
+  cuts noise off below 10.
+- ``3a`` and the sets ``t3a`` and ``t3aw`` blur, and ``augmix`` mixes images: both are refused.
+- What timm passes over in silence is an error here: an unknown part or set, a part given twice or without a number.
+  ``inc0`` means no; timm took it for yes before it read the number.
+- Posterize to 0 bits is black, where Pillow 13 makes timm fail.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+
+from faa_core.errors import FaaError, UnknownNameError
+from faa_core.formats.timm_tables import (
+    INCREASING,
+    PLAIN,
+    TABLES,
+    WEIGHTED,
+    has_axis,
+    our_name,
+    rows_of,
+    table,
+    their_name,
+)
+from faa_core.ops import Colour
+from faa_core.policies.kinds import Parametric, SubPolicies
+from faa_core.policies.policy import Op, Policy
+
+Interpolation = Literal["nearest", "bilinear", "bicubic"]
+
+IMAGENET_MEAN = (124, 116, 104)
+LEVELS = 10
+LONGEST = 500
+MOST_OPS = 100
+UNIFORM = 100.0  # an mstd beyond this means uniform
+WAY_OUT = "To train with it in timm, use faa_search.create_transform(…, policy=…)."
+LISTS = {"": PLAIN, "-inc1": INCREASING, "-tweights": WEIGHTED}
+
+
+def parse(text: str, *, fill: Colour = IMAGENET_MEAN, interpolation: Interpolation = "bilinear") -> Policy:
+    """Return the policy of one of timm's auto-augment strings.
+
+    Args:
+        text: Such as ``rand-m9-inc1``, ``original``, ``originalr``, ``v0`` or ``v0r``.
+        fill: RGB of pixels from outside the image; timm's is the mean of its normalisation.
+        interpolation: Filter of the geometric operations.
+
+    Raises:
+        UnknownNameError: If it begins with no name of timm's, or names an unknown set of operations.
+        FaaError: If it is no string of timm's, or means what a policy cannot say; the message names the part.
+    """
+    text = text.strip()
+    if len(text) > LONGEST:
+        raise FaaError(f"A timm auto-augment string is short; this one has {len(text)} characters.")
+    name, *sections = text.split("-")
+    if name == "augmix":
+        raise FaaError(f"timm's '{text}' mixes several augmented copies of an image, which a policy cannot say.")
+    if name == "3a":
+        raise _blurs(text)
+    if name == "rand":
+        return _rand(text, sections, fill, interpolation)
+    if name in TABLES:
+        return _fixed(text, name, sections, fill, interpolation)
+    raise UnknownNameError("timm auto-augment string", name, ("rand", *TABLES), hint="For example: rand-m9-inc1.")
+
+
+def write(policy: Policy) -> str:
+    """Return the timm string that means a policy; its fill and filter are left to timm's options.
+
+    Raises:
+        FaaError: If timm has no string for it; the message names what timm cannot say.
+    """
+    if isinstance(policy, SubPolicies):
+        return _table_name(policy)
+    if isinstance(policy, Parametric):
+        return _rand_string(policy)
+    raise FaaError(f"timm has no string for a policy of kind '{getattr(policy, 'kind', '?')}'. {WAY_OUT}")
+
+
+def _fixed(text: str, name: str, sections: list[str], fill: Colour, interpolation: Interpolation) -> SubPolicies:
+    given = _settings(text, sections, ("mstd",))
+    entries = table(name)
+    return SubPolicies(
+        name=text,
+        fill=fill,
+        interpolation=interpolation,
+        operations=rows_of(op for uses in entries for op, _p, _level in uses),
+        sub_policies=tuple(
+            tuple(Op(op=our_name(op), p=p, magnitude=level / LEVELS if has_axis(op) else 0.0) for op, p, level in uses)
+            for uses in entries
+        ),
+        magnitude_std=_number(given, "mstd", 0.0) / LEVELS,
+        provenance={"algorithm": "autoaugment", "source": "timm", "string": text},
+    )
+
+
+def _rand(text: str, sections: list[str], fill: Colour, interpolation: Interpolation) -> Parametric:
+    given = _settings(text, sections, ("m", "n", "p", "mstd", "mmax", "inc", "t"))
+    layers = _whole(text, given, "n", 2)
+    p = _number(given, "p", 0.5)
+    if not 1 <= layers <= MOST_OPS or p > 1:
+        raise FaaError(f"'{text}' needs n from 1 to {MOST_OPS} and p from 0 to 1.")
+    known = ("weights", "3a", "3aw")
+    listed = LISTS["-inc1" if _whole(text, given, "inc", 0) else ""]
+    if "t" in given:
+        if given["t"] not in known:
+            raise UnknownNameError("set of operations in timm", given["t"], known)
+        if given["t"] != "weights":
+            raise _blurs(text)
+        listed = WEIGHTED
+    spread = _number(given, "mstd", 0.0)
+    differences = {"differences": "operations are drawn with replacement"} if listed is WEIGHTED and layers > 1 else {}
+    return Parametric(
+        name=text,
+        fill=fill,
+        interpolation=interpolation,
+        operations=rows_of(listed),
+        num_ops=layers,
+        ops=tuple(our_name(op) for op in listed),
+        p=(p, p),
+        magnitude=_magnitudes(text, given, spread),
+        magnitude_std=0.0 if spread > UNIFORM else spread / LEVELS,
+        provenance={"algorithm": "randaugment", "source": "timm", "string": text, **differences},
+    )
+
+
+def _magnitudes(text: str, given: dict[str, str], spread: float) -> tuple[float, float]:
+    """Return the range of λ of a rand string."""
+    level, limit = _whole(text, given, "m", LEVELS), _whole(text, given, "mmax", LEVELS) or LEVELS
+    if spread and level > limit:
+        raise FaaError(f"'{text}' draws magnitudes about or up to {level} and cuts them at {limit}; write m{limit}.")
+    if 0 < spread <= UNIFORM and limit != LEVELS:
+        raise FaaError(f"'{text}' cuts its noise (mstd) at mmax {limit}, a policy at {LEVELS}; drop '-mmax{limit}'.")
+    if level > LEVELS < limit:
+        raise FaaError(f"'{text}' has a magnitude beyond {LEVELS}, where timm's operations bend; write m{LEVELS}.")
+    highest = min(level, limit) / LEVELS
+    return (0.0 if spread > UNIFORM else highest, highest)
+
+
+def _settings(text: str, sections: Iterable[str], keys: tuple[str, ...]) -> dict[str, str]:
+    """Return the parts of a string behind its name, by key."""
+    given: dict[str, str] = {}
+    for section in sections:
+        found = re.fullmatch(r"(t)(.+)|([a-z]+)([0-9]+(?:\.[0-9]+)?)", section)
+        key, value = ((found[1], found[2]) if found[1] else (found[3], found[4])) if found else (section, "")
+        if key not in keys or not value:
+            raise FaaError(f"'{section}' in '{text}' says nothing to timm; allowed are {', '.join(keys)} with a value.")
+        if key in given:
+            raise FaaError(f"'{text}' gives {key} twice.")
+        given[key] = value
+    return given
+
+
+def _number(given: dict[str, str], key: str, default: float) -> float:
+    return float(given.get(key, default))
+
+
+def _whole(text: str, given: dict[str, str], key: str, default: int) -> int:
+    value = given.get(key, str(default))
+    if "." in value:
+        raise FaaError(f"{key} in '{text}' must be a whole number for timm, not {value}.")
+    return int(value)
+
+
+def _blurs(text: str) -> FaaError:
+    return FaaError(f"timm's '{text}' uses GaussianBlur, which is none of our operations.")
+
+
+def _names(policy: Policy) -> dict[str, str]:
+    """Return timm's name of each operation of a policy.
+
+    Raises:
+        FaaError: If timm lacks one.
+    """
+    theirs = {name: their_name(row) for name, row in policy.table.items()}
+    lacking = [f"'{name}'" for name, found in theirs.items() if found is None]
+    if lacking:
+        raise FaaError(f"timm has no operation with the pixels and the axis of {', '.join(lacking)}. {WAY_OUT}")
+    return {name: found for name, found in theirs.items() if found is not None}
+
+
+def _table_name(policy: SubPolicies) -> str:
+    names = _names(policy)
+    uses = [
+        [(names[use.op], use.p, use.magnitude if has_axis(names[use.op]) else None) for use in sub_policy]
+        for sub_policy in policy.sub_policies
+    ]
+    noise = f"-mstd{_plain(policy.magnitude_std * LEVELS)}" if policy.magnitude_std else ""
+    for name in TABLES:
+        if uses == [
+            [(op, p, level / LEVELS if has_axis(op) else None) for op, p, level in entries] for entries in table(name)
+        ]:
+            return f"{name}{noise}"
+    raise FaaError(f"timm's strings know four tables of sub-policies, {', '.join(TABLES)}, not this one. {WAY_OUT}")
+
+
+def _rand_string(policy: Parametric) -> str:
+    names = _names(policy)
+    ops = Counter(names[op] for op in policy.ops)
+    suffix = next((suffix for suffix, listed in LISTS.items() if Counter(listed) == ops), None)
+    (p_low, p), (low, high) = policy.p, policy.magnitude
+    level = round(high * LEVELS)
+    if suffix is None:
+        listed = INCREASING if any(name.endswith("Increasing") for name in ops) else PLAIN
+        odd = sorted(set(listed) ^ set(ops)) or sorted(name for name, count in ops.items() if count > 1)
+        raise FaaError(f"timm's lists of operations differ in {', '.join(odd)}. {WAY_OUT}")
+    if suffix == "-tweights" and policy.num_ops > 1:
+        raise FaaError(f"timm draws weighted operations without replacement, this policy with. {WAY_OUT}")
+    if p_low != p:
+        raise FaaError(f"timm has one probability, this policy a range from {p_low:g} to {p:g}. {WAY_OUT}")
+    if level / LEVELS != high or (low != high and (low != 0 or policy.bins is not None)):
+        raise FaaError(
+            f"timm has one whole magnitude from 0 to {LEVELS}, or all up to one; λ of this policy is "
+            f"{low:g} … {high:g}{f' in {policy.bins} steps' if policy.bins else ''}. {WAY_OUT}"
+        )
+    if policy.magnitude_std * LEVELS > UNIFORM:
+        raise FaaError(f"timm takes noise of more than {UNIFORM:g} levels for uniform magnitudes. {WAY_OUT}")
+    parts = [f"rand-m{level}"]
+    parts += [f"n{policy.num_ops}"] if policy.num_ops != 2 else []
+    parts += [f"p{np.format_float_positional(p, trim='-')}"] if p != 0.5 else []
+    parts += ["mstd101"] if low != high else []
+    parts += [f"mstd{_plain(policy.magnitude_std * LEVELS)}"] if policy.magnitude_std else []
+    return "-".join(parts) + suffix
+
+
+def _plain(value: float) -> str:
+    """Return a number without an exponent, as short as it can be told from others at 12 digits."""
+    return np.format_float_positional(float(f"{value:.12g}"), trim="-")
