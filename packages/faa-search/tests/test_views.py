@@ -10,13 +10,14 @@ import torch
 from scipy.stats import chisquare
 
 from faa_core import Op, Policy, SubPolicies
+from faa_core.batch import Baseline
 from faa_core.randomness import key_of, uniforms
 from faa_search.config import TrainConfig
 from faa_search.data import ArraySource, DatasetRequest, DecodedSource
 from faa_search.data.named import open_named
-from faa_search.training import Baseline, View
+from faa_search.training import View
 from faa_search.training.loading import OrderedBatches, Rank, load
-from faa_search.training.views import baseline_of, cutout, flip, padded_crop
+from faa_search.training.views import baseline_of, resized_crop_of
 
 Noise = Callable[..., ArraySource]
 INVERT = SubPolicies(sub_policies=((Op(op="Invert", p=1.0, magnitude=0.0),),))
@@ -55,34 +56,6 @@ def test_the_order_is_policy_crop_flip_cutout(noise: Noise) -> None:
     assert np.array_equal(np.stack(right), hwc(images))
     assert source.labels.tolist() == labels.tolist()
     assert (torch.uint8, torch.int64) == (images.dtype, labels.dtype)
-
-
-def test_padded_crop_by_hand() -> None:
-    """Draws 0 and ~1 are the corners of the padded image, the middle is the image itself."""
-    image = np.arange(1, 10, dtype=np.uint8).reshape(1, 3, 3, 1)
-    three = np.repeat(image, 3, axis=0)
-    cropped = padded_crop(three, 1, np.array([[0.0, 0.0], [0.5, 0.5], [0.999, 0.0]]))[..., 0]
-    assert [[0, 0, 0], [0, 1, 2], [0, 4, 5]] == cropped[0].tolist()
-    assert [[1, 2, 3], [4, 5, 6], [7, 8, 9]] == cropped[1].tolist()
-    assert [[0, 4, 5], [0, 7, 8], [0, 0, 0]] == cropped[2].tolist()
-    assert np.array_equal(three, padded_crop(three, 0, np.zeros((3, 2))))
-
-
-def test_flip_by_hand() -> None:
-    """Left and right change places, in the chosen images only."""
-    images = np.array([[[[1], [2]], [[3], [4]]]] * 2, dtype=np.uint8)
-    flipped = flip(images, np.array([True, False]))[..., 0]
-    assert [[[2, 1], [4, 3]], [[1, 2], [3, 4]]] == flipped.tolist()
-
-
-def test_cutout_by_hand() -> None:
-    """The square reaches half its side before its centre and half after, cut off at the borders."""
-    images = np.zeros((3, 4, 4, 3), dtype=np.uint8)
-    cut = cutout(images, 2, (5, 6, 7), np.array([[0.0, 0.0], [0.5, 0.75], [0.99, 0.5]]))
-    assert [[5, 0, 0, 0], [0] * 4, [0] * 4, [0] * 4] == cut[0, :, :, 0].tolist()
-    assert [[0] * 4, [0, 0, 6, 6], [0, 0, 6, 6], [0] * 4] == cut[1, :, :, 1].tolist()
-    assert [[0] * 4, [0] * 4, [0, 7, 7, 0], [0, 7, 7, 0]] == cut[2, :, :, 2].tolist()
-    assert np.array_equal(images, cutout(images, 0, (5, 6, 7), np.zeros((3, 2))))
 
 
 def test_how_often_images_are_flipped() -> None:
@@ -169,10 +142,9 @@ def photos(write_images: Callable[..., Path]) -> DecodedSource:
 
 def test_resized_crops_are_keyed(photos: DecodedSource) -> None:
     """A random resized crop depends on seed, epoch and index, never on torch's generator, which is left alone."""
-    baseline = baseline_of(TrainConfig(), photos, (0.5, 0.5, 0.5))
-    assert ((0.08, 1.0), (0.75, 4 / 3)) == baseline.resized_crop
-    assert 0 == baseline.pad
-    view = View(source=photos, size=16, baseline=baseline)
+    resized_crop = resized_crop_of(TrainConfig(), photos)
+    assert ((0.08, 1.0), (0.75, 4 / 3)) == resized_crop
+    view = View(source=photos, size=16, resized_crop=resized_crop)
     keys = [(2, index) for index in range(8)]
     torch.manual_seed(1)
     before = torch.get_rng_state()
@@ -187,10 +159,10 @@ def test_resized_crops_are_keyed(photos: DecodedSource) -> None:
 
 def test_a_resized_crop_of_everything_is_the_resized_image(photos: DecodedSource) -> None:
     """A crop of area 1 and ratio 1 takes the whole square image."""
-    baseline = Baseline(resized_crop=((1.0, 1.0), (1.0, 1.0)))
+    everything = ((1.0, 1.0), (1.0, 1.0))
     keys = [(0, index) for index in range(8)]
     whole = View(source=photos, size=16).__getitems__(keys)[0]
-    assert torch.equal(whole, View(source=photos, size=16, baseline=baseline).__getitems__(keys)[0])
+    assert torch.equal(whole, View(source=photos, size=16, resized_crop=everything).__getitems__(keys)[0])
 
 
 def test_a_view_travels_to_processes_that_are_not_forked(photos: DecodedSource) -> None:
@@ -210,6 +182,7 @@ def test_baseline_of_the_settings(
 ) -> None:
     """Mode auto pads images in memory and crops others; the fill is the normalisation's mean in 8 bits."""
     config = TrainConfig(train_crop_mode=mode, hflip=0.25, cutout=6)
-    baseline = baseline_of(config, noise(3) if in_memory else photos, (0.4914, 0.5, 0.0))
-    assert (crops, pad) == (baseline.resized_crop is not None, baseline.pad)
+    source = noise(3) if in_memory else photos
+    baseline = baseline_of(config, source, (0.4914, 0.5, 0.0))
+    assert (crops, pad) == (resized_crop_of(config, source) is not None, baseline.pad)
     assert (0.25, 6, (125, 128, 0)) == (baseline.hflip, baseline.cutout, baseline.fill)

@@ -1,4 +1,8 @@
-"""Which engine carries out a batch: plain torch can everything, the compiled ones what is usual, much faster."""
+"""Which engine carries out a batch.
+
+The compiled ones can what is usual, much faster; plain torch can every standard operation; Pillow, image by image, also
+operations that have pixels of their own.
+"""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -6,10 +10,11 @@ from typing import Literal
 
 import torch
 
+from faa_core.batch.instructions import Base
 from faa_core.errors import FaaError
 from faa_core.policies.policy import Policy
 
-Engine = Literal["torch", "numba", "triton"]
+Engine = Literal["triton", "numba", "torch", "pillow"]
 LONGEST_SIDE = 8192  # keeps Pillow's 16.16 fixed point, and so ours, from overflowing
 
 
@@ -36,6 +41,7 @@ def engine_statuses() -> tuple[EngineStatus, ...]:
         EngineStatus("triton", "cuda", triton or ("" if torch.cuda.is_available() else "there is no CUDA device")),
         EngineStatus("numba", "cpu", numba),
         EngineStatus("torch", "any", ""),
+        EngineStatus("pillow", "cpu", ""),
     )
 
 
@@ -45,12 +51,20 @@ def missing_for(policy: Policy) -> dict[Engine, str]:
     Args:
         policy: Of any kind.
     """
-    special = ""
+    usual = ""
     if policy.interpolation != "nearest":
-        special = f"it only samples the nearest pixel, the policy asks for {policy.interpolation}"
+        usual = f"it only samples the nearest pixel, the policy asks for {policy.interpolation}"
     elif any(operation.base == "RandomResizedCrop" for operation in policy.table.values()):
-        special = "it has no RandomResizedCrop"
-    return {status.name: "" if status.name == "torch" else status.missing or special for status in engine_statuses()}
+        usual = "it has no RandomResizedCrop"
+    own = own_pixels(policy)
+    standard = f"the operation '{own[0]}' has pixels of its own" if own else ""
+    limits = {"triton": standard or usual, "numba": standard or usual, "torch": standard, "pillow": ""}
+    return {status.name: status.missing or limits[status.name] for status in engine_statuses()}
+
+
+def own_pixels(policy: Policy) -> list[str]:
+    """Return the names of operations whose pixels are a plugin's own, which only Pillow's engine has."""
+    return [name for name, operation in policy.table.items() if operation.base not in Base.__members__]
 
 
 def engine_for(asked: Engine | Literal["auto"], missing: dict[Engine, str], images: torch.Tensor) -> Engine:
@@ -62,11 +76,14 @@ def engine_for(asked: Engine | Literal["auto"], missing: dict[Engine, str], imag
         images: The batch, ``[B, C, H, W]``.
 
     Raises:
-        FaaError: If the engine asked for cannot carry it out.
+        FaaError: If the engine asked for, or none at all, can carry it out.
     """
     reasons = {name: reason or _unfit(name, images) for name, reason in missing.items()}
     if asked == "auto":
-        return next(name for name, reason in reasons.items() if not reason)
+        able = [name for name, reason in reasons.items() if not reason]
+        if not able:
+            raise FaaError(f"No engine can augment this batch. torch: {reasons['torch']}; pillow: {reasons['pillow']}.")
+        return able[0]
     if reasons[asked]:
         raise FaaError(f"The engine '{asked}' cannot augment this batch: {reasons[asked]}. Use engine='auto'.")
     return asked

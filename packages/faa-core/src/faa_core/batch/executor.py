@@ -8,12 +8,14 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from faa_core.batch.baseline import Baseline, Normalize
-from faa_core.batch.engines import LONGEST_SIDE, Engine, engine_for, missing_for
+from faa_core.batch.engines import LONGEST_SIDE, Engine, engine_for, missing_for, own_pixels
 from faa_core.batch.operators import augment, draw
 from faa_core.batch.tables import tables_of
 from faa_core.errors import FaaError
+from faa_core.policies.kinds import SubPolicies
 from faa_core.policies.policy import Policy
 
 
@@ -21,7 +23,8 @@ class PolicyBatch(nn.Module):
     """Augments a batch: every image has its own sub-policy, gates, magnitudes, signs and places.
 
     The draw of an image depends on (seed, epoch, index) alone, so splitting a batch, its order, processes and devices
-    change no pixel. All engines give the same bits. Works under ``torch.compile`` with ``fullgraph=True``.
+    change no pixel. All engines give the same bits. Works under ``torch.compile`` with ``fullgraph=True``, but for
+    operations that only exist image by image.
     """
 
     partners: Tensor
@@ -47,9 +50,10 @@ class PolicyBatch(nn.Module):
         self.register_buffer(
             "partners", torch.empty(0, dtype=torch.uint8) if partners is None else partners, persistent=False
         )
-        tables = tables_of(policy, baseline, partners=given)
+        alone = engine == "pillow" or own_pixels(policy)
+        tables = tables_of(SubPolicies(sub_policies=((),)) if alone else policy, baseline, partners=given)
         self._tables = [torch.from_numpy(np.ascontiguousarray(table)) for table in tables]
-        self._stages = _stages(policy, baseline)
+        self._stages = len(tables.count_S) + baseline_stages(baseline)
         self._scale, self._bias = normalize.scale_and_bias if normalize is not None else ((), ())
 
     def forward(self, images: Tensor, *, seed: int, epoch: int, indices: Tensor) -> Tensor:
@@ -69,6 +73,9 @@ class PolicyBatch(nn.Module):
         """
         self._check(images, indices)
         engine = engine_for(self.engine, self._missing, images)
+        if engine == "pillow":
+            images = one_by_one(self.policy, images, self.partners, seed=seed, epoch=epoch, indices=indices)
+            engine = "torch"  # for the baseline
         height, width = images.shape[-2:]
         instructions = draw(indices, self._tables, self._stages, seed, epoch, height, width, engine == "numba")
         interpolation = self.policy.interpolation
@@ -106,7 +113,17 @@ class PolicyBatch(nn.Module):
             )
 
 
-def _stages(policy: Policy, baseline: Baseline | None) -> int:
-    """Return how many instructions an image gets."""
-    after = baseline or Baseline()
-    return policy.plan().stages + bool(after.pad or after.hflip) + bool(after.cutout)
+def baseline_stages(baseline: Baseline | None) -> int:
+    """Return how many instructions an image gets from a baseline."""
+    return 0 if baseline is None else bool(baseline.pad or baseline.hflip) + bool(baseline.cutout)
+
+
+def one_by_one(policy: Policy, images: Tensor, partners: Tensor, *, seed: int, epoch: int, indices: Tensor) -> Tensor:
+    """Return images ``[B, C, H, W]`` that Pillow augmented, one after the other, with the same draws as any engine."""
+    drawn = policy.draw(seed=seed, epoch=epoch, indices=indices.numpy())
+    others = [to_pil_image(partner) for partner in partners]
+    done = [
+        pil_to_tensor(policy.apply_steps(to_pil_image(image), steps, partners=others)) if steps else image
+        for image, steps in zip(images, drawn, strict=True)
+    ]
+    return torch.stack(done) if done else images.clone()

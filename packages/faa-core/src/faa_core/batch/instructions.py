@@ -24,8 +24,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from faa_core.errors import FaaError
-from faa_core.ops import Colour, Operation, kernels
+from faa_core.ops import Colour, kernels
 
 Numbers = NDArray[np.float64]
 WIDTH = 8
@@ -82,20 +81,6 @@ class Base(IntEnum):
     AutoContrast = 26
     Equalize = 27
     SamplePairing = 28
-
-
-def base_of(operation: Operation) -> Base:
-    """Return the standard operation whose pixels an operation has.
-
-    Raises:
-        FaaError: If its pixels are a plugin's own, which no engine has.
-    """
-    if operation.base not in Base.__members__:
-        raise FaaError(
-            f"The operation '{operation.name}' has pixels of its own ('{operation.base}'), which only exist for one "
-            "image at a time; use policy.transform(), or a policy without it."
-        )
-    return Base[operation.base]
 
 
 def packed(colour: Colour) -> int:

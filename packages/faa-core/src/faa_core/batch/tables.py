@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faa_core.batch.baseline import Baseline
-from faa_core.batch.instructions import Numbers, base_of, packed
+from faa_core.batch.instructions import Base, Numbers, packed
 from faa_core.policies.policy import Policy
 
 Whole = NDArray[np.int64]
@@ -45,16 +45,13 @@ def tables_of(policy: Policy, baseline: Baseline | None = None, *, partners: int
     """Return the tables of a policy that is followed by a baseline.
 
     Args:
-        policy: Of any kind.
+        policy: Of any kind, of standard operations.
         baseline: What comes after it, or None for nothing.
         partners: How many images there are to mix in.
-
-    Raises:
-        FaaError: If an operation has pixels of its own, which no engine has.
     """
     plan, after = policy.plan(), baseline or Baseline()
     operations = plan.operations
-    whole = [(base_of(row), row.mirrored, packed(row.fill or policy.fill)) for row in operations]
+    whole = [(Base[row.base], row.mirrored, packed(row.fill or policy.fill)) for row in operations]
     axes = [(row.low, row.high, row.neutral) for row in operations]
     nearest = policy.interpolation == "nearest"
     return Tables(

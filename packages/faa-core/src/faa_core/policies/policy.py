@@ -128,7 +128,7 @@ class Policy(BaseModel):
         baseline: "Baseline | None" = None,
         normalize: "Normalize | None" = None,
         partners: "Tensor | None" = None,
-        engine: 'Literal["auto", "torch", "numba", "triton"]' = "auto",
+        engine: 'Literal["auto", "triton", "numba", "torch", "pillow"]' = "auto",
     ) -> "PolicyBatch":
         """Return the policy as a module for batches, in which each image has its own draw.
 
@@ -139,7 +139,7 @@ class Policy(BaseModel):
             engine: What carries it out; "auto" takes the fastest that can, for every batch.
 
         Raises:
-            FaaError: If an operation has pixels of its own (a plugin's), or partners are needed and missing.
+            FaaError: If there is no such engine, or partners are needed and missing.
         """
         from faa_core.batch import PolicyBatch  # noqa: PLC0415 torch is slow to import and not always needed
 

@@ -27,7 +27,7 @@ from faa_search.samplers import PolicySpace, Sampler
 from faa_search.training.fitting import FitJob, fit
 from faa_search.training.models import ModelInput, model_input
 from faa_search.training.network import make_accelerator
-from faa_search.training.views import View, baseline_of
+from faa_search.training.views import View, baseline_of, resized_crop_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +162,7 @@ def _training_view(context: _Context, fold: Fold | None = None) -> View:
     return View(
         source=source,
         size=context.data.size,
+        resized_crop=resized_crop_of(context.config, source),
         baseline=baseline_of(context.config, source, context.expected.mean),
         seed=context.config.seed,
     )

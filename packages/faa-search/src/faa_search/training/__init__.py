@@ -6,10 +6,9 @@ from faa_search.training.fitting import FitJob, fit
 from faa_search.training.metrics import Metrics
 from faa_search.training.network import Network, make_accelerator
 from faa_search.training.run import TrainResult, train
-from faa_search.training.views import Baseline, View
+from faa_search.training.views import View
 
 __all__ = [
-    "Baseline",
     "FitJob",
     "Metrics",
     "Network",

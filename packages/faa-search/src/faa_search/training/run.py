@@ -22,7 +22,7 @@ from faa_search.training.fitting import FitJob, fit
 from faa_search.training.metrics import Metrics
 from faa_search.training.models import ModelInput, model_input
 from faa_search.training.network import make_accelerator
-from faa_search.training.views import View, baseline_of
+from faa_search.training.views import View, baseline_of, resized_crop_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +102,7 @@ def _run(
         source=source,
         size=data.size,
         policy=policy,
+        resized_crop=resized_crop_of(config, source),
         baseline=baseline_of(config, source, expected.mean),
         seed=config.seed,
     )

@@ -9,16 +9,17 @@ Shapes: B = batch, C = 3 channels, H = W = size.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from faa_core import Policy
-from faa_core.randomness import key_of, seed_of, uniforms
+from faa_core.batch import Baseline, PolicyBatch
+from faa_core.randomness import seed_of
 from faa_search.config import FitConfig
 from faa_search.data import ArraySource, ImageSource
 from faa_search.data.sizing import fitted, random_resized_crop
@@ -26,42 +27,30 @@ from faa_search.data.sizing import fitted, random_resized_crop
 Key = tuple[int, int]  # (epoch or view, index of the image)
 Batch = tuple[Tensor, Tensor]  # images uint8 [B, C, H, W], labels int64 [B]
 Interval = tuple[float, float]
+ResizedCrop = tuple[Interval, Interval]  # ranges of the area and of the aspect
 SMALL_SIDE = 64  # images up to this many pixels a side are cropped by padding, as CIFAR's are
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Baseline:
-    """The augmentation that belongs to the recipe, not to the policy.
-
-    Attributes:
-        resized_crop: (scale, ratio) ranges of a random resized crop, or None.
-        pad: Pixels of zero padding for a random crop back to size; 0 for none.
-        hflip: Probability of a left-right flip.
-        cutout: Side in pixels of a square that is set to `fill`; 0 for none.
-        fill: RGB, 0…255: the data set's mean, which is zero after normalisation.
-    """
-
-    resized_crop: tuple[Interval, Interval] | None = None
-    pad: int = 0
-    hflip: float = 0.0
-    cutout: int = 0
-    fill: tuple[int, int, int] = (0, 0, 0)
-
-
 def baseline_of(config: FitConfig, source: ImageSource, mean: Sequence[float]) -> Baseline:
-    """Return the baseline augmentation that the settings ask for on these images."""
-    mode = config.train_crop_mode
-    if mode == "auto":
-        small = isinstance(source, ArraySource) and source.images.shape[1] <= SMALL_SIDE
-        mode = "pad" if small else "rrc"
+    """Return the crop by padding, flip and cutout that the settings ask for on these images."""
     red, green, blue = (round(255 * value) for value in mean)
     return Baseline(
-        resized_crop=(config.scale, config.ratio) if mode == "rrc" else None,
-        pad=config.crop_pad if mode == "pad" else 0,
+        pad=config.crop_pad if _crop_mode(config, source) == "pad" else 0,
         hflip=config.hflip,
         cutout=config.cutout,
         fill=(red, green, blue),
     )
+
+
+def resized_crop_of(config: FitConfig, source: ImageSource) -> ResizedCrop | None:
+    """Return the random resized crop that the settings ask for on these images, or None for none."""
+    return (config.scale, config.ratio) if _crop_mode(config, source) == "rrc" else None
+
+
+def _crop_mode(config: FitConfig, source: ImageSource) -> str:
+    if config.train_crop_mode != "auto":
+        return config.train_crop_mode
+    return "pad" if isinstance(source, ArraySource) and source.images.shape[1] <= SMALL_SIDE else "rrc"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -71,6 +60,7 @@ class View(Dataset[Batch]):
     Attributes:
         source: The images.
         size: Side of the result, in pixels.
+        resized_crop: Ranges of area and aspect of a random resized crop that brings an image to size, or None.
         policy: Applied to each image with a draw of its own.
         baseline: Applied after the policy; None for evaluation.
         seed: Keys all draws, with the epoch and the index.
@@ -78,6 +68,7 @@ class View(Dataset[Batch]):
 
     source: ImageSource
     size: int
+    resized_crop: ResizedCrop | None = None
     policy: Policy | None = None
     baseline: Baseline | None = None
     seed: int = 0
@@ -85,44 +76,36 @@ class View(Dataset[Batch]):
     def __getitems__(self, keys: list[Key]) -> Batch:
         """Return the images and labels of a batch of (epoch, index) keys."""
         epochs, indices = (np.array(column) for column in zip(*keys, strict=True))
-        images_BHWC = np.empty((len(keys), self.size, self.size, 3), dtype=np.uint8)
+        images_BCHW = torch.empty(len(keys), 3, self.size, self.size, dtype=torch.uint8)
         for epoch in np.unique(epochs):
             at = np.flatnonzero(epochs == epoch)
-            images_BHWC[at] = self._epoch(int(epoch), indices[at])
-        images_BCHW = torch.from_numpy(np.ascontiguousarray(images_BHWC.transpose(0, 3, 1, 2)))
+            images_BCHW[torch.from_numpy(at)] = self._epoch(int(epoch), indices[at])
         return images_BCHW, torch.from_numpy(self.source.labels[indices])
 
     def __len__(self) -> int:
         return len(self.source)
 
-    def _epoch(self, epoch: int, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
-        images_BHWC = self._augmented(epoch, indices)
-        if self.baseline is None:
-            return images_BHWC
-        rows_BS = uniforms(key_of("baseline", self.seed, epoch), indices, 5)
-        images_BHWC = padded_crop(images_BHWC, self.baseline.pad, rows_BS[:, 0:2])
-        images_BHWC = flip(images_BHWC, rows_BS[:, 2] < self.baseline.hflip)
-        return cutout(images_BHWC, self.baseline.cutout, self.baseline.fill, rows_BS[:, 3:5])
+    @cached_property
+    def _augment(self) -> PolicyBatch:
+        policy = self.policy if self.policy is not None else Policy.load("none")
+        return policy.to_batch(baseline=self.baseline)
 
-    def _augmented(self, epoch: int, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return the images at size, after the policy."""
-        steps = self.policy.draw(seed=self.seed, epoch=epoch, indices=indices) if self.policy else [()] * len(indices)
+    def _epoch(self, epoch: int, indices: NDArray[np.int64]) -> Tensor:
+        """Return the images ``[B, C, H, W]`` of an epoch."""
         images_BHWC = self._at_size(epoch, indices)
-        for position, own in enumerate(steps):
-            if self.policy is not None and own:
-                image = self.policy.apply_steps(Image.fromarray(images_BHWC[position]), own)
-                images_BHWC[position] = np.asarray(image)
-        return images_BHWC
+        images_BCHW = torch.from_numpy(np.ascontiguousarray(images_BHWC.transpose(0, 3, 1, 2)))
+        augmented: Tensor = self._augment(images_BCHW, seed=self.seed, epoch=epoch, indices=torch.from_numpy(indices))
+        return augmented
 
     def _at_size(self, epoch: int, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the images brought to size, by the baseline's random resized crop where it has one."""
-        crop = self.baseline.resized_crop if self.baseline is not None else None
+        crop = self.resized_crop
         if (
             crop is None
             and isinstance(self.source, ArraySource)
             and self.source.images.shape[1:3] == (self.size, self.size)
         ):
-            return self.source.images[indices].copy()
+            return self.source.images[indices]
         images_BHWC = np.empty((len(indices), self.size, self.size, 3), dtype=np.uint8)
         for position, index in enumerate(indices):
             image = self.source.image(int(index))
@@ -131,41 +114,3 @@ class View(Dataset[Batch]):
                 image = random_resized_crop(image, self.size, scale=crop[0], ratio=crop[1], seed=seed)
             images_BHWC[position] = np.asarray(fitted(image, self.size))
         return images_BHWC
-
-
-def padded_crop(images_BHWC: NDArray[np.uint8], pad: int, draws_B2: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return each image padded with zeros and cut back to its size at a drawn (y, x); draws in [0, 1)."""
-    if pad == 0:
-        return images_BHWC
-    side = images_BHWC.shape[1]
-    padded = np.pad(images_BHWC, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
-    offsets_B2 = (draws_B2 * (2 * pad + 1)).astype(np.int64)
-    rows_BH, columns_BW = (offsets_B2[:, axis : axis + 1] + np.arange(side) for axis in (0, 1))
-    cropped: NDArray[np.uint8] = padded[
-        np.arange(len(padded))[:, None, None], rows_BH[:, :, None], columns_BW[:, None, :]
-    ]
-    return cropped
-
-
-def flip(images_BHWC: NDArray[np.uint8], which_B: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return the images with those chosen mirrored left to right."""
-    return np.where(which_B[:, None, None, None], images_BHWC[:, :, ::-1], images_BHWC)
-
-
-def cutout(
-    images_BHWC: NDArray[np.uint8], side: int, fill: tuple[int, int, int], draws_B2: NDArray[np.float64]
-) -> NDArray[np.uint8]:
-    """Return each image with a square filled that starts at c − ⌊side/2⌋, c a drawn pixel (y, x); clipped."""
-    if side == 0:
-        return images_BHWC
-    positions = np.arange(images_BHWC.shape[1])
-    colour = np.array(fill, dtype=np.uint8)
-    centres_B2 = (draws_B2 * len(positions)).astype(np.int64)
-    low_B2 = centres_B2 - side // 2
-    high_B2 = low_B2 + side
-    rows_BH, columns_BW = (
-        (positions >= low_B2[:, axis : axis + 1]) & (positions < high_B2[:, axis : axis + 1]) for axis in (0, 1)
-    )
-    inside_BHW = rows_BH[:, :, None] & columns_BW[:, None, :]
-    filled: NDArray[np.uint8] = np.where(inside_BHW[..., None], colour, images_BHWC)
-    return filled

@@ -14,6 +14,7 @@ from faa_core.batch.compiled import geometry, pixels
 from faa_core.batch.instructions import Code, Numbers
 
 Images = NDArray[np.uint8]
+Pixels = NDArray[np.uint32]
 Factors = NDArray[np.float32]
 Shape = tuple[int, int, int]
 
@@ -53,6 +54,19 @@ def augment_and_normalize(
         rows_S8 = instructions_BS8[b]
         one(images_BN[b], scratch[2], rows_S8, partners_MN, channels, height, width, scratch, lut, counts)
         pixels.normalize(scratch[2], result_BCP[b], scale_C, bias_C)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def augment_rgbx(
+    pixels_P: Pixels, instructions_S8: Numbers, partners_MN: Images, shape: Shape, result_P: Pixels
+) -> None:
+    """Write one image of P = H·W pixels, four bytes each (R, G, B, any), after its instructions."""
+    channels, height, width = shape
+    scratch, lut, counts = workspace(3 * pixels_P.size)
+    planes, done = np.empty(3 * pixels_P.size, np.uint8), scratch[2]
+    pixels.split(pixels_P, planes)
+    one(planes, done, instructions_S8, partners_MN, channels, height, width, scratch, lut, counts)
+    pixels.join(done, result_P)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -22,6 +22,28 @@ def copy(source: Any, target: Any) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def split(source: Any, target: Any) -> None:
+    """Write pixels of four bytes, as Pillow keeps RGB, as three planes."""
+    count = source.size
+    red, green, blue = target[:count], target[count : 2 * count], target[2 * count :]
+    for at in range(count):
+        pixel = source[at]
+        red[at] = np.uint8(pixel)
+        green[at] = np.uint8(pixel >> np.uint32(8))
+        blue[at] = np.uint8(pixel >> np.uint32(16))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def join(source: Any, target: Any) -> None:
+    """Write three planes as pixels of four bytes."""
+    count = target.size
+    red, green, blue = source[:count], source[count : 2 * count], source[2 * count :]
+    for at in range(count):
+        high = np.uint32(np.uint32(blue[at]) << np.uint32(16)) | np.uint32(np.uint32(green[at]) << np.uint32(8))
+        target[at] = np.uint32(red[at]) | high
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def solarize(source: Any, target: Any, threshold: Any) -> None:
     """Invert the values at or above the threshold."""
     least = np.uint8(threshold)
