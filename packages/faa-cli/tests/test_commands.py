@@ -1,6 +1,7 @@
 """Each command does what it says, on digits."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,8 @@ def test_doctor_lists_versions_and_plugins(faa):
     assert report.code == 0
     assert "torch 2." in report.out
     assert "trivialaugment" in report.out
+    taken = "numba" if find_spec("numba") else "torch"
+    assert f"Batches of usual policies on cpu: {taken}\n" in report.out
 
 
 def test_version_and_help(faa):

@@ -1,6 +1,7 @@
 """The command line's surface: its flags are frozen, start-up is light, output suits where it goes."""
 
 import io
+import re
 import subprocess
 import sys
 
@@ -80,6 +81,11 @@ def test_every_setting_is_a_flag_with_help_and_default(faa):
             assert f"--{name.replace('_', '-')}" in text
             assert field.description
     assert "(default: 0.1)" in faa("train", "--help").out
+
+
+def test_flags_of_policy_convert(faa):
+    text = faa("policy", "convert", "--help").out
+    assert {"--from", "--to", "--name", "--table", "--help"} == set(re.findall(r"(?<![\w-])--[a-z-]+", text))
 
 
 def test_help_does_not_import_torch():

@@ -28,6 +28,7 @@ BUILT_IN = [
 ]
 ROTATE = {"low": -30, "high": 30, "unit": "degrees", "mirrored": True}
 USE = {"op": "Rotate", "p": 0.5, "magnitude": 0.9}
+CHOICE = {"op": "Rotate", "magnitude": 0.9, "probability": 1}
 
 
 def document(**fields: Any) -> dict[str, Any]:
@@ -208,9 +209,12 @@ def test_a_row_counts_in_the_unit_of_its_kernel() -> None:
         (document(fill=[0, 0]), ["fill.2: Field required"]),
         (document(interpolation="cubic"), ["interpolation: ", "'bicubic'", "given 'cubic'"]),
         (document(schema="faa-policy/2"), ["schema: ", "'faa-policy/1'", "given 'faa-policy/2'"]),
-        (document(kind="layers"), ["kind: ", "'layers'", "'sub-policies', 'parametric'"]),
+        (document(kind="tables"), ["kind: ", "'tables'", "'sub-policies', 'parametric', 'layers'"]),
+        ({"kind": "layers"}, ["layers: Field required"]),
+        ({"kind": "layers", "layers": [[CHOICE | {"probability": 0.5}]]}, ["layer 0 must add up to 1, not 0.5"]),
+        ({"kind": "layers", "layers": [[CHOICE], []]}, ["layers.1: ", "at least 1"]),
         (document(operations={"Rotate": {"low": 0}}), ["operations.Rotate.high: Field required"]),
-        ({"sub_policies": [[USE]]}, ['"kind": "sub-policies" or "parametric"']),
+        ({"sub_policies": [[USE]]}, ['"kind": "sub-policies", "parametric" or "layers"']),
         ([USE], ['must be an object with "kind"']),
         ({"kind": "parametric", "num_ops": 0, "ops": ["Invert"]}, ["num_ops: ", "given 0"]),
         ({"kind": "parametric", "num_ops": 1, "ops": []}, ["ops: ", "at least 1"]),

@@ -18,7 +18,7 @@ from faa_core import Operation, operation
 def mirror(image, argument, canvas):
     return ImageOps.mirror(image)
 
-FLIP = Operation(name="Flip", kernel=mirror, base="Flip")
+TURN = Operation(name="Turn", kernel=mirror, base="Turn")
 TILT = Operation(name="Tilt", kernel=operation("Rotate").kernel, base="Rotate", high=5.0, unit="degrees")
 MISNAMED = Operation(name="Other", kernel=mirror, base="Other")
 """
@@ -138,15 +138,15 @@ def test_our_own_plugins_load() -> None:
 
 def test_an_operation_of_a_plugin_works_in_a_policy(install: Install) -> None:
     """It is drawn, applied, written and read like any other; without the plugin its name is unknown."""
-    install("throwaway-h", group="faa.ops", entries={"Flip": "throwaway_h:FLIP"}, modules={"throwaway_h": SWIRL})
-    policy = SubPolicies(sub_policies=((Op(op="Flip", p=1, magnitude=0),),))
+    install("throwaway-h", group="faa.ops", entries={"Turn": "throwaway_h:TURN"}, modules={"throwaway_h": SWIRL})
+    policy = SubPolicies(sub_policies=((Op(op="Turn", p=1, magnitude=0),),))
     image = Image.frombytes("L", (2, 1), bytes([1, 2]))
     assert bytes([2, 1]) == policy.apply(image, seed=0, epoch=0, index=0).tobytes()
     text = policy.to_json()
     assert text == parse_policy(text, source="x").to_json()
-    row = {"kernel": "Flip", "low": 0, "high": 2}
-    renamed = {"kind": "parametric", "num_ops": 1, "ops": ["F2"], "operations": {"F2": row}}
-    assert "Flip" == parse_policy(json.dumps(renamed), source="x").table["F2"].base
+    row = {"kernel": "Turn", "low": 0, "high": 2}
+    renamed = {"kind": "parametric", "num_ops": 1, "ops": ["T2"], "operations": {"T2": row}}
+    assert "Turn" == parse_policy(json.dumps(renamed), source="x").table["T2"].base
 
 
 def test_a_new_range_of_a_plugin_is_written_with_the_kernel_it_has(install: Install) -> None:
@@ -161,8 +161,8 @@ def test_a_new_range_of_a_plugin_is_written_with_the_kernel_it_has(install: Inst
 
 def test_a_policy_names_a_missing_plugin() -> None:
     """A document whose operation is not installed says which."""
-    document = {"kind": "parametric", "num_ops": 1, "ops": ["Flip"]}
-    with pytest.raises(FaaError, match=r"x\.json: No operation is called 'Flip'"):
+    document = {"kind": "parametric", "num_ops": 1, "ops": ["Turn"]}
+    with pytest.raises(FaaError, match=r"x\.json: No operation is called 'Turn'"):
         parse_policy(json.dumps(document), source="x.json")
 
 

@@ -14,9 +14,13 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def doctor() -> None:
-    """Show versions, devices and plugins, with the error of any plugin that fails to load; exit code 1 if one does."""
+    """Show versions, devices, engines and plugins, with the error of any plugin that fails to load.
+
+    Exit code 1 if one does.
+    """
     import torch  # noqa: PLC0415 slow to import
 
+    from faa_core.batch import engine_statuses  # noqa: PLC0415
     from faa_search.run_directory import versions  # noqa: PLC0415
 
     console = Console(highlight=False)
@@ -29,6 +33,13 @@ def doctor() -> None:
             console.print(f"GPU {number}: {torch.cuda.get_device_name(number)}")
     else:
         console.print("GPU: none that torch can use")
+    show_table(
+        ("engine for batches", "device", "state"),
+        [(engine.name, engine.device, engine.missing or "ready") for engine in engine_statuses()],
+    )
+    for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
+        taken = next(one.name for one in engine_statuses() if one.device in (device, "any") and not one.missing)
+        console.print(f"Batches of usual policies on {device}: {taken}")
     statuses = [status for group in plugins.GROUPS for status in plugins.status(group)]
     show_table(
         ("group", "name", "package", "state"),

@@ -1,4 +1,4 @@
-"""`faa policy`: list, show, preview."""
+"""`faa policy`: list, show, preview, convert."""
 
 from typing import Annotated
 
@@ -6,8 +6,7 @@ import typer
 from rich.console import Console
 
 from faa_cli.showing import make_reporter, show_table
-from faa_core import FaaError, Op, Policy, SubPolicies, plugins
-from faa_core.policies import Parametric
+from faa_core import FaaError, Layers, Op, Parametric, Policy, SubPolicies, formats, plugins
 from faa_search.config import DataConfig
 from faa_search.resolving import Layer, resolve
 
@@ -47,7 +46,7 @@ def show(
     for key, value in loaded.provenance.items():
         console.print(f"  {key}: {value}", soft_wrap=True, markup=False)
     rows = []
-    uses = [use for sub in loaded.sub_policies for use in sub] if isinstance(loaded, SubPolicies) else []
+    uses = policy_uses(loaded)
     for name, row in loaded.table.items():
         axis = "no magnitude" if row.unit == "none" else f"{row.low:g} … {row.high:g} {row.unit}"
         figures = _figures([use for use in uses if use.op == name])
@@ -79,6 +78,37 @@ def preview(
     typer.echo(f"Wrote {output}")
 
 
+@app.command()
+def convert(
+    source: Annotated[str, typer.Argument(metavar="IN", help="Built-in name, file of any format, or timm string.")],
+    target: Annotated[str, typer.Argument(metavar="OUT", help="File to write, or - for the terminal.")],
+    *,
+    read_as: Annotated[
+        str | None,
+        typer.Option("--from", metavar="FORMAT", help="Format of IN. (default: told by its content)"),
+    ] = None,
+    write_as: Annotated[
+        str | None, typer.Option("--to", metavar="FORMAT", help="Format of OUT. (default: faa; deepaa for .npz)")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the policy. (default: told by IN)")] = None,
+    table: Annotated[str | None, typer.Option(help="Which list of a Python file that holds several.")] = None,
+) -> None:
+    """Convert a policy: faa, legacy (Fast AutoAugment's lists), deepaa, albumentations, kornia, timm.
+
+    What the other format cannot say is an error that names it; nothing is rounded or left out.
+    """
+    format_out = formats.find_format(write_as or ("deepaa" if target.endswith(".npz") else "faa"))
+    policy = formats.read_policy(source, format=read_as, table=table, name=name)
+    if target != "-":
+        formats.write_policy(policy, target, format_out.name)
+        typer.echo(f"Wrote {target} ({format_out.name}: {policy_kind(policy)}, {policy_size(policy)})")
+        return
+    content = formats.render(policy, format_out.name)
+    if isinstance(content, bytes):
+        raise FaaError(f"Format {format_out.name} is no text for the terminal; give a file instead of -.")
+    typer.echo(content, nl=not content.endswith("\n"))
+
+
 def _figures(uses: list[Op]) -> tuple[str, str, str]:
     """Return how often an operation is used, with which mean p and mean λ."""
     if not uses:
@@ -87,9 +117,19 @@ def _figures(uses: list[Op]) -> tuple[str, str, str]:
     return str(count), f"{sum(use.p for use in uses) / count:.2f}", f"{sum(use.magnitude for use in uses) / count:.2f}"
 
 
+def policy_uses(policy: Policy) -> list[Op]:
+    """Return every use of an operation at one magnitude; a choice's probability is its p."""
+    if isinstance(policy, SubPolicies):
+        return [use for sub_policy in policy.sub_policies for use in sub_policy]
+    if isinstance(policy, Layers):
+        choices = [choice for layer in policy.layers for choice in layer]
+        return [Op(op=choice.op, p=choice.probability, magnitude=choice.magnitude) for choice in choices]
+    return []
+
+
 def policy_kind(policy: Policy) -> str:
     """Return the kind as it is written in the document."""
-    return policy.kind if isinstance(policy, SubPolicies | Parametric) else type(policy).__name__
+    return str(getattr(policy, "kind", type(policy).__name__))
 
 
 def policy_size(policy: Policy) -> str:
@@ -97,6 +137,8 @@ def policy_size(policy: Policy) -> str:
     if isinstance(policy, SubPolicies):
         count = len(policy.sub_policies)
         return f"{count} sub-polic{'y' if count == 1 else 'ies'}"
+    if isinstance(policy, Layers):
+        return f"{len(policy.layers)} layer{'s' if len(policy.layers) > 1 else ''}"
     if isinstance(policy, Parametric):
         return f"{policy.num_ops} operation{'s' if policy.num_ops > 1 else ''} per image"
     return "–"

@@ -1,0 +1,74 @@
+"""`faa policy convert`: every way in and out, and files that mean harm."""
+
+import json
+
+import numpy as np
+
+from faa_core import Layers, Policy, formats
+
+
+def test_there_and_back(faa, tmp_path):
+    said = faa("policy", "convert", "fa-reduced-cifar10", "policy.py", "--to", "legacy")
+    assert "Wrote policy.py (legacy: sub-policies, 493 sub-policies)" in said.out
+    assert faa("policy", "convert", "policy.py", "back.json", "--name", "mine").code == 0
+    back, original = Policy.load(tmp_path / "back.json"), Policy.load("fa-reduced-cifar10")
+    assert (back.name, back.sub_policies) == ("mine", original.sub_policies)
+
+
+def test_the_terminal_gets_the_document(faa):
+    assert faa("policy", "convert", "randaugment", "-").out == Policy.load("randaugment").to_json()
+    assert len(json.loads(faa("policy", "convert", "fa-reduced-svhn", "-", "--to", "legacy").out)) == 497
+    assert faa("policy", "convert", "rand-m9-n2", "-", "--to", "timm").out.startswith("rand-m9")
+
+
+def test_layers_go_through_an_archive_and_are_shown(faa, tmp_path):
+    layer = [
+        {"op": "Identity", "magnitude": 0, "probability": 0.75},
+        {"op": "Rotate", "magnitude": 1, "probability": 0.25},
+    ]
+    (tmp_path / "mine.json").write_text(json.dumps({"kind": "layers", "layers": [layer, layer]}))
+    assert "(deepaa: layers, 2 layers)" in faa("policy", "convert", "mine.json", "mine.npz").out
+    assert faa("policy", "convert", "mine.npz", "again.json").code == 0
+    again = Policy.load(tmp_path / "again.json")
+    assert isinstance(again, Layers)
+    assert [choice.probability for choice in again.layers[0] if choice.probability] == [0.75, 0.25]
+    shown = faa("policy", "show", "mine.json").out
+    assert "unnamed: layers, 2 layers" in shown
+    assert any(line.split()[-3:] == ["2", "0.25", "1.00"] for line in shown.splitlines())
+    refused = faa("policy", "convert", "mine.json", "-", "--to", "deepaa")
+    assert (refused.code, "no text for the terminal" in refused.err) == (2, True)
+
+
+def test_a_python_file_of_several_lists(faa, tmp_path):
+    (tmp_path / "archive.py").write_text("a = [[['Invert', 1, 0]]]\ndef b():\n    return [[['Color', 0.5, 0.5]]] + a\n")
+    asked = faa("policy", "convert", "archive.py", "-")
+    assert asked.code == 2
+    assert "holds several lists: a, b" in asked.err
+    assert "--table" in asked.err
+    assert faa("policy", "convert", "archive.py", "b.json", "--table", "b").code == 0
+    assert (Policy.load(tmp_path / "b.json").name, len(Policy.load(tmp_path / "b.json").sub_policies)) == ("b", 2)
+
+
+def test_harmful_files_do_none(faa, tmp_path):
+    (tmp_path / "calls.py").write_text("import pathlib\np = pathlib.Path('harm').touch()\n")
+    np.savez(tmp_path / "pickle.npz", policy_probs=np.array([{}], dtype=object))
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    (tmp_path / "large.py").write_bytes(b"[" * (5 << 20))
+    for name in ("calls.py", "pickle.npz", "deep.json", "large.py"):
+        outcome = faa("policy", "convert", name, "out.json")
+        assert outcome.code == 2
+        assert name in outcome.err
+        assert "Traceback" not in outcome.err
+    assert not (tmp_path / "out.json").exists()
+    assert not (tmp_path / "harm").exists()
+
+
+def test_every_text_format_is_written_to_the_terminal(faa, tmp_path):
+    (tmp_path / "one.json").write_text(
+        '{"kind": "sub-policies", "sub_policies": [[{"op": "Invert", "p": 1, "magnitude": 0}]]}'
+    )
+    for name in ("faa", "legacy", "albumentations", "kornia"):
+        text = faa("policy", "convert", "one.json", "-", "--to", name).out
+        assert formats.guess_format(text.encode()).name == name
+        (tmp_path / "two").write_text(text)
+        assert formats.read_policy(tmp_path / "two").table.keys() == {"Invert"}

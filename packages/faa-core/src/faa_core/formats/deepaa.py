@@ -1,0 +1,216 @@
+"""Deep AutoAugment's ``.npz`` files: layers, each a distribution over 139 operations at fixed levels."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faa_core.errors import FaaError
+from faa_core.formats.axes import build, on_axis, words
+from faa_core.ops import Operation, operation
+from faa_core.policies.document import OperationRow, operation_of, row_of
+from faa_core.policies.kinds import Choice, Layers
+from faa_core.policies.policy import Policy
+
+LEVELS = 13  # of a magnitude, 0…12
+MIDDLE = LEVELS // 2  # stored for operations without a magnitude
+MOST_BYTES = 1 << 26  # unpacked; a policy has some thousands
+SIGNED = ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate")
+LEVELLED = (*SIGNED, "Solarize", "Posterize", "Contrast", "Color", "Brightness", "Sharpness")
+ORDER = (
+    "Identity",
+    *SIGNED,
+    "AutoContrast",
+    "Invert",
+    "Equalize",
+    *LEVELLED[len(SIGNED) :],
+    "RandFlip",
+    "RandCutout",
+    "RandCrop",
+)
+CUTOUT_16, CUTOUT_60 = (
+    OperationRow(kernel="CutoutAbs", low=side, high=side, unit="pixels", fill=(125, 123, 114)) for side in (16.0, 60.0)
+)
+
+
+class _Slot(NamedTuple):
+    """One of the 139 transforms: index of its operation, level, and what it is here."""
+
+    kind: int
+    level: int
+    op: str
+    magnitude: float
+
+
+def parse(content: bytes, *, mirror: bool = True) -> Layers:
+    """Return the policy of an ``.npz`` file of Deep AutoAugment.
+
+    Args:
+        content: The file.
+        mirror: Whether shears, translations and rotations take either sign, as in the authors' evaluation; False keeps
+            the sign of the level, as their search applied it.
+
+    Raises:
+        FaaError: If the file is damaged, holds anything but plain arrays, or names an unknown operation.
+    """
+    arrays = _arrays(content)
+    names = [str(name).partition(":")[0] for name in arrays["op_names"].ravel().tolist()]
+    probabilities, ops = arrays["policy_probs"], arrays["ops"].ravel()
+    levels, most = arrays["mags"].ravel(), int(arrays["l_mags"]) - 1
+    if probabilities.ndim != 2 or not probabilities.shape[1] == len(ops) == len(levels) or most < 1:
+        raise FaaError(
+            f"policy_probs of shape {list(probabilities.shape)} does not fit {len(ops)} ops, {len(levels)} mags and "
+            f"l_mags {most + 1}; it must be [layers, transforms]."
+        )
+    if not (((ops >= 0) & (ops < len(names))).all() and ((levels >= 0) & (levels <= most)).all()):
+        raise FaaError(f"ops must lie in 0 … {len(names) - 1} and mags in 0 … {most}.")
+    imagenet = "RandResizeCrop_imagenet" in names
+    known = [_known(name, imagenet=imagenet, mirror=mirror) for name in names]
+    uses = []
+    for at, level in zip(ops.tolist(), levels.tolist(), strict=True):
+        name, row, magnitude = known[at]
+        uses.append((name, row, level / most if magnitude is None else magnitude))
+    return build(
+        Layers,
+        {
+            "name": "deepaa",
+            "operations": {name: row for name, row, _magnitude in uses if row is not None},
+            "layers": tuple(
+                tuple(
+                    Choice(op=name, magnitude=magnitude, probability=min(1.0, probability))
+                    for (name, _row, magnitude), probability in zip(uses, layer, strict=True)
+                )
+                for layer in probabilities.astype(float).tolist()
+                if _is_distribution(layer)
+            ),
+            "provenance": {"format": "deepaa", "mirror": mirror},
+        },
+    )
+
+
+def write(policy: Policy) -> bytes:
+    """Return a policy of layers as an ``.npz`` file; whether signs are mirrored is not part of the format.
+
+    Raises:
+        FaaError: If the policy has another kind, or a choice that is none of the 139; it is named.
+    """
+    if not isinstance(policy, Layers):
+        raise FaaError(f"'{policy.name}' has no layers, which is all that Deep AutoAugment's files can say.")
+    imagenet = any(_is_imagenets(row) for row in policy.table.values())
+    mirror = not any(row.base in SIGNED and not row.mirrored for row in policy.table.values())
+    slots = list(_slots(imagenet=imagenet, mirror=mirror))
+    rows = {name: row for _name, name, row in _targets(imagenet=imagenet, mirror=mirror)}
+    probabilities = np.zeros((len(policy.layers), len(slots)))
+    for number, layer in enumerate(policy.layers):
+        for choice in layer:
+            row = policy.table[choice.op]
+            at = _find(slots, rows, row, choice.magnitude)
+            if at is None:
+                raise FaaError(
+                    f"Layer {number}: {words(row, choice.magnitude)} is none of Deep AutoAugment's 139 transforms "
+                    f"({'ImageNet' if imagenet else 'CIFAR'})."
+                )
+            probabilities[number, at] += choice.probability
+    stream = io.BytesIO()
+    np.savez(
+        stream,
+        allow_pickle=False,
+        policy_probs=probabilities.astype(np.float32),
+        l_ops=np.array(len(ORDER)),
+        l_mags=np.array(LEVELS),
+        ops=np.array([[slot.kind] for slot in slots], dtype=np.int32),
+        mags=np.array([[slot.level] for slot in slots], dtype=np.int32),
+        op_names=np.array([_title(name, rows, imagenet=imagenet, mirror=mirror) for name in ORDER]),
+    )
+    return stream.getvalue()
+
+
+def _is_imagenets(row: Operation) -> bool:
+    return row.base == "RandomResizedCrop" or (row.base == "CutoutAbs" and row.low == row.high == CUTOUT_60.low)
+
+
+def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a file, without unpickling and within a size."""
+    wanted = ("policy_probs", "ops", "mags", "l_mags", "op_names")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
+                raise FaaError(f"It unpacks to more than {MOST_BYTES >> 20} MiB, which no policy needs.")
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            if missing := [name for name in wanted if name not in stored.files]:
+                raise FaaError(f"It has no {', '.join(missing)}; a Deep AutoAugment policy holds {', '.join(wanted)}.")
+            arrays = {name: np.asarray(stored[name]) for name in wanted}
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise FaaError(f"It is no .npz file of plain arrays: {error}") from error
+    kinds = {"policy_probs": "f", "ops": "iu", "mags": "iu", "l_mags": "iu", "op_names": "U"}
+    for name, array in arrays.items():
+        if array.dtype.kind not in kinds[name] or (name == "l_mags" and array.size != 1):
+            raise FaaError(f"{name} must not be {array.dtype} of shape {list(array.shape)}.")
+    return arrays
+
+
+def _is_distribution(layer: list[float]) -> bool:
+    if not all(0 <= probability <= 1 + 1e-6 for probability in layer):
+        raise FaaError("policy_probs must lie in 0 … 1.")
+    return True
+
+
+def _known(name: str, *, imagenet: bool, mirror: bool) -> tuple[str, OperationRow | None, float | None]:
+    """Return our name, the row it needs and its λ (None: the level says) for a name of theirs."""
+    if name in LEVELLED:
+        if mirror or name not in SIGNED:
+            return name, None, None
+        signed = row_of(operation(name)).model_copy(update={"mirrored": False})
+        return f"DeepAA.{name}", signed, None
+    if name in ("RandFlip", "Flip"):
+        return "Flip", None, 0.0
+    if name in ("RandCutout", "RandCutout60", "Cutout"):
+        return "DeepAA.Cutout", CUTOUT_60 if imagenet or name == "RandCutout60" else CUTOUT_16, 0.0
+    if name in ("RandCrop", "RandResizeCrop_imagenet", "Crop"):
+        return ("RandomResizedCrop" if imagenet else "Crop"), None, 1.0
+    if name in ORDER:
+        return name, None, 0.0
+    raise FaaError(f"'{name}' is no operation of Deep AutoAugment; it has {', '.join(ORDER)}.")
+
+
+def _targets(*, imagenet: bool, mirror: bool) -> Iterator[tuple[str, str, Operation]]:
+    """Yield their name, ours and our operation of each of the eighteen."""
+    for name in ORDER:
+        own, row, _magnitude = _known(name, imagenet=imagenet, mirror=mirror)
+        yield name, own, operation_of(own, row)
+
+
+def _slots(*, imagenet: bool, mirror: bool) -> Iterator[_Slot]:
+    """Yield the 139 transforms in their order: every level but the one that changes nothing."""
+    for index, name in enumerate(ORDER):
+        own, _row, magnitude = _known(name, imagenet=imagenet, mirror=mirror)
+        if magnitude is not None:
+            yield _Slot(index, MIDDLE, own, magnitude)
+            continue
+        neutral = operation(name).identity
+        for level in range(LEVELS):
+            if level / (LEVELS - 1) != neutral:
+                yield _Slot(index, level, own, level / (LEVELS - 1))
+
+
+def _find(slots: list[_Slot], rows: dict[str, Operation], row: Operation, magnitude: float) -> int | None:
+    """Return which transform does the same as a use of an operation."""
+    for at, slot in enumerate(slots):
+        target = rows[slot.op]
+        place = on_axis(row, magnitude, target)
+        same = target.low == target.high or (target.unit == "none") or place is None
+        if place is not None and (same or abs(place - slot.magnitude) < 1e-9):
+            return at
+    return None
+
+
+def _title(name: str, rows: dict[str, Operation], *, imagenet: bool, mirror: bool) -> str:
+    """Return a name as they store it: with its range, and the data set's crop."""
+    own, _row, magnitude = _known(name, imagenet=imagenet, mirror=mirror)
+    shown = "RandResizeCrop_imagenet" if imagenet and name == "RandCrop" else name
+    row = rows[own]
+    low, high = (row.low, row.high) if magnitude is None else (0.0, 1.0)
+    return f"{shown}:({low},,{high})"

@@ -1,0 +1,146 @@
+"""Telling formats apart, reading by name, path or string, and writing."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from faa_core import FaaError, Layers, Op, Parametric, Policy, SubPolicies, UnknownNameError, formats
+
+SAMPLES = {
+    "faa": '{"kind": "sub-policies", "sub_policies": [[{"op": "Invert", "p": 1, "magnitude": 0}]]}',
+    "legacy": '[[["Invert", 1, 0.5]]]',
+    "albumentations": '{"transform": {"__class_fullname__": "Compose", "transforms": []}}',
+    "kornia": "[[('invert', 1.0, None)]]\n",
+    "timm": "rand-m9-n2\n",
+}
+
+
+def npz() -> bytes:
+    """Return a policy of one certain transform for Deep AutoAugment."""
+    stream = io.BytesIO()
+    zero: Any = np.zeros((1, 1), np.int32)
+    np.savez(
+        stream, policy_probs=np.ones((1, 1), np.float32), ops=zero, mags=zero, l_mags=13, op_names=np.array(["Invert:"])
+    )
+    return stream.getvalue()
+
+
+def test_formats_are_frozen() -> None:
+    """Their names."""
+    assert [*SAMPLES, "deepaa"] == sorted((found.name for found in formats.FORMATS), key=[*SAMPLES, "deepaa"].index)
+
+
+@pytest.mark.parametrize("name", [*SAMPLES, "deepaa"])
+def test_the_content_tells_the_format(name: str, tmp_path: Path) -> None:
+    """Whatever the file is called; and it takes the file's name."""
+    content = npz() if name == "deepaa" else SAMPLES[name].encode()
+    path = tmp_path / "mine.dat"
+    path.write_bytes(content)
+    assert name == formats.guess_format(content).name
+    policy = formats.read_policy(path)
+    assert policy == formats.read_policy(path, format=name)
+    assert policy.name == ("rand-m9-n2" if name == "timm" else "mine")
+    assert "other" == formats.read_policy(path, name="other").name
+    assert isinstance(policy, Layers) == (name == "deepaa")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('[[["AutoContrast", 0.1, 0.2]]]', "legacy"),
+        ("def f():\n    return [[['Rotate', 0.1, 0.2]]]\n", "legacy"),
+        ('{"0": {"Color": [0.1, 0.2]}}', "legacy"),
+        ("policy = [[('auto_contrast', 0.1, None)]]", "kornia"),
+        ('[[["shear_x", -0.3, 0.3]]]', "kornia"),
+        ('{"__class_fullname__": "Compose"}', "albumentations"),
+        ("original-mstd0.5", "timm"),
+        ("augmix-m5", "timm"),
+    ],
+)
+def test_shapes_are_told_apart(text: str, name: str) -> None:
+    """By what only that format has."""
+    assert name == formats.guess_format(text.encode()).name
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xfe\x00", b"3", b'"a"'])
+def test_other_content_lists_the_formats(content: bytes, tmp_path: Path) -> None:
+    """With the file's name."""
+    path = tmp_path / "strange"
+    path.write_bytes(content)
+    with pytest.raises(FaaError, match=r"strange: .*Formats: faa \(.*legacy \(.*timm"):
+        formats.read_policy(path)
+
+
+def test_a_large_file_is_not_read(tmp_path: Path) -> None:
+    """The limit is said."""
+    path = tmp_path / "large.json"
+    with path.open("wb") as file:
+        file.truncate(5 << 20)
+    with pytest.raises(FaaError, match=r"has 5 MiB; no policy needs more than 4"):
+        formats.read_policy(path)
+
+
+def test_deep_nesting_is_no_traceback(tmp_path: Path) -> None:
+    """In any format that nests."""
+    for content in ("[" * 90000, '{"transform":' * 90000, "x = " + "[" * 90000):
+        path = tmp_path / "nested"
+        path.write_text(content)
+        for name in (None, "legacy", "kornia", "albumentations"):
+            with pytest.raises(FaaError, match=r"nested too deeply|neither JSON nor Python|no JSON"):
+                formats.read_policy(path, format=name)
+
+
+def test_names_and_strings_are_policies_too() -> None:
+    """A built-in name, and a timm string."""
+    assert Policy.load("randaugment") == formats.read_policy("randaugment")
+    assert isinstance(formats.read_policy("rand-m9-n2"), Parametric)
+    assert "rand-m9-n2" == formats.read_policy("rand-m9-n2").name
+    with pytest.raises(UnknownNameError, match="No policy is called 'randaugmen'; did you mean randaugment"):
+        formats.read_policy("randaugmen")
+
+
+def test_errors_name_the_file_and_how_it_was_read(tmp_path: Path) -> None:
+    """And which format was taken, where it was guessed."""
+    path = tmp_path / "bad.json"
+    path.write_text('[[["Rotat", 0.5, 0.5]]]')
+    with pytest.raises(FaaError, match=r"bad\.json \(read as legacy, which its content looks like\): No operation"):
+        formats.read_policy(path)
+    with pytest.raises(FaaError, match=r"bad\.json \(read as kornia\): No operation of kornia"):
+        formats.read_policy(path, format="kornia")
+    with pytest.raises(UnknownNameError, match="No policy format is called 'korna'; did you mean kornia"):
+        formats.read_policy(path, format="korna")
+    with pytest.raises(FaaError, match=r"There is no file 'nowhere' to read as legacy"):
+        formats.read_policy("nowhere", format="legacy")
+    with pytest.raises(FaaError, match=r"Format albumentations has no tables"):
+        formats.parse("{}", "albumentations", table="x")
+
+
+@pytest.mark.parametrize("name", ["legacy", "albumentations", "kornia"])
+def test_noise_on_magnitudes_is_not_left_out(name: str) -> None:
+    """Where the format has none."""
+    policy = SubPolicies(sub_policies=((Op(op="Invert", p=1, magnitude=0),),), magnitude_std=0.05)
+    with pytest.raises(FaaError, match=r"has noise on its magnitudes \(0\.05\)"):
+        formats.render(policy, name)
+
+
+def test_writing(tmp_path: Path) -> None:
+    """Text and bytes, as `parse` takes them; what cannot be written leaves no file."""
+    policy = Policy.load("fa-reduced-svhn")
+    for name in ("faa", "legacy"):
+        formats.write_policy(policy, tmp_path / "out", name)
+        assert (tmp_path / "out").read_text() == formats.render(policy, name)
+        again = formats.read_policy(tmp_path / "out", format=name)
+        assert again.sub_policies == policy.sub_policies
+    layers = formats.parse(npz(), "deepaa")
+    formats.write_policy(layers, tmp_path / "out.npz", "deepaa")
+    assert (tmp_path / "out.npz").read_bytes() == formats.render(layers, "deepaa")
+    with pytest.raises(FaaError):
+        formats.write_policy(policy, tmp_path / "none", "kornia")
+    assert not (tmp_path / "none").exists()
+    with pytest.raises(FaaError, match="cannot be written"):
+        formats.write_policy(policy, tmp_path / "out" / "below")
+    with pytest.raises(FaaError, match="Format deepaa is bytes"):
+        formats.parse("", "deepaa")

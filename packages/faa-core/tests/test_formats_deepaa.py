@@ -1,0 +1,195 @@
+"""Deep AutoAugment's files: the 139 transforms, both data sets, signs, and archives that mean harm."""
+
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from faa_core import Choice, FaaError, Layers, Policy
+from faa_core.formats import deepaa
+
+NAMES = (
+    "Identity ShearX ShearY TranslateX TranslateY Rotate AutoContrast Invert Equalize Solarize Posterize Contrast "
+    "Color Brightness Sharpness RandFlip RandCutout RandCrop"
+).split()
+LEVELS = {name: [6] for name in NAMES} | {
+    name: [level for level in range(13) if level != (12 if name in ("Solarize", "Posterize") else 6)]
+    for name in NAMES[1:6] + NAMES[9:15]
+}
+TRANSFORMS = [(name, level) for name in NAMES for level in LEVELS[name]]
+RANGES = {
+    **dict.fromkeys(("ShearX", "ShearY"), (-0.3, 0.3)),
+    **dict.fromkeys(("TranslateX", "TranslateY"), (-0.45, 0.45)),
+    **dict.fromkeys(("Contrast", "Color", "Brightness", "Sharpness"), (0.1, 1.9)),
+    "Rotate": (-30, 30),
+    "Solarize": (0, 256),
+    "Posterize": (4, 8),
+}
+
+
+@pytest.fixture
+def shared_policies() -> Path:
+    """Return the folder of published policies that are not part of the repository."""
+    folder = Path(os.environ.get("FAA_TEST_DATA", "nowhere")).parent / "policies"
+    if not folder.is_dir():
+        pytest.skip("there is no folder of policies beside FAA_TEST_DATA")
+    return folder
+
+
+def archive(*, names: list[str] = NAMES, **changed: Any) -> bytes:
+    """Return a file as Deep AutoAugment writes it, of two layers drawn at random, with arrays replaced."""
+    weights = np.random.default_rng(0).random((2, 139))
+    arrays: dict[str, Any] = {
+        "policy_probs": (weights / weights.sum(1, keepdims=True)).astype(np.float32),
+        "l_ops": 18,
+        "l_mags": 13,
+        "ops": np.array([[NAMES.index(name)] for name, _level in TRANSFORMS], np.int32),
+        "mags": np.array([[level] for _name, level in TRANSFORMS], np.int32),
+        "op_names": np.array([f"{name}:(0,,1)" for name in names]),
+    } | changed
+    stream = io.BytesIO()
+    np.savez(stream, **{name: value for name, value in arrays.items() if value is not None})
+    return stream.getvalue()
+
+
+def imagenet() -> bytes:
+    """Return a file for ImageNet."""
+    return archive(names=[*NAMES[:17], "RandResizeCrop_imagenet"])
+
+
+def test_every_transform_has_its_argument() -> None:
+    """139 of them in each layer, at lo + (hi − lo)·level/12, with the float32 probabilities as they are."""
+    policy = deepaa.parse(archive())
+    assert (2, 139, 139) == (len(policy.layers), len(policy.layers[0]), len(TRANSFORMS))
+    with np.load(io.BytesIO(archive())) as stored:
+        assert stored["policy_probs"].astype(float).tolist() == [
+            [choice.probability for choice in layer] for layer in policy.layers
+        ]
+    for (name, level), choice in zip(TRANSFORMS, policy.layers[0], strict=True):
+        if name in RANGES:
+            low, high = RANGES[name]
+            assert choice.op == name
+            assert low + (high - low) * level / 12 == pytest.approx(policy.table[name].argument(choice.magnitude))
+    bits = [int(policy.table["Posterize"].argument(use.magnitude)) for use in policy.layers[0] if use.op == "Posterize"]
+    assert [4, 4, 4, 5, 5, 5, 6, 6, 6, 7, 7, 7] == bits
+
+
+def test_crop_cutout_and_flip_are_the_data_sets() -> None:
+    """Cutout of 16 px and a crop padded by 4 px for CIFAR; 60 px and a random resized crop from 8 % for ImageNet."""
+    for content, side, crop, argument in ((archive(), 16, "Crop", 4.0), (imagenet(), 60, "RandomResizedCrop", 0.08)):
+        policy = deepaa.parse(content)
+        flip, cutout, cropped = policy.layers[0][-3:]
+        hole = policy.table[cutout.op]
+        assert ("CutoutAbs", side, side, (125, 123, 114)) == (hole.base, hole.low, hole.high, hole.fill)
+        assert crop == cropped.op
+        assert argument == pytest.approx(policy.table[crop].argument(cropped.magnitude))
+        assert policy.table[flip.op].mirrored
+        assert [-1.0, 1.0] == sorted({policy.table["Flip"].argument(0, reflected=side) for side in (True, False)})
+
+
+def test_signs_are_mirrored_or_kept() -> None:
+    """The authors' evaluation takes either sign, their search the level's."""
+    for mirror, name in ((True, "Rotate"), (False, "DeepAA.Rotate")):
+        policy = deepaa.parse(archive(), mirror=mirror)
+        choice = next(choice for choice in policy.layers[0] if choice.op == name)
+        row = policy.table[name]
+        assert (mirror, -30.0) == (row.mirrored, row.argument(choice.magnitude))
+        assert not policy.table["Contrast"].mirrored
+
+
+@pytest.mark.parametrize("mirror", [True, False])
+@pytest.mark.parametrize("content", [archive(), imagenet()], ids=["cifar", "imagenet"])
+def test_the_round_trip_is_exact(content: bytes, mirror: bool) -> None:
+    """Layers, probabilities and arrays come back; writing again gives the same bytes, and so does our document."""
+    policy = deepaa.parse(content, mirror=mirror)
+    written = deepaa.write(policy)
+    assert policy == deepaa.parse(written, mirror=mirror)
+    assert written == deepaa.write(policy)
+    with np.load(io.BytesIO(content)) as theirs, np.load(io.BytesIO(written)) as ours:
+        for name in ("policy_probs", "ops", "mags", "l_ops", "l_mags"):
+            assert theirs[name].dtype.kind == ours[name].dtype.kind
+            assert np.array_equal(theirs[name], ours[name])
+        assert [name.partition(":")[0] for name in theirs["op_names"]] == [
+            name.partition(":")[0] for name in ours["op_names"]
+        ]
+        assert "ShearX:(-0.3,,0.3)" in ours["op_names"]
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("file", ["cifar_1", "cifar_2", "imagenet_1", "imagenet_2"])
+def test_the_published_policies(file: str, shared_policies: Path) -> None:
+    """Their layers, values and strongest operations."""
+    document = json.loads((shared_policies / f"deepaa_{file}.json").read_text())
+    probabilities = [[choice["prob"] for choice in layer] for layer in document["layers"]]
+    names = [row["seed_name"] for row in document["ops"]]
+    policy = deepaa.parse(archive(names=names, policy_probs=np.array(probabilities, np.float32)))
+    assert (6 if "cifar" in file else 5) == len(policy.layers)
+    for layer, theirs in zip(policy.layers, document["layers"], strict=True):
+        for choice, their in zip(layer, theirs, strict=True):
+            if their["value"] is not None:
+                assert their["value"] == pytest.approx(policy.table[choice.op].argument(choice.magnitude), abs=1e-6)
+    strongest = []
+    for layer in policy.layers:
+        sums: dict[str, float] = {}
+        for choice in layer:
+            sums[choice.op] = sums.get(choice.op, 0) + choice.probability
+        strongest.append(max(sums, key=sums.__getitem__))
+    if file == "cifar_2":
+        assert ["Solarize", "DeepAA.Cutout", "Crop", "Crop", "Flip", "Identity"] == strongest
+
+
+class _Harm:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (Path("harm"),))
+
+
+def bomb() -> bytes:
+    """Return an archive that unpacks to 80 MiB."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("policy_probs.npy", bytes(80 << 20))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (archive(op_names=np.array([_Harm()] * 18, dtype=object)), "no .npz file of plain arrays"),
+        (b"PK\x03\x04 no archive", "no .npz file of plain arrays"),
+        (b"", "no .npz file of plain arrays"),
+        (archive()[:-2000], "no .npz file of plain arrays"),
+        (bomb(), "unpacks to more than 64 MiB"),
+        (archive(mags=None, l_mags=None), "It has no mags, l_mags"),
+        (archive(ops=np.zeros((138, 1), np.int32)), "does not fit 138 ops, 139 mags"),
+        (archive(ops=np.full((139, 1), 18, np.int32)), "ops must lie in 0 … 17"),
+        (archive(mags=np.full((139, 1), -1, np.int32)), "mags in 0 … 12"),
+        (archive(mags=np.zeros((139, 1))), "mags must not be float64"),
+        (archive(names=["Blur", *NAMES[1:]]), "'Blur' is no operation of Deep AutoAugment"),
+        (archive(policy_probs=np.full((1, 139), np.nan, np.float32)), "policy_probs must lie in 0 … 1"),
+        (archive(policy_probs=np.full((1, 139), 0.5, np.float32)), "must add up to 1"),
+        (archive(policy_probs=np.zeros((0, 139), np.float32)), "no valid policy: layers"),
+    ],
+)
+def test_what_is_wrong_is_named(content: bytes, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Damage, pickles, bombs and arrays that do not fit; nothing is unpickled."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FaaError) as raised:
+        deepaa.parse(content)
+    assert words in str(raised.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_files_cannot_say() -> None:
+    """Other kinds, and transforms that are none of the 139; the layer is named."""
+    with pytest.raises(FaaError, match="'none' has no layers"):
+        deepaa.write(Policy.load("none"))
+    for magnitude, words in ((0.51, "'Rotate' at 0.6 or -0.6 degrees"), (0.5, "'Rotate' at 0 or 0 degrees")):
+        odd = Layers(layers=((Choice(op="Rotate", magnitude=magnitude, probability=1),),))
+        with pytest.raises(FaaError) as raised:
+            deepaa.write(odd)
+        assert f"Layer 0: {words} is none of Deep AutoAugment's 139 transforms (CIFAR)" in str(raised.value)
