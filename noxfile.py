@@ -45,7 +45,7 @@ def quickstart(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; arguments after -- go to pytest."""
     install(session, *TEST_TOOLS)
-    session.run("pytest", "-n", "2", *session.posargs, env=ENVIRONMENT)
+    run_tests(session)
 
 
 @nox.session(reuse_venv=True)
@@ -90,10 +90,17 @@ def bench(session: nox.Session) -> None:
 def minimums(session: nox.Session) -> None:
     """Run the tests with the oldest versions that the packages allow."""
     install(session, "--resolution", "lowest-direct", *TEST_TOOLS)
-    session.run("pytest", "-n", "2", *session.posargs, env=ENVIRONMENT)
+    run_tests(session)
+
+
+def run_tests(session: nox.Session) -> None:
+    """Run the tests with compiled code of their own: numba does not see that a callee in another file has changed."""
+    with tempfile.TemporaryDirectory() as cache:
+        session.run("pytest", "-n", "2", *session.posargs, env=ENVIRONMENT | {"NUMBA_CACHE_DIR": cache})
 
 
 def install(session: nox.Session, *more: str) -> None:
     """Install all packages, editable, in one call: one at a time they would be looked for in the registry."""
-    editable = [argument for name in PACKAGES for argument in ("-e", f"packages/{name}")]
+    extras = {"faa-core": "[fast]"}
+    editable = [argument for name in PACKAGES for argument in ("-e", f"packages/{name}{extras.get(name, '')}")]
     session.install(*more, *editable, env=ENVIRONMENT)
