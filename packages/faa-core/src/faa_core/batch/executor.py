@@ -12,7 +12,7 @@ from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from faa_core.batch.baseline import Baseline, Normalize
 from faa_core.batch.engines import LONGEST_SIDE, Engine, engine_for, missing_for, own_pixels
-from faa_core.batch.operators import augment, draw
+from faa_core.batch.operators import augment, augment_operator, draw, draw_operator
 from faa_core.batch.tables import tables_of
 from faa_core.errors import FaaError
 from faa_core.policies.kinds import SubPolicies
@@ -77,9 +77,11 @@ class PolicyBatch(nn.Module):
             images = one_by_one(self.policy, images, self.partners, seed=seed, epoch=epoch, indices=indices)
             engine = "torch"  # for the baseline
         height, width = images.shape[-2:]
-        instructions = draw(indices, self._tables, self._stages, seed, epoch, height, width, engine == "numba")
+        compiling = torch.compiler.is_compiling()
+        drawing, augmenting = (draw_operator, augment_operator) if compiling else (draw, augment)
+        instructions = drawing(indices, self._tables, self._stages, seed, epoch, height, width, engine == "numba")
         interpolation = self.policy.interpolation
-        result: Tensor = augment(images, instructions, self.partners, engine, interpolation, self._scale, self._bias)
+        result: Tensor = augmenting(images, instructions, self.partners, engine, interpolation, self._scale, self._bias)
         return result
 
     def extra_repr(self) -> str:

@@ -1,6 +1,7 @@
-"""The two steps of a batch as torch operators: drawing on the host, then pixels on the images' device.
+"""The two steps of a batch: drawing on the host, then pixels on the images' device.
 
-The compiler sees them as they are, without a graph break, and cannot reorder the floating point inside them.
+Each is a function, and a torch operator of the same signature for ``torch.compile``, which then has no graph break and
+cannot reorder the floating point inside.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,6 @@ from faa_core.batch.tables import Tables
 from faa_core.randomness import key_of
 
 
-@torch.library.custom_op("faa_core::draw", mutates_args=())
 def draw(
     indices: Tensor,
     tables: Sequence[Tensor],
@@ -40,7 +40,8 @@ def draw(
         compiled: Whether numba draws.
     """
     arrays = Tables(*(table.numpy() for table in tables))
-    keys = key_of("policy", seed, epoch), key_of("baseline", seed, epoch)
+    baseline_draws = stages > len(arrays.count_S)
+    keys = key_of("policy", seed, epoch), key_of("baseline", seed, epoch) if baseline_draws else 0
     if not compiled:
         return torch.from_numpy(draw_instructions(arrays, *keys, indices.numpy(), height, width))
     from faa_core.batch.compiled import drawing  # noqa: PLC0415 numba is optional
@@ -51,7 +52,10 @@ def draw(
     return instructions
 
 
-@draw.register_fake
+draw_operator = torch.library.custom_op("faa_core::draw", draw, mutates_args=())
+
+
+@draw_operator.register_fake
 def _(
     indices: Tensor,
     tables: Sequence[Tensor],
@@ -65,7 +69,6 @@ def _(
     return torch.empty(len(indices), stages, WIDTH, dtype=torch.float64)
 
 
-@torch.library.custom_op("faa_core::augment", mutates_args=())
 def augment(
     images: Tensor,
     instructions: Tensor,
@@ -106,7 +109,10 @@ def augment(
     return done.to(torch.float32).mul_(scale_C11).add_(bias_C11)
 
 
-@augment.register_fake
+augment_operator = torch.library.custom_op("faa_core::augment", augment, mutates_args=())
+
+
+@augment_operator.register_fake
 def _(
     images: Tensor,
     instructions: Tensor,
