@@ -94,6 +94,10 @@ def test_translations_move_by_a_fraction_of_their_side(width: int, height: int, 
     ):
         sure = clear_of_ties(source[0] if kernel is kernels.translate_x else source[1])
         assert (read_from(image, *source)[sure] == values(kernel(image, fraction, BLACK))[sure]).all()
+    across = kernels.translate_x_abs(image, fraction * width, BLACK)
+    assert across.tobytes() == kernels.translate_x(image, fraction, BLACK).tobytes()
+    down = kernels.translate_y_abs(image, fraction * height, BLACK)
+    assert down.tobytes() == kernels.translate_y(image, fraction, BLACK).tobytes()
     whole = read_from(image, x + math.trunc(fraction * width), y)
     assert (whole == values(kernels.translate_x_whole(image, fraction, BLACK))).all()
     whole = read_from(image, x, y + math.trunc(fraction * height))
@@ -115,9 +119,11 @@ def test_pixel_translations_cut_towards_zero(pixels: int, argument: float, pictu
         (kernels.translate_x, 0.25, 1),
         (kernels.translate_x_whole, 0.25, 1),
         (kernels.translate_x_pixels, 8.0, 1),
+        (kernels.translate_x_abs, 8.0, 1),
         (kernels.translate_y, 0.25, 0),
         (kernels.translate_y_whole, 0.25, 0),
         (kernels.translate_y_pixels, 8.0, 0),
+        (kernels.translate_y_abs, 8.0, 0),
     ],
 )
 def test_eight_pixels_of_32_move_left_or_up(kernel: Kernel, argument: float, axis: int, picture: Picture) -> None:
@@ -298,6 +304,8 @@ def test_cutout_paints_the_pixels_whose_centre_lies_in_the_square(
     painted = (after == (255, 0, 255)).all(-1)
     assert (expected == painted).all()
     assert (values(image)[~expected] == after[~expected]).all()
+    by_pixels = kernels.cutout_abs(image, fraction * width, Canvas(fill=(255, 0, 255), centre=(at_x, at_y)))
+    assert (values(by_pixels) == after).all()
 
 
 def test_cutout_is_as_wide_as_it_says_on_average() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from PIL import Image
 from PIL.Image import Image as PILImage
 
 from faa_core import SEARCH_LIST, FaaError, Operation, Step, UnknownNameError, operation, plugins
@@ -36,8 +37,18 @@ AXES = {
     "TranslateYWhole": (-0.45, 0.45, "fraction", True, 0.5),
     "TranslateXPixels": (-10.0, 10.0, "pixels", True, 0.5),
     "TranslateYPixels": (-10.0, 10.0, "pixels", True, 0.5),
+    "CutoutAbs": (0.0, 20.0, "pixels", False, 0.0),
+    "Posterize2": (0.0, 4.0, "bits", False, None),
+    "TranslateXAbs": (0.0, 10.0, "pixels", True, 0.0),
+    "TranslateYAbs": (0.0, 10.0, "pixels", True, 0.0),
+    "Flip": (1.0, 1.0, "none", True, None),
+    "Crop": (0.0, 4.0, "pixels", False, 0.0),
+    "RandomResizedCrop": (1.0, 0.08, "fraction", False, None),
+    "SamplePairing": (0.0, 0.4, "fraction", False, 0.0),
+    "SolarizeAdd": (0.0, 110.0, "value", False, 0.0),
 }
-GEOMETRIC = [name for name, axis in AXES.items() if axis[3]]
+FILLS = dict.fromkeys(("Cutout", "CutoutAbs", "Crop"), (125, 123, 114))
+SYMMETRIC = [name for name, axis in AXES.items() if axis[3] and axis[4] == 0.5]
 
 
 def at(
@@ -49,9 +60,9 @@ def at(
     reflected: bool = False,
     centre: tuple[float, float] = (0.4, 0.6),
 ) -> PILImage:
-    """Return the image after one operation at λ."""
+    """Return the image after one operation at λ; what is mixed in is the image upside down."""
     step = Step(row, row.argument(magnitude, reflected=reflected), centre)
-    return apply_steps(image, (step,), fill=fill, resample=0)
+    return apply_steps(image, (step,), fill=fill, resample=0, partners=[image.rotate(180)])
 
 
 def values(image: PILImage) -> np.ndarray:
@@ -72,9 +83,9 @@ def test_the_search_list_keeps_its_order() -> None:
     assert list(AXES)[:15] == [row.name for row in SEARCH_LIST]
 
 
-def test_only_cutout_has_a_fill_of_its_own() -> None:
-    """Cutout is the mean grey; the others take the policy's fill."""
-    assert {"Cutout": (125, 123, 114)} == {row.name: row.fill for row in ROWS.values() if row.fill is not None}
+def test_some_have_a_fill_of_their_own() -> None:
+    """Cutouts and crops are the mean grey; the others take the policy's fill."""
+    assert FILLS == {row.name: row.fill for row in ROWS.values() if row.fill is not None}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -107,17 +118,18 @@ def test_the_identity_is_where_the_table_says_and_nowhere_else(name: str, pictur
     """Far from its identity λ a row changes a noise image."""
     row, image = ROWS[name], picture("noise")
     far = [magnitude for magnitude in GRID if abs(magnitude - (row.identity or 0.0)) >= 0.25]
-    assert all(image.tobytes() != at(row, magnitude, image).tobytes() for magnitude in far)
+    place = (0.1, 0.9)  # a crop in the middle would change nothing
+    assert all(image.tobytes() != at(row, magnitude, image, centre=place).tobytes() for magnitude in far)
 
 
-@pytest.mark.parametrize("name", ["AutoContrast", "Invert", "Equalize", "Identity"])
+@pytest.mark.parametrize("name", ["AutoContrast", "Invert", "Equalize", "Identity", "Flip"])
 def test_rows_without_a_unit_ignore_the_magnitude(name: str, picture: Picture) -> None:
     """λ makes no difference to them."""
     image = picture("odd")
     assert 1 == len({at(ROWS[name], magnitude, image).tobytes() for magnitude in GRID})
 
 
-@pytest.mark.parametrize("name", GEOMETRIC)
+@pytest.mark.parametrize("name", SYMMETRIC)
 def test_geometry_grows_away_from_the_middle(name: str, picture: Picture) -> None:
     """More and more pixels come from outside as λ leaves ½, on both sides alike; noise has no magenta of its own."""
     image = picture("noise")
@@ -134,7 +146,7 @@ def test_geometry_grows_away_from_the_middle(name: str, picture: Picture) -> Non
     assert down[5] > down[2] > 0
 
 
-@pytest.mark.parametrize("name", GEOMETRIC)
+@pytest.mark.parametrize("name", SYMMETRIC)
 def test_reflection_of_a_symmetric_row_is_the_opposite_magnitude(name: str, picture: Picture) -> None:
     """λ reflected is 1 − λ, pixel for pixel."""
     image = picture("odd")
@@ -224,9 +236,9 @@ def test_reflection_is_about_the_neutral_argument(
 
 @pytest.mark.parametrize("name", AXES)
 def test_the_axis_is_linear_from_low_to_high(name: str) -> None:
-    """Its ends are exact and its middle is their mean."""
+    """Its ends are the table's and its middle is their mean."""
     row = ROWS[name]
-    assert (row.low, row.high) == (row.argument(0.0), row.argument(1.0))
+    assert (row.low, row.high) == pytest.approx((row.argument(0.0), row.argument(1.0)), abs=1e-12)
     assert (row.low + row.high) / 2 == pytest.approx(row.argument(0.5), abs=1e-12)
     assert row.low + (row.high - row.low) * 0.3 == pytest.approx(row.argument(0.3), abs=1e-12)
 
@@ -246,6 +258,30 @@ def test_no_steps_leave_the_image(picture: Picture) -> None:
     """An empty draw changes nothing."""
     image = picture("noise")
     assert image.tobytes() == apply_steps(image, (), fill=(0, 0, 0), resample=0).tobytes()
+
+
+def test_a_step_picks_its_partner_by_its_place(picture: Picture) -> None:
+    """The first coordinate runs over the partners, each a third of [0, 1); without any the error says what to give."""
+    image = picture("noise")
+    partners = [Image.new("RGB", image.size, (shade, shade, shade)) for shade in (10, 20, 30)]
+    for x, expected in ((0.0, 10), (0.333, 10), (0.334, 20), (0.666, 20), (0.667, 30), (0.999, 30)):
+        step = Step(ROWS["SamplePairing"], 1.0, (x, 0.1))
+        mixed = apply_steps(image, (step,), fill=(0, 0, 0), resample=0, partners=partners)
+        assert (values(mixed) == expected).all()
+    with pytest.raises(FaaError, match="give the policy `partners` to choose from"):
+        apply_steps(image, (step,), fill=(0, 0, 0), resample=0)
+
+
+def test_a_step_hands_its_shape_to_the_kernel(picture: Picture) -> None:
+    """The drawn area and aspect decide what a resized crop shows."""
+    image = picture("noise")
+    shown = {
+        apply_steps(
+            image, (Step(ROWS["RandomResizedCrop"], 0.2, (0.5, 0.5), shape),), fill=(0, 0, 0), resample=0
+        ).tobytes()
+        for shape in ((0.1, 0.5), (0.6, 0.5), (0.6, 0.95))
+    }
+    assert 3 == len(shown)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "P", "1", "CMYK", "LA", "I", "F", "HSV"])

@@ -96,24 +96,22 @@ def test_certain_gates(p: float, expected: int) -> None:
 def test_the_gate_opens_below_p() -> None:
     """A number equal to p leaves the gate shut: p is then exactly the probability for numbers in [0, 1)."""
     policy = SubPolicies(sub_policies=((use("Invert", 0.25),),))
-    assert ("Invert",) == names(policy.steps([0.5, 0.2499, 0.0, 0.0, 0.0]))
-    assert () == names(policy.steps([0.5, 0.25, 0.0, 0.0, 0.0]))
-    assert () == names(SubPolicies(sub_policies=((use("Invert", 0.0),),)).steps([0.0] * 5))
+    assert ("Invert",) == names(policy.steps([0.5, 0.2499, *[0.0] * 5]))
+    assert () == names(policy.steps([0.5, 0.25, *[0.0] * 5]))
+    assert () == names(SubPolicies(sub_policies=((use("Invert", 0.0),),)).steps([0.0] * 7))
 
 
 def test_what_each_slot_means() -> None:
-    """First the sub-policy, then gate, reflection and centre of each operation in turn."""
-    row = [0.1, 0.2, 0.4, 0.11, 0.12, 0.5, 0.6, 0.21, 0.22]
+    """First the sub-policy, then gate, reflection and centre of each operation in turn; last the shapes, in turn."""
+    row = [0.1, 0.2, 0.4, 0.11, 0.12, 0.5, 0.6, 0.21, 0.22, 0.31, 0.32, 0.41, 0.42]
     assert FOUR.slots == len(row)
     first, second = FOUR.steps(row)
-    assert (("Invert", (0.11, 0.12)), ("Rotate", (0.21, 0.22))) == (
-        (first.operation.name, first.centre),
-        (second.operation.name, second.centre),
-    )
+    assert ("Invert", (0.11, 0.12), (0.31, 0.32)) == (first.operation.name, first.centre, first.shape)
+    assert ("Rotate", (0.21, 0.22), (0.41, 0.42)) == (second.operation.name, second.centre, second.shape)
     assert 24.0 == pytest.approx(second.argument)  # 0.6 ≥ ½: not reflected
     row[6] = 0.4
     assert -24.0 == pytest.approx(FOUR.steps(row)[1].argument)
-    assert ("ShearX",) == names(FOUR.steps([0.9999, *[0.0] * 8]))
+    assert ("ShearX",) == names(FOUR.steps([0.9999, *[0.0] * 12]))
 
 
 @pytest.mark.parametrize("name", ["Rotate", "TranslateX", "ShearY"])
@@ -203,12 +201,12 @@ def test_parametric_bins_are_evenly_spaced_and_equally_likely(
 
 
 def test_what_each_parametric_slot_means() -> None:
-    """Choice, probability, magnitude, gate, reflection, centre, for each operation in turn."""
+    """Choice, probability, magnitude, gate, reflection, centre, for each operation in turn; last the shapes."""
     policy = Parametric(num_ops=2, ops=("Invert", "Rotate"), p=(0.0, 1.0))
-    row = [0.7, 0.6, 1.0, 0.59, 0.6, 0.11, 0.12, 0.3, 0.6, 0.0, 0.6, 0.0, 0.0, 0.0]
+    row = [0.7, 0.6, 1.0, 0.59, 0.6, 0.11, 0.12, 0.3, 0.6, 0.0, 0.6, 0.0, 0.0, 0.0, 0.21, 0.22, 0.31, 0.32]
     assert policy.slots == len(row)
     (step,) = policy.steps(row)  # the second gate stays shut: 0.6 is not below 0.6
-    assert ("Rotate", 30.0, (0.11, 0.12)) == (step.operation.name, step.argument, step.centre)
+    assert ("Rotate", 30.0, (0.11, 0.12), (0.21, 0.22)) == tuple(step._replace(operation=step.operation.name))
 
 
 def test_num_ops_counts_the_operations() -> None:

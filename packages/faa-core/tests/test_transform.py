@@ -1,25 +1,32 @@
 """A policy as a torchvision v2 transform: what it takes, keeps, refuses and draws."""
 
+import copy
 import pickle  # noqa: TID251 a DataLoader that starts its workers afresh pickles the transform
 import subprocess
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from PIL.Image import Image as PILImage
-from torch.utils.data import DataLoader
 from torchvision import tv_tensors
-from torchvision.datasets import FakeData
 from torchvision.transforms import v2
 
-from faa_core import FaaError, Op, Policy, SubPolicies
+from faa_core import FaaError, Op, Policy, Step, SubPolicies, operation
+from faa_core.ops import Canvas
+from faa_core.randomness import uniforms
 from faa_core.transform import PolicyTransform
 
 Picture = Callable[[str], PILImage]
 INVERT = SubPolicies(name="invert", sub_policies=((Op(op="Invert", p=1, magnitude=0),),))
+
+
+def unpickled(transform: PolicyTransform) -> PolicyTransform:
+    """Return what a worker process gets."""
+    return pickle.loads(pickle.dumps(transform))  # noqa: S301 our own bytes
 
 
 def seeded(transform: PolicyTransform, image: PILImage, seed: int, count: int = 8) -> list[bytes]:
@@ -72,21 +79,20 @@ def test_labels_pass_unchanged(picture: Picture) -> None:
     assert label.tolist() == sample["label"].tolist()
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        tv_tensors.BoundingBoxes([[0, 0, 4, 4]], format="XYXY", canvas_size=(32, 32)),
-        tv_tensors.Mask(torch.zeros(32, 32, dtype=torch.uint8)),
-        tv_tensors.KeyPoints([[1, 1]], canvas_size=(32, 32)),
-        tv_tensors.Video(torch.zeros(2, 3, 32, 32, dtype=torch.uint8)),
-    ],
-    ids=lambda other: type(other).__name__,
-)
-def test_what_would_have_to_move_too_is_refused(other: torch.Tensor, picture: Picture) -> None:
-    """Boxes, masks, key points and videos, alone or beside an image."""
-    for given in ((other,), (picture("noise"), other)):
-        with pytest.raises(TypeError, match=f"cannot take a {type(other).__name__}"):
-            INVERT.transform()(*given)
+@pytest.mark.parametrize("shape", [(1, 1, 6, 5), (4, 3, 6, 5), (2, 2, 3, 6, 5), (0, 3, 6, 5)])
+@pytest.mark.parametrize("kind", [torch.Tensor, tv_tensors.Image, tv_tensors.Video])
+def test_batches_and_clips_share_the_draw(kind: type, shape: tuple[int, ...]) -> None:
+    """Every image of a batch and every frame of a clip becomes what it would alone, at the same seed."""
+    transform = Policy.load("uniform-random").transform()
+    plain = torch.randint(0, 256, shape, dtype=torch.uint8)
+    given = plain if kind is torch.Tensor else kind(plain)
+    for seed in range(10):
+        torch.manual_seed(seed)
+        whole = transform(given)
+        assert (kind, torch.uint8, plain.shape) == (type(whole), whole.dtype, whole.shape)
+        for image, augmented in zip(plain.reshape(-1, *shape[-3:]), whole.reshape(-1, *shape[-3:]), strict=True):
+            torch.manual_seed(seed)
+            assert torch.equal(transform(image), augmented.as_subclass(torch.Tensor))
 
 
 @pytest.mark.parametrize(
@@ -94,20 +100,43 @@ def test_what_would_have_to_move_too_is_refused(other: torch.Tensor, picture: Pi
     [
         torch.zeros(3, 4, 4),
         torch.zeros(3, 4, 4, dtype=torch.int64),
-        torch.zeros(2, 4, 4, dtype=torch.uint8),
-        torch.zeros(4, 4, 4, dtype=torch.uint8),
+        torch.zeros(0, 4, 4, dtype=torch.uint8),
         torch.zeros(4, 4, dtype=torch.uint8),
-        torch.zeros(1, 3, 4, 4, dtype=torch.uint8),
     ],
     ids=lambda tensor: f"{tensor.dtype}-{list(tensor.shape)}",
 )
 def test_other_tensors_are_refused(tensor: torch.Tensor) -> None:
     """The error says what it takes and what it was given."""
-    with pytest.raises(TypeError, match=r"uint8 tensors \[1 or 3, H, W\], not torch\."):
+    with pytest.raises(TypeError, match=r"uint8 or uint16 tensors \[\.\.\., C, H, W\], not torch\."):
         INVERT.transform()(tensor)
     if tensor.ndim != 2:  # torchvision's Image makes it [1, H, W]
-        with pytest.raises(TypeError, match=r"uint8 tensors \[1 or 3, H, W\], not torch\."):
+        with pytest.raises(TypeError, match=r"uint8 or uint16 tensors \[\.\.\., C, H, W\], not torch\."):
             INVERT.transform()(tv_tensors.Image(tensor))
+
+
+MIXING = SubPolicies(sub_policies=((Op(op="SamplePairing", p=1.0, magnitude=1.0),),))
+
+
+@pytest.mark.parametrize("tensor", [torch.zeros(2, 4, 4, dtype=torch.uint8), torch.zeros(3, 4, 4, dtype=torch.uint16)])
+def test_tensors_that_pillow_cannot_hold_are_refused_where_pillow_is_needed(tensor: torch.Tensor) -> None:
+    """SamplePairing mixes in Pillow's images."""
+    with pytest.raises(TypeError, match=r"uint8 tensors \[\.\.\., 1 or 3, H, W\], not torch\."):
+        MIXING.transform(partners=[Image.new("RGB", (4, 4))])(tensor)
+
+
+@pytest.mark.parametrize("name", ["trivialaugment", "uniform-random"])
+def test_any_number_of_channels_and_sixteen_bits(name: str) -> None:
+    """Geometric and pointwise operations have a meaning for every channel by itself."""
+    policy = Policy.load(name).model_copy(update={"ops": ("ShearX", "Rotate", "Invert", "TranslateY")})
+    bytes_CHW = torch.from_numpy(np.random.default_rng(3).integers(0, 256, (5, 12, 9), dtype=np.uint8))
+    wide_CHW = bytes_CHW.to(torch.int32).mul(257).to(torch.uint16)
+    for seed in range(30):
+        results = []
+        for image_CHW in (bytes_CHW, wide_CHW, *bytes_CHW[:, None]):
+            torch.manual_seed(seed)
+            results.append(policy.transform()(image_CHW))
+        assert torch.equal(results[0], torch.cat(results[2:]))
+        assert torch.equal(results[0].to(torch.int32) * 257, results[1].to(torch.int32))
 
 
 def test_no_image_is_refused() -> None:
@@ -116,10 +145,83 @@ def test_no_image_is_refused() -> None:
         INVERT.transform()(np.zeros((4, 4, 3), dtype=np.uint8))
 
 
-def test_other_modes_are_refused() -> None:
-    """As by the policy itself."""
-    with pytest.raises(FaaError, match="not RGBA"):
-        INVERT.transform()(Image.new("RGBA", (4, 4)))
+@pytest.mark.parametrize(
+    ("mode", "way"),
+    [
+        ("P", r"convert\('RGB'\)"),
+        ("CMYK", r"convert\('RGB'\)"),
+        ("HSV", r"convert\('RGB'\)"),
+        ("1", r"convert\('L'\)"),
+        ("PA", r"convert\('RGBA'\)"),
+        ("RGBa", r"convert\('RGBA'\)"),
+        ("I", r"0…255 and use image\.convert\('L'\)"),
+        ("F", r"0…255 and use image\.convert\('L'\)"),
+        ("I;16", r"0…255 and use image\.convert\('L'\)"),
+    ],
+)
+def test_other_modes_are_refused(mode: str, way: str) -> None:
+    """The error names the mode and how to convert it."""
+    with pytest.raises(FaaError, match=rf"not {mode}; .*{way}"):
+        INVERT.transform()(Image.new(mode, (4, 4)))
+
+
+def test_a_palette_with_transparency_is_converted_with_it() -> None:
+    """Else the transparent colour would become visible."""
+    image = Image.new("P", (4, 4))
+    image.info["transparency"] = 0
+    with pytest.raises(FaaError, match=r"convert\('RGBA'\)"):
+        INVERT.transform()(image)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+@pytest.mark.parametrize("name", ["Invert", "TranslateXPixels", "Rotate", "Crop", "Cutout", "AutoContrast"])
+def test_alpha_moves_and_keeps_its_values(name: str, mode: str) -> None:
+    """The colours are those without alpha; alpha is read from the same pixels, and 0 outside."""
+    pixels = np.random.default_rng(5).integers(1, 256, (24, 30, len(mode)), dtype=np.uint8)
+    pixels[..., -1] = pixels[..., 0]
+    image, bands = Image.fromarray(pixels), mode.removesuffix("A")
+    step = Step(operation(name), {"Cutout": 0.4, "Crop": 9.0}.get(name, 10.0), (0.2, 0.9))
+    policy = INVERT.model_copy(update={"fill": (9, 9, 9)})
+    moved = policy.transform().transform(image, {"draw": SimpleNamespace(steps=(step,))})
+    assert (mode, image.size, pixels.tobytes()) == (moved.mode, moved.size, image.tobytes())
+    assert policy.apply_steps(image.convert(bands), (step,)).tobytes() == moved.convert(bands).tobytes()
+    alpha = Image.fromarray(pixels[..., -1].copy())
+    expected = alpha
+    if step.operation.matrix is not None:
+        expected = step.operation.kernel(alpha, step.argument, Canvas(centre=step.centre))
+        assert (np.asarray(expected) == 0).any()
+    assert expected.tobytes() == moved.getchannel("A").tobytes()
+
+
+def test_alpha_is_as_smooth_as_the_colours() -> None:
+    """A policy with a smoother filter moves alpha with it."""
+    image = Image.fromarray(np.random.default_rng(5).integers(0, 256, (24, 30, 4), dtype=np.uint8))
+    steps = {"draw": SimpleNamespace(steps=(Step(operation("Rotate"), 20.0, (0, 0)),))}
+    alphas = {
+        INVERT.model_copy(update={"interpolation": name}).transform().transform(image, steps).getchannel("A").tobytes()
+        for name in ("nearest", "bilinear", "bicubic")
+    }
+    assert 3 == len(alphas)
+
+
+def test_partners_are_mixed_in(picture: Picture) -> None:
+    """Images, tensors and colours beside alpha; without partners, or with others, the error says what is missing."""
+    policy = SubPolicies(sub_policies=((Op(op="SamplePairing", p=1, magnitude=1),),))
+    image = picture("noise")
+    partners = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
+    transform = PolicyTransform(policy, partners=partners)
+    expected = {Image.blend(image, partner, 0.4).tobytes() for partner in partners}
+    assert expected == set(seeded(transform, image, 0, 20))
+    mixed = transform(v2.functional.pil_to_tensor(image))
+    assert v2.functional.to_pil_image(mixed).tobytes() in expected
+    mixed = transform(image.convert("RGBA"))
+    assert mixed.convert("RGB").tobytes() in expected
+    assert 255 == mixed.getchannel("A").getextrema()[0]
+    assert "partners=2" in repr(transform)
+    with pytest.raises(FaaError, match="give the policy `partners`"):
+        PolicyTransform(policy)(image)
+    with pytest.raises(FaaError, match="takes partners like the image"):
+        transform(picture("odd"))
 
 
 def test_draws_follow_torchs_seed(picture: Picture) -> None:
@@ -131,11 +233,11 @@ def test_draws_follow_torchs_seed(picture: Picture) -> None:
 
 
 def test_draws_are_the_policys(picture: Picture) -> None:
-    """The row drawn from torch goes through the policy's `steps`."""
+    """A key drawn from torch gives a row, which goes through the policy's `steps`; compiled or not."""
     policy, image = Policy.load("uniform-random"), picture("noise")
     for seed in range(20):
         torch.manual_seed(seed)
-        row = torch.rand(policy.slots, dtype=torch.float64).tolist()
+        row = uniforms(int(torch.randint(2**63 - 1, ())), np.zeros(1, dtype=np.int64), policy.slots)[0].tolist()
         torch.manual_seed(seed)
         assert policy.apply_steps(image, policy.steps(row)).tobytes() == policy.transform()(image).tobytes()
 
@@ -148,37 +250,36 @@ def test_several_images_of_a_sample_share_the_draw(picture: Picture) -> None:
         assert left.tobytes() == right.tobytes()
 
 
+def test_a_plain_tensor_is_an_image_only_without_another(picture: Picture) -> None:
+    """v2's rule: the first plain tensor, and none beside a PIL image, Image or Video."""
+    image = picture("noise")
+    tensor = v2.functional.pil_to_tensor(image)
+    first, second = INVERT.transform()(tensor, tensor)
+    assert torch.equal(255 - tensor, first)
+    assert torch.equal(tensor, second)
+    for other in (image, tv_tensors.Image(tensor), tv_tensors.Video(tensor[None])):
+        assert torch.equal(tensor, INVERT.transform()(tensor, other)[0])
+    _mask, found = INVERT.transform()(tv_tensors.Mask(tensor[0]), tensor)
+    assert torch.equal(255 - tensor, found)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, unpickled])
 @pytest.mark.parametrize("name", ["fa-reduced-svhn", "trivialaugment", "autoaugment-imagenet"])
-def test_a_pickled_transform_draws_the_same(name: str, picture: Picture) -> None:
-    """Also after use, when its table is already built."""
-    transform, image = Policy.load(name).transform(), picture("noise")
+def test_a_copied_transform_draws_the_same(name: str, copied: Callable, picture: Picture) -> None:
+    """Also after use, when its table is already built, and with partners."""
+    image = picture("noise")
+    transform = PolicyTransform(Policy.load(name), partners=[image])
     expected = seeded(transform, image, 3)
-    again = pickle.loads(pickle.dumps(transform))  # noqa: S301 our own bytes
+    again = copied(transform)
     assert transform.policy == again.policy
     assert expected == seeded(again, image, 3)
+    assert [image.tobytes()] == [partner.tobytes() for partner in again.partners]
 
 
-@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")  # on a machine with one core
-@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # Python 3.12 and later, where fork is used
-def test_in_a_data_loader_with_workers() -> None:
-    """Batches arrive, differ from the plain images, and repeat with the loader's seed."""
-    plain = torch.stack([v2.functional.pil_to_tensor(FakeData(12, (3, 16, 16))[index][0]) for index in range(12)])
-    pipeline = v2.Compose([Policy.load("trivialaugment").transform(), v2.PILToTensor()])
-
-    def images(seed: int) -> torch.Tensor:
-        loader = DataLoader(
-            FakeData(12, (3, 16, 16), transform=pipeline),
-            batch_size=3,
-            num_workers=2,
-            generator=torch.Generator().manual_seed(seed),
-        )
-        return torch.cat([batch for batch, _label in loader])
-
-    first = images(0)
-    assert (12, 3, 16, 16) == tuple(first.shape)
-    assert torch.equal(first, images(0))
-    assert not torch.equal(first, images(1))
-    assert (first != plain).flatten(1).any(1).sum() >= 6
+def test_it_cannot_be_scripted() -> None:
+    """As v2 transforms of their own say."""
+    with pytest.raises(RuntimeError, match="cannot be JIT scripted"):
+        INVERT.transform().__prepare_scriptable__()
 
 
 def test_its_name_is_shown() -> None:

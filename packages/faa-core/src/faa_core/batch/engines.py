@@ -93,7 +93,7 @@ def _unfit(name: Engine, images: torch.Tensor) -> str:
     """Return why an engine cannot carry out a batch; empty when it can."""
     if name == "torch":
         return ""
-    if images.is_cuda != (name == "triton"):
+    if images.device.type != ("cuda" if name == "triton" else "cpu"):
         return f"the images are on {images.device.type}"
     if images.dtype != torch.uint8:
         return f"it takes uint8, not {images.dtype}"

@@ -152,7 +152,7 @@ def _levels(rows_N7: Numbers, base: Base, argument_N: Numbers) -> Numbers:
             rows_N7[:, 0] = np.where(bits_N == 8, Code.NOTHING, Code.POSTERIZE)
             rows_N7[:, 1] = 256 - 2 ** (8 - bits_N)
         case Base.SolarizeAdd:
-            addend_N = np.trunc(argument_N)
+            addend_N = np.clip(np.trunc(argument_N), -255, 255)
             rows_N7[:, 0] = np.where(addend_N == 0, Code.NOTHING, Code.SOLARIZE_ADD)
             rows_N7[:, 1] = addend_N
         case _:
@@ -195,7 +195,7 @@ def _inverse_map(base: Base, argument_N: Numbers, place_N2: Numbers, height: int
         matrix_N6[argument_N < 0] = (-1, 0, width, 0, 1, 0)
     elif base is Base.Crop:
         pad_N1 = np.trunc(argument_N)[:, None]
-        matrix_N6[:, 2::3] = np.floor(place_N2 * (2 * pad_N1 + 1)) - pad_N1
+        matrix_N6[:, 2::3] = np.trunc(place_N2 * (2 * pad_N1 + 1)) - pad_N1
     else:
         return _rotation(matrix_N6, argument_N, height, width)
     return matrix_N6

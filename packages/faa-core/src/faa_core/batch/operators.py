@@ -46,7 +46,7 @@ def draw(
         return torch.from_numpy(draw_instructions(arrays, *keys, indices.numpy(), height, width))
     from faa_core.batch.compiled import drawing  # noqa: PLC0415 numba is optional
 
-    instructions = torch.zeros(len(indices), stages, WIDTH, dtype=torch.float64)
+    instructions = torch.zeros(len(indices), stages, WIDTH, dtype=torch.float64, device="cpu")
     policy_key, baseline_key = (np.uint64(key) for key in keys)
     drawing.draw(arrays, policy_key, baseline_key, indices.numpy(), height, width, instructions.numpy())
     return instructions
@@ -66,7 +66,7 @@ def _(
     width: int,
     compiled: bool,
 ) -> Tensor:
-    return torch.empty(len(indices), stages, WIDTH, dtype=torch.float64)
+    return torch.empty(len(indices), stages, WIDTH, dtype=torch.float64, device="cpu")
 
 
 def augment(
@@ -103,7 +103,7 @@ def augment(
     if not scale:
         return done
     scale_C11, bias_C11 = (
-        torch.tensor(row, dtype=torch.float32).to(images.device, non_blocking=True)[:, None, None]
+        torch.tensor(row, dtype=torch.float32, device="cpu").to(images.device, non_blocking=True)[:, None, None]
         for row in (scale, bias)
     )
     return done.to(torch.float32).mul_(scale_C11).add_(bias_C11)

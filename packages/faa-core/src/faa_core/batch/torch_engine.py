@@ -21,6 +21,8 @@ def run(images_BCHW: Tensor, instructions_BS8: Numbers, *, interpolation: str, p
     """
     top = 255 if images_BCHW.dtype == torch.uint8 else 65535
     images = images_BCHW.clone(memory_format=torch.contiguous_format)
+    if len(images) == 0:
+        return images
     images = images if top == 255 else images.to(torch.int32)
     words = _words(images)
     for stage in range(instructions_BS8.shape[1]):

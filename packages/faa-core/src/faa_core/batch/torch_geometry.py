@@ -94,7 +94,7 @@ def _rounded(sums: Tensor, top: int) -> Tensor:
 
 def _weights(start: int, length: int, size: int, output: int) -> Tensor:
     """Return Pillow's bicubic weights times 2²², shape ``[output, size]``, of a part of a side brought to `output`."""
-    matrix = torch.zeros(output, size, dtype=torch.float64)
+    matrix = torch.zeros(output, size, dtype=torch.float64, device="cpu")
     scale = length / output
     support = 2.0 * max(scale, 1.0)
     for row in range(output):
@@ -103,7 +103,7 @@ def _weights(start: int, length: int, size: int, output: int) -> Tensor:
         weights = [_bicubic((at - centre + 0.5) / max(scale, 1.0)) for at in range(low, high)]
         total = sum(weights)
         whole = [math.floor(weight / total * 2**22 + 0.5) for weight in weights]
-        matrix[row, start + low : start + high] = torch.tensor(whole, dtype=torch.float64)
+        matrix[row, start + low : start + high] = torch.tensor(whole, dtype=torch.float64, device="cpu")
     return matrix
 
 

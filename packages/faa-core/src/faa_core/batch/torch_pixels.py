@@ -129,8 +129,8 @@ def choose(condition: Tensor, first: Tensor, second: Tensor) -> Tensor:
 
 
 def luma(images: Tensor) -> Tensor:
-    """Return the grey of images ``[N, C, H, W]`` as int32 ``[N, 1, H, W]``: ITU-R 601 for three channels."""
-    whole = images.to(torch.int32)
+    """Return the grey of images ``[N, C, H, W]`` as whole numbers ``[N, 1, H, W]``: ITU-R 601 for three channels."""
+    whole = images.to(torch.int32 if images.dtype == torch.uint8 else torch.int64)  # 16 bits times 16 need more than 31
     channels = whole.shape[1]
     if channels == 3:
         red, green, blue = (whole[:, channel : channel + 1] for channel in range(3))

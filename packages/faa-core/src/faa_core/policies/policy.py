@@ -116,11 +116,15 @@ class Policy(BaseModel):
         """Return one RGB or L image augmented with the draw keyed by (seed, epoch, index)."""
         return self.apply_steps(image, self.draw(seed=seed, epoch=epoch, indices=np.array([index]))[0])
 
-    def transform(self) -> "PolicyTransform":
-        """Return the policy as a torchvision v2 transform of one image."""
+    def transform(self, *, partners: Sequence[PILImage] = ()) -> "PolicyTransform":
+        """Return the policy as a torchvision v2 transform, of one image and what belongs to it.
+
+        Args:
+            partners: Images that SamplePairing mixes in.
+        """
         from faa_core.transform import PolicyTransform  # noqa: PLC0415 torch is slow to import and not always needed
 
-        return PolicyTransform(self)
+        return PolicyTransform(self, partners=partners)
 
     def to_batch(
         self,

@@ -37,12 +37,13 @@ def run(
     batch, channels, height, width = images.shape
     shape, rows = (channels, height, width), instructions.numpy()
     size = channels * height * width
-    flat, others = images.contiguous().view(batch, size).numpy(), partners.reshape(len(partners), size).numpy()
+    flat = images.contiguous().view(batch, size).numpy()
+    others = partners.reshape(len(partners), size).numpy() if len(partners) else np.empty((0, size), dtype=np.uint8)
     if not scale:
         result = torch.empty_like(images, memory_format=torch.contiguous_format)
         engine.augment(flat, rows, others, shape, result.view(batch, size).numpy())
         return result
-    result = torch.empty(images.shape, dtype=torch.float32)
+    result = torch.empty(images.shape, dtype=torch.float32, device="cpu")
     factors = np.array(scale, dtype=np.float32), np.array(bias, dtype=np.float32)
     planes = result.view(batch, channels, height * width).numpy()
     engine.augment_and_normalize(flat, rows, others, shape, *factors, planes)

@@ -109,8 +109,8 @@ def instruction(base: Any, argument: Any, places: Any, height: Any, width: Any, 
         return simplified(inverse_map(base, argument, height, width), nearest)
     if base == Base.Crop.value:
         pad = np.trunc(argument)
-        right = math.floor(uniform(start, place) * (2 * pad + 1)) - pad
-        down = math.floor(uniform(start, place + 1) * (2 * pad + 1)) - pad
+        right = np.trunc(uniform(start, place) * (2 * pad + 1)) - pad
+        down = np.trunc(uniform(start, place + 1) * (2 * pad + 1)) - pad
         return simplified((1.0, 0.0, right, 0.0, 1.0, down), nearest)
     if base == Base.RandomResizedCrop.value:
         pairs = (uniform(start, shape), uniform(start, shape + 1)), (uniform(start, place), uniform(start, place + 1))
@@ -202,7 +202,7 @@ def levels(base: Any, argument: Any) -> Any:
         value = max(math.ceil(argument) + 0.0, 0.0) if base == Base.Solarize.value else 0.0
         code, nothing = Code.SOLARIZE.value, value > 255
     elif base == Base.SolarizeAdd.value:
-        value = np.trunc(argument)
+        value = min(max(np.trunc(argument), -255.0), 255.0)
         code, nothing = Code.SOLARIZE_ADD.value, value == 0
     elif base in (Base.Posterize.value, Base.Posterize2.value):
         bits = min(max(np.trunc(argument), 0.0), 8.0)
