@@ -58,6 +58,12 @@ class PolicyTransform(v2.Transform):
         self.partners = tuple(partners)
         self._one_draw = OneDraw(policy) if shares_draws(policy) else None
 
+    def forward(self, *inputs: Any) -> Any:
+        """Return the inputs augmented, in the structure they came in; a lone PIL image takes the short way."""
+        if len(inputs) == 1 and isinstance(inputs[0], PILImage) and self._one_draw and self._one_draw.takes(inputs[0]):
+            return self._one_draw.picture(inputs[0], _key())
+        return super().forward(*inputs)
+
     def check_inputs(self, flat_inputs: list[Any]) -> None:
         """Refuse a call that would change nothing, and annotations of another size than the image.
 
@@ -82,7 +88,7 @@ class PolicyTransform(v2.Transform):
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Return the draw of this call, whose key comes from torch's generator."""
-        return {"draw": Draw(self.policy, int(torch.randint(2**63 - 1, ())))}
+        return {"draw": Draw(self.policy, _key())}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return one input after the drawn steps, of the type, shape and dtype it came in, on its device.
@@ -162,6 +168,11 @@ class Draw:
         """The operations, with everything random settled."""
         row_S = uniforms(self.key, np.zeros(1, dtype=np.int64), self.policy.slots)[0]
         return self.policy.steps(row_S.tolist())
+
+
+def _key() -> int:
+    """Return a key from torch's generator."""
+    return int(torch.randint(2**63 - 1, ()))
 
 
 def _way(image: PILImage) -> str:

@@ -8,7 +8,7 @@ from torch import Tensor
 from faa_core.batch import torch_engine
 from faa_core.batch.drawing import draw_instructions
 from faa_core.batch.engines import LONGEST_SIDE, engine_for, missing_for, own_pixels
-from faa_core.batch.instructions import WIDTH, Code, Numbers
+from faa_core.batch.instructions import WIDTH, Numbers
 from faa_core.batch.tables import tables_of
 from faa_core.policies.policy import Policy
 
@@ -21,6 +21,7 @@ class OneDraw:
         self._interpolation = policy.interpolation
         self._missing = missing_for(policy)
         self._tables = tables_of(policy)
+        self._first_1, self._no_baseline = np.zeros(1, dtype=np.int64), np.uint64(0)
 
     def takes(self, image: PILImage) -> bool:
         """Return whether `picture` takes an image: RGB or L, where the compiled engine is installed."""
@@ -32,7 +33,7 @@ class OneDraw:
         from faa_core.batch.compiled import calls  # noqa: PLC0415 numba is optional
 
         instructions_S8 = self._compiled_instructions(key, height=image.height, width=image.width)
-        return calls.run_pil(image, instructions_S8) if (instructions_S8[:, 0] != Code.NOTHING).any() else image
+        return calls.run_pil(image, instructions_S8) if any(instructions_S8[:, 0].tolist()) else image
 
     def tensors(self, images: Tensor, key: int) -> Tensor:
         """Return uint8 or uint16 images ``[..., C, H, W]``, on any device, all after the draw of a key."""
@@ -55,8 +56,7 @@ class OneDraw:
         from faa_core.batch.compiled import drawing  # noqa: PLC0415 numba is optional
 
         rows_1S8 = np.zeros((1, len(self._tables.count_S), WIDTH))
-        index_1 = np.zeros(1, dtype=np.int64)
-        drawing.draw(self._tables, np.uint64(key), np.uint64(0), index_1, height, width, rows_1S8)
+        drawing.draw(self._tables, np.uint64(key), self._no_baseline, self._first_1, height, width, rows_1S8)
         instructions_S8: Numbers = rows_1S8[0]
         return instructions_S8
 
