@@ -13,7 +13,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F  # noqa: N812 torchvision's own abbreviation
 
 from faa_core import FaaError, operation
-from faa_core.ops import Canvas, kernels
+from faa_core.ops import Canvas, geometry, kernels, table
 
 Picture = Callable[[str], PILImage]
 KINDS = ["noise", "odd", "wide", "dot", "grey-odd"]
@@ -45,14 +45,14 @@ def test_crop_is_a_window_of_the_padded_image(width: int, height: int, pad: int,
     framed[pad : pad + height, pad : pad + width] = pixels
     left, top = int(at_x * (2 * pad + 1)), int(at_y * (2 * pad + 1))
     for argument in (float(pad), pad + 0.99):
-        found = np.asarray(kernels.crop(Image.fromarray(pixels), argument, canvas))
+        found = np.asarray(table.CROP.kernel(Image.fromarray(pixels), argument, canvas))
         assert (framed[top : top + height, left : left + width] == found).all()
 
 
 def test_crop_reaches_every_window_equally() -> None:
     """Nine places along each side for four pixels, the first and the last as wide as the others."""
     image = Image.fromarray(np.arange(1, 21, dtype=np.uint8)[None].repeat(20, 0))
-    shown = [kernels.crop(image, 4.0, Canvas(centre=(x / 900, 0.5))).getpixel((10, 10)) for x in range(900)]
+    shown = [table.CROP.kernel(image, 4.0, Canvas(centre=(x / 900, 0.5))).getpixel((10, 10)) for x in range(900)]
     assert ([100] * 9, list(range(7, 16))) == (np.bincount(shown)[7:16].tolist(), sorted(set(shown)))
 
 
@@ -63,7 +63,7 @@ def test_a_resized_crop_is_torchvisions(least: float, kind: str, picture: Pictur
     image = picture(kind)
     for shape in ((0.0, 0.5), (0.4, 0.0), (0.9, 0.999)):
         for place in ((0.0, 0.0), (0.5, 0.3), (0.999, 0.999)):
-            left, top, width, height = kernels.crop_box(image.width, image.height, least, shape, place)
+            left, top, width, height = geometry.crop_box(image.width, image.height, least, shape, place)
             expected = F.resized_crop(
                 image, top, left, height, width, [image.height, image.width], InterpolationMode.BICUBIC, antialias=True
             )
@@ -82,7 +82,7 @@ def test_a_drawn_part_lies_in_the_image(
     width: int, height: int, least: float, area: float, aspect: float, at_x: float, at_y: float
 ) -> None:
     """At least a pixel, and nowhere outside."""
-    left, top, wide, high = kernels.crop_box(width, height, least, (area, aspect), (at_x, at_y))
+    left, top, wide, high = geometry.crop_box(width, height, least, (area, aspect), (at_x, at_y))
     assert 1 <= wide <= width
     assert 1 <= high <= height
     assert 0 <= left <= width - wide
@@ -93,14 +93,14 @@ def test_a_drawn_part_lies_in_the_image(
 @pytest.mark.parametrize("aspect", [0.0, 0.5, 0.75, 0.999999])
 def test_a_drawn_part_has_the_area_and_aspect_drawn(area: float, aspect: float) -> None:
     """Area linear from the least to the whole, aspect logarithmic from 3/4 to 4/3, as in torchvision."""
-    _left, _top, wide, high = kernels.crop_box(4000, 4000, 0.1, (area / 2, aspect), (0.0, 0.0))
+    _left, _top, wide, high = geometry.crop_box(4000, 4000, 0.1, (area / 2, aspect), (0.0, 0.0))
     assert 0.1 + 0.9 * area / 2 == pytest.approx(wide * high / 4000**2, rel=2e-3)
     assert math.exp(math.log(3 / 4) + aspect * math.log(16 / 9)) == pytest.approx(wide / high, rel=2e-3)
 
 
 def test_a_drawn_part_is_placed_evenly() -> None:
     """The first place at 0, the last just below 1."""
-    first, last = (kernels.crop_box(100, 80, 0.2, (0.1, 0.5), (at, at)) for at in (0.0, 1 - 2**-53))
+    first, last = (geometry.crop_box(100, 80, 0.2, (0.1, 0.5), (at, at)) for at in (0.0, 1 - 2**-53))
     assert (0, 0) == first[:2]
     assert (100 - last[2], 80 - last[3]) == last[:2]
 

@@ -11,9 +11,9 @@ from PIL import Image
 from PIL.Image import Image as PILImage
 from PIL.Image import Resampling
 
-from faa_core import FaaError, Op, Operation, SubPolicies, geometry
+from faa_core import FaaError, Op, Operation, SubPolicies
 from faa_core.annotations import matrices, moved_plane, sources
-from faa_core.ops import Canvas, Step, kernels, operation, table
+from faa_core.ops import Canvas, Step, geometry, kernels, operation, table
 from faa_core.policies.document import OperationRow, operation_of
 
 ROWS = {row.name: row for row in vars(table).values() if isinstance(row, Operation)}
@@ -91,7 +91,7 @@ def test_a_resized_crop_reads_its_part(
 ) -> None:
     """Each pixel is the nearest of the part in proportion, and the corners are those of the drawn box."""
     image, row = noise(width, height), ROWS["RandomResizedCrop"]
-    left, top, wide, high = kernels.crop_box(width, height, least, (area, aspect), (at_x, at_y))
+    left, top, wide, high = geometry.crop_box(width, height, least, (area, aspect), (at_x, at_y))
     moved = np.asarray(moved_plane(image, (Step(row, least, (at_x, at_y), (area, aspect)),), Resampling.NEAREST))
     x, y = left + (np.arange(width) + 0.5) * wide / width, top + (np.arange(height) + 0.5) * high / height
     clear = np.ix_(abs(y - y.round()) > 1e-6, abs(x - x.round()) > 1e-6)  # not on the border of two pixels

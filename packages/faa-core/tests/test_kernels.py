@@ -13,7 +13,7 @@ from PIL import Image, ImageFilter
 from PIL.Image import Image as PILImage
 from PIL.Image import Resampling
 
-from faa_core.ops import Canvas, Kernel, kernels
+from faa_core.ops import Canvas, Kernel, kernels, table
 from faa_core.ops.table import CUTOUT
 
 Picture = Callable[[str], PILImage]
@@ -62,10 +62,10 @@ def test_shears_read_from_x_plus_shear_times_y(width: int, height: int, shear: f
     image = noise(width, height)
     x, y = centres(image)
     for kernel, source in (
-        (kernels.shear_x, (x + shear * y, y)),
-        (kernels.shear_y, (x, y + shear * x)),
+        (table.SHEAR_X.kernel, (x + shear * y, y)),
+        (table.SHEAR_Y.kernel, (x, y + shear * x)),
     ):
-        sure = clear_of_ties(source[0] if kernel is kernels.shear_x else source[1])
+        sure = clear_of_ties(source[0] if kernel is table.SHEAR_X.kernel else source[1])
         assert (read_from(image, *source)[sure] == values(kernel(image, shear, BLACK))[sure]).all()
 
 
@@ -73,12 +73,12 @@ def test_a_shear_leaves_its_first_line_in_place(picture: Picture) -> None:
     """Row 0 for X, column 0 for Y; the last line moves towards smaller coordinates for a positive shear."""
     image = picture("noise")
     for shear in (-0.3, 0.3):
-        assert (values(image)[0] == values(kernels.shear_x(image, shear, BLACK))[0]).all()
-        assert (values(image)[:, 0] == values(kernels.shear_y(image, shear, BLACK))[:, 0]).all()
-    last_row = values(kernels.shear_x(image, 0.25, BLACK))[31]  # 0.25 · 31.5 = 7.875, so 8 pixels
+        assert (values(image)[0] == values(table.SHEAR_X.kernel(image, shear, BLACK))[0]).all()
+        assert (values(image)[:, 0] == values(table.SHEAR_Y.kernel(image, shear, BLACK))[:, 0]).all()
+    last_row = values(table.SHEAR_X.kernel(image, 0.25, BLACK))[31]  # 0.25 · 31.5 = 7.875, so 8 pixels
     assert (values(image)[31, 8:] == last_row[:24]).all()
     assert (last_row[24:] == 0).all()
-    last_column = values(kernels.shear_y(image, 0.25, BLACK))[:, 31]
+    last_column = values(table.SHEAR_Y.kernel(image, 0.25, BLACK))[:, 31]
     assert (values(image)[8:, 31] == last_column[:24]).all()
     assert (last_column[24:] == 0).all()
 
@@ -89,19 +89,19 @@ def test_translations_move_by_a_fraction_of_their_side(width: int, height: int, 
     image = noise(width, height)
     x, y = centres(image)
     for kernel, source in (
-        (kernels.translate_x, (x + fraction * width, y)),
-        (kernels.translate_y, (x, y + fraction * height)),
+        (table.TRANSLATE_X.kernel, (x + fraction * width, y)),
+        (table.TRANSLATE_Y.kernel, (x, y + fraction * height)),
     ):
-        sure = clear_of_ties(source[0] if kernel is kernels.translate_x else source[1])
+        sure = clear_of_ties(source[0] if kernel is table.TRANSLATE_X.kernel else source[1])
         assert (read_from(image, *source)[sure] == values(kernel(image, fraction, BLACK))[sure]).all()
-    across = kernels.translate_x_abs(image, fraction * width, BLACK)
-    assert across.tobytes() == kernels.translate_x(image, fraction, BLACK).tobytes()
-    down = kernels.translate_y_abs(image, fraction * height, BLACK)
-    assert down.tobytes() == kernels.translate_y(image, fraction, BLACK).tobytes()
+    across = table.TRANSLATE_X_ABS.kernel(image, fraction * width, BLACK)
+    assert across.tobytes() == table.TRANSLATE_X.kernel(image, fraction, BLACK).tobytes()
+    down = table.TRANSLATE_Y_ABS.kernel(image, fraction * height, BLACK)
+    assert down.tobytes() == table.TRANSLATE_Y.kernel(image, fraction, BLACK).tobytes()
     whole = read_from(image, x + math.trunc(fraction * width), y)
-    assert (whole == values(kernels.translate_x_whole(image, fraction, BLACK))).all()
+    assert (whole == values(table.TRANSLATE_X_WHOLE.kernel(image, fraction, BLACK))).all()
     whole = read_from(image, x, y + math.trunc(fraction * height))
-    assert (whole == values(kernels.translate_y_whole(image, fraction, BLACK))).all()
+    assert (whole == values(table.TRANSLATE_Y_WHOLE.kernel(image, fraction, BLACK))).all()
 
 
 @pytest.mark.parametrize(("pixels", "argument"), [(8, 8.0), (8, 8.99), (-8, -8.0), (-8, -8.99), (0, 0.99), (0, -0.99)])
@@ -109,21 +109,21 @@ def test_pixel_translations_cut_towards_zero(pixels: int, argument: float, pictu
     """Whole pixels only, in both directions."""
     image = picture("noise")
     x, y = centres(image)
-    assert (read_from(image, x + pixels, y) == values(kernels.translate_x_pixels(image, argument, BLACK))).all()
-    assert (read_from(image, x, y + pixels) == values(kernels.translate_y_pixels(image, argument, BLACK))).all()
+    assert (read_from(image, x + pixels, y) == values(table.TRANSLATE_X_PIXELS.kernel(image, argument, BLACK))).all()
+    assert (read_from(image, x, y + pixels) == values(table.TRANSLATE_Y_PIXELS.kernel(image, argument, BLACK))).all()
 
 
 @pytest.mark.parametrize(
     ("kernel", "argument", "axis"),
     [
-        (kernels.translate_x, 0.25, 1),
-        (kernels.translate_x_whole, 0.25, 1),
-        (kernels.translate_x_pixels, 8.0, 1),
-        (kernels.translate_x_abs, 8.0, 1),
-        (kernels.translate_y, 0.25, 0),
-        (kernels.translate_y_whole, 0.25, 0),
-        (kernels.translate_y_pixels, 8.0, 0),
-        (kernels.translate_y_abs, 8.0, 0),
+        (table.TRANSLATE_X.kernel, 0.25, 1),
+        (table.TRANSLATE_X_WHOLE.kernel, 0.25, 1),
+        (table.TRANSLATE_X_PIXELS.kernel, 8.0, 1),
+        (table.TRANSLATE_X_ABS.kernel, 8.0, 1),
+        (table.TRANSLATE_Y.kernel, 0.25, 0),
+        (table.TRANSLATE_Y_WHOLE.kernel, 0.25, 0),
+        (table.TRANSLATE_Y_PIXELS.kernel, 8.0, 0),
+        (table.TRANSLATE_Y_ABS.kernel, 8.0, 0),
     ],
 )
 def test_eight_pixels_of_32_move_left_or_up(kernel: Kernel, argument: float, axis: int, picture: Picture) -> None:
@@ -157,10 +157,10 @@ def test_rotation_lifts_the_right_hand_side() -> None:
 @pytest.mark.parametrize(
     ("kernel", "argument"),
     [
-        (kernels.shear_x, 0.3),
-        (kernels.shear_y, 0.3),
-        (kernels.translate_x, 0.3),
-        (kernels.translate_y, 0.3),
+        (table.SHEAR_X.kernel, 0.3),
+        (table.SHEAR_Y.kernel, 0.3),
+        (table.TRANSLATE_X.kernel, 0.3),
+        (table.TRANSLATE_Y.kernel, 0.3),
         (kernels.rotate, 25.0),
     ],
 )
@@ -361,7 +361,7 @@ def test_the_fill_of_a_grey_image_is_pillows_luma(fill: tuple[int, int, int]) ->
     """Filling a grey image equals filling a colour image and making it grey."""
     expected = Image.new("RGB", (1, 1), fill).convert("L").getpixel((0, 0))
     grey, canvas = Image.new("L", (4, 4), 7), Canvas(fill=fill)
-    assert expected == kernels.translate_x(grey, 0.5, canvas).getpixel((3, 0))
-    assert expected == kernels.translate_y_pixels(grey, 2.0, canvas).getpixel((0, 3))
+    assert expected == table.TRANSLATE_X.kernel(grey, 0.5, canvas).getpixel((3, 0))
+    assert expected == table.TRANSLATE_Y_PIXELS.kernel(grey, 2.0, canvas).getpixel((0, 3))
     assert expected == kernels.cutout(grey, 1.0, canvas).getpixel((2, 2))
     assert expected == kernels.rotate(Image.new("L", (9, 9), 7), 45.0, canvas).getpixel((0, 0))

@@ -16,7 +16,7 @@ from torchvision.tv_tensors import BoundingBoxes, BoundingBoxFormat, KeyPoints, 
 
 from faa_core import FaaError, Operation, Policy, operation
 from faa_core.annotations import moved_boxes, moved_keypoints, moved_mask
-from faa_core.ops import Canvas, Step, kernels, table
+from faa_core.ops import Canvas, Step, geometry, kernels, table
 
 ROWS = {row.name: row for row in vars(table).values() if isinstance(row, Operation)}
 GEOMETRIC = [name for name, row in ROWS.items() if row.matrix is not None]
@@ -56,7 +56,7 @@ def pairing_crop(given: Any) -> Any:
 
 def part(given: Any) -> Any:
     """Return what torchvision's resized crop makes of the part drawn for a least area of 0.3."""
-    left, top, wide, high = kernels.crop_box(WIDTH, HEIGHT, 0.3, (0.4, 0.7), (0.6, 0.3))
+    left, top, wide, high = geometry.crop_box(WIDTH, HEIGHT, 0.3, (0.4, 0.7), (0.6, 0.3))
     return F.resized_crop(given, top, left, high, wide, [HEIGHT, WIDTH])
 
 

@@ -1,6 +1,6 @@
 """What belongs to an image and moves with it: masks, boxes, key points, and the alpha of the image itself.
 
-Geometric steps move them by their matrices (see `faa_core.geometry`), one step after the other as torchvision's
+Geometric steps move them by their matrices (see `faa_core.ops.geometry`), one step after the other as torchvision's
 transforms do; photometric steps leave them. Shapes: N boxes, H × W pixels, P = H·W.
 """
 
@@ -16,8 +16,8 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from faa_core.geometry import Matrix, inverted
 from faa_core.ops import Canvas, Step
+from faa_core.ops.geometry import Matrix, inverted
 
 AS_BITS = {
     torch.uint16: torch.int16,

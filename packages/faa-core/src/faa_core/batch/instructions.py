@@ -24,7 +24,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from faa_core.ops import Colour, kernels
+from faa_core.ops import Colour, geometry
 
 Numbers = NDArray[np.float64]
 WIDTH = 8
@@ -122,7 +122,7 @@ def instructions_of(
         case Base.RandomResizedCrop:
             rows_N7[:, 0] = Code.RESIZE
             for row, least, shape, place in zip(rows_N7, argument_N, shape_N2, place_N2, strict=True):
-                row[1:5] = kernels.crop_box(width, height, least, tuple(shape), tuple(place))
+                row[1:5] = geometry.crop_box(width, height, least, tuple(shape), tuple(place))
         case Base.SamplePairing:
             rows_N7[:, 0] = np.where(argument_N == 0, Code.NOTHING, Code.MIX)
             rows_N7[:, 1] = argument_N

@@ -3,8 +3,6 @@
 Shapes: N images, C channels, H × W pixels, six coefficients of Pillow's inverse map.
 """
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -80,10 +78,9 @@ def resized(images: Tensor, boxes: list[list[int]], top: int) -> Tensor:
     numbers in float64 the sums are exact. Each pass is one product with a matrix ``[N, out, in]``.
     """
     height, width = images.shape[-2:]
-    across_NWW = torch.stack([_weights(left, wide, width, width) for left, _top, wide, _high in boxes]).to(
-        images.device
-    )
-    down_NHH = torch.stack([_weights(top, high, height, height) for _left, top, _wide, high in boxes]).to(images.device)
+    left_N, upper_N, wide_N, high_N = torch.tensor(boxes, device="cpu").unbind(1)
+    across_NWW = _weights(left_N, wide_N, width).to(images.device, non_blocking=True)
+    down_NHH = _weights(upper_N, high_N, height).to(images.device, non_blocking=True)
     rows = _rounded(torch.einsum("nchw,nvw->nchv", images.double(), across_NWW), top)
     return _rounded(torch.einsum("nchw,nvh->ncvw", rows, down_NHH), top).to(images.dtype)
 
@@ -92,24 +89,24 @@ def _rounded(sums: Tensor, top: int) -> Tensor:
     return ((sums + 2**21) / 2**22).floor().clamp(0, top)
 
 
-def _weights(start: int, length: int, size: int, output: int) -> Tensor:
-    """Return Pillow's bicubic weights times 2²², shape ``[output, size]``, of a part of a side brought to `output`."""
-    matrix = torch.zeros(output, size, dtype=torch.float64, device="cpu")
-    scale = length / output
-    support = 2.0 * max(scale, 1.0)
-    for row in range(output):
-        centre = (row + 0.5) * scale
-        low, high = max(int(centre - support + 0.5), 0), min(int(centre + support + 0.5), length)
-        weights = [_bicubic((at - centre + 0.5) / max(scale, 1.0)) for at in range(low, high)]
-        total = sum(weights)
-        whole = [math.floor(weight / total * 2**22 + 0.5) for weight in weights]
-        matrix[row, start + low : start + high] = torch.tensor(whole, dtype=torch.float64, device="cpu")
-    return matrix
+def _weights(start_N: Tensor, length_N: Tensor, size: int) -> Tensor:
+    """Return Pillow's bicubic weights times 2²², float64 ``[N, size, size]``: parts of a side brought to the whole."""
+    number_S = torch.arange(size, dtype=torch.float64, device="cpu")
+    length_N11 = length_N[:, None, None].to(torch.float64)
+    at_N1S = number_S - start_N[:, None, None]
+    scale_N11 = length_N11 / size
+    stretch_N11 = scale_N11.clamp(min=1)
+    centre_NS1 = (number_S[:, None] + 0.5) * scale_N11
+    first_NS1 = (centre_NS1 - 2 * stretch_N11 + 0.5).floor().clamp(min=0)
+    end_NS1 = torch.minimum((centre_NS1 + 2 * stretch_N11 + 0.5).floor(), length_N11)
+    inside_NSS = (at_N1S >= first_NS1) & (at_N1S < end_NS1)
+    weights_NSS = _bicubic((at_N1S - centre_NS1 + 0.5) / stretch_N11).masked_fill_(~inside_NSS, 0.0)
+    total_NS1 = weights_NSS.cumsum(2)[..., -1:]  # one after the other, as Pillow adds them
+    return (weights_NSS / total_NS1 * 2**22 + 0.5).floor()
 
 
-def _bicubic(x: float) -> float:
+def _bicubic(x: Tensor) -> Tensor:
     """Return the cubic kernel with a = −½."""
-    x = abs(x)
-    if x < 1:
-        return (1.5 * x - 2.5) * x * x + 1
-    return (((x - 5) * x + 8) * x - 4) * -0.5 if x < 2 else 0.0
+    x = x.abs()
+    near = (1.5 * x - 2.5) * x * x + 1
+    return torch.where(x < 1, near, (((x - 5) * x + 8) * x - 4) * -0.5).masked_fill_(x >= 2, 0.0)

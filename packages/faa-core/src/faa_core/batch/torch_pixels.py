@@ -49,8 +49,8 @@ def brightness(images: Tensor, parameters_N6: Tensor, top: int) -> Tensor:
 def contrast(images: Tensor, parameters_N6: Tensor, top: int) -> Tensor:
     """Blend with the mean grey, which is rounded as Pillow does."""
     grey = luma(images)
-    total_N = grey.flatten(1).sum(1, dtype=torch.int64).to(torch.float64)
-    mean_N = (total_N / grey[0].numel() + 0.5).floor()
+    total_N, pixels = grey.flatten(1).sum(1, dtype=torch.int64), grey[0].numel()
+    mean_N = (2 * total_N + pixels) // (2 * pixels)
     return blend(_each(mean_N).to(torch.float32), images, parameters_N6[:, 0], top)
 
 

@@ -199,7 +199,6 @@ def _stretched(value: tl.tensor, low: tl.tensor, high: tl.tensor) -> tl.tensor:
 def _equalized(value: tl.tensor, counts: tl.tensor, last: tl.tensor, PIXELS: tl.constexpr) -> tl.tensor:
     """Return the table that evens out a histogram whose last value is given."""
     step = (PIXELS - tl.sum(tl.where(value == last, counts, 0), 0)) // 255
-    used = tl.sum((counts > 0).to(tl.int32), 0)
     before = tl.cumsum(counts, 0) - counts
     even = tl.minimum((before + step // 2) // tl.maximum(step, 1), 255)
-    return tl.where((step > 0) & (used > 1), even, value)
+    return tl.where(step > 0, even, value)

@@ -12,82 +12,26 @@ from PIL.Image import Image as PILImage
 from PIL.Image import Resampling, Transform, Transpose
 
 from faa_core.errors import FaaError
-
-Colour = tuple[int, int, int]
+from faa_core.ops.canvas import Canvas, Colour
+from faa_core.ops.geometry import InverseMap, crop_box
 
 
 @dataclass(frozen=True, slots=True)
-class Canvas:
-    """What a kernel needs beside its argument.
+class Moved:
+    """The kernel that reads every output pixel through a map of `faa_core.ops.geometry`."""
 
-    Attributes:
-        fill: RGB colour, 0…255, of pixels that come from outside the image or are cut out.
-        resample: Filter of the geometric operations.
-        centre: Drawn point as fractions of width and height, each in [0, 1).
-        shape: Draws for the area and the aspect of a crop, each in [0, 1).
-        partner: Image of the same size and mode to mix in, or None where there is none.
-    """
+    by: InverseMap
 
-    fill: Colour = (0, 0, 0)
-    resample: Resampling = Resampling.NEAREST
-    centre: tuple[float, float] = (0.5, 0.5)
-    shape: tuple[float, float] = (0.5, 0.5)
-    partner: PILImage | None = None
+    def __call__(self, image: PILImage, argument: float, canvas: Canvas) -> PILImage:
+        """Return the image so moved."""
+        matrix = self.by(argument, image.width, image.height, canvas)
+        fill = _colour(image, canvas.fill)
+        return image.transform(image.size, Transform.AFFINE, matrix, canvas.resample, fillcolor=fill)
 
 
 def identity(image: PILImage, _argument: float, _canvas: Canvas) -> PILImage:
     """Return the image as it is."""
     return image
-
-
-def shear_x(image: PILImage, shear: float, canvas: Canvas) -> PILImage:
-    """Read output pixel (x, y) from (x + shear·y, y); anchored at the top-left corner."""
-    return _affine(image, (1, shear, 0, 0, 1, 0), canvas)
-
-
-def shear_y(image: PILImage, shear: float, canvas: Canvas) -> PILImage:
-    """Read output pixel (x, y) from (x, y + shear·x); anchored at the top-left corner."""
-    return _affine(image, (1, 0, 0, shear, 1, 0), canvas)
-
-
-def translate_x(image: PILImage, fraction: float, canvas: Canvas) -> PILImage:
-    """Move the content left by a fraction of the width (right when negative)."""
-    return _affine(image, (1, 0, fraction * image.width, 0, 1, 0), canvas)
-
-
-def translate_y(image: PILImage, fraction: float, canvas: Canvas) -> PILImage:
-    """Move the content up by a fraction of the height (down when negative)."""
-    return _affine(image, (1, 0, 0, 0, 1, fraction * image.height), canvas)
-
-
-def translate_x_abs(image: PILImage, pixels: float, canvas: Canvas) -> PILImage:
-    """Move the content left by a number of pixels (right when negative)."""
-    return _affine(image, (1, 0, pixels, 0, 1, 0), canvas)
-
-
-def translate_y_abs(image: PILImage, pixels: float, canvas: Canvas) -> PILImage:
-    """Move the content up by a number of pixels (down when negative)."""
-    return _affine(image, (1, 0, 0, 0, 1, pixels), canvas)
-
-
-def translate_x_whole(image: PILImage, fraction: float, canvas: Canvas) -> PILImage:
-    """Move the content left by a fraction of the width, cut to whole pixels towards zero as torchvision does."""
-    return translate_x_pixels(image, fraction * image.width, canvas)
-
-
-def translate_y_whole(image: PILImage, fraction: float, canvas: Canvas) -> PILImage:
-    """Move the content up by a fraction of the height, cut to whole pixels towards zero as torchvision does."""
-    return translate_y_pixels(image, fraction * image.height, canvas)
-
-
-def translate_x_pixels(image: PILImage, pixels: float, canvas: Canvas) -> PILImage:
-    """Move the content left by a number of pixels, cut to a whole number towards zero."""
-    return _affine(image, (1, 0, int(pixels), 0, 1, 0), canvas)
-
-
-def translate_y_pixels(image: PILImage, pixels: float, canvas: Canvas) -> PILImage:
-    """Move the content up by a number of pixels, cut to a whole number towards zero."""
-    return _affine(image, (1, 0, 0, 0, 1, int(pixels)), canvas)
 
 
 def rotate(image: PILImage, degrees: float, canvas: Canvas) -> PILImage:
@@ -174,13 +118,6 @@ def flip(image: PILImage, side: float, _canvas: Canvas) -> PILImage:
     return image.transpose(Transpose.FLIP_LEFT_RIGHT) if side < 0 else image
 
 
-def crop(image: PILImage, pad: float, canvas: Canvas) -> PILImage:
-    """Pad by whole pixels on every side and cut back to size at the drawn place."""
-    pad = int(pad)
-    left, top = (int(place * (2 * pad + 1)) - pad for place in canvas.centre)
-    return _affine(image, (1, 0, left, 0, 1, top), canvas)
-
-
 def random_resized_crop(image: PILImage, least_area: float, canvas: Canvas) -> PILImage:
     """Cut out a part of the drawn area, aspect and place, and bring it back to size (bicubic, antialiased).
 
@@ -190,17 +127,6 @@ def random_resized_crop(image: PILImage, least_area: float, canvas: Canvas) -> P
     left, top, width, height = crop_box(image.width, image.height, least_area, canvas.shape, canvas.centre)
     part = image.crop((left, top, left + width, top + height))
     return part.resize(image.size, Resampling.BICUBIC)
-
-
-def crop_box(
-    width: int, height: int, least_area: float, shape: tuple[float, float], place: tuple[float, float]
-) -> tuple[int, int, int, int]:
-    """Return (left, top, width, height), in whole pixels, of the part that `random_resized_crop` cuts out."""
-    area = (least_area + shape[0] * (1 - least_area)) * width * height
-    aspect = math.exp((2 * shape[1] - 1) * math.log(4 / 3))
-    wide = max(1, min(width, int(math.sqrt(area * aspect) + 0.5)))
-    high = max(1, min(height, int(math.sqrt(area / aspect) + 0.5)))
-    return int(place[0] * (width - wide + 1)), int(place[1] * (height - high + 1)), wide, high
 
 
 def sample_pairing(image: PILImage, weight: float, canvas: Canvas) -> PILImage:
@@ -217,10 +143,6 @@ def sample_pairing(image: PILImage, weight: float, canvas: Canvas) -> PILImage:
             f"not {canvas.partner.size}, {canvas.partner.mode}."
         )
     return Image.blend(image, canvas.partner, weight)
-
-
-def _affine(image: PILImage, matrix: tuple[float, ...], canvas: Canvas) -> PILImage:
-    return image.transform(image.size, Transform.AFFINE, matrix, canvas.resample, fillcolor=_colour(image, canvas.fill))
 
 
 def _colour(image: PILImage, fill: Colour) -> Colour | int:

@@ -8,8 +8,8 @@ from PIL.Image import Image as PILImage
 from PIL.Image import Resampling
 
 from faa_core.errors import FaaError
-from faa_core.geometry import InverseMap
-from faa_core.ops.kernels import Canvas, Colour
+from faa_core.ops.canvas import Canvas, Colour
+from faa_core.ops.geometry import InverseMap
 
 Unit = Literal["none", "fraction", "pixels", "degrees", "bits", "threshold", "value", "factor"]
 Kernel = Callable[[PILImage, float, Canvas], PILImage]
@@ -35,7 +35,8 @@ class Operation:
         fill: RGB fill of its own (Cutout), or None for the policy's.
         matrix: Of a geometric operation: from its argument, the image's width and height, and the drawn centre and
             shape of a `Canvas`, Pillow's inverse map, by which masks, boxes and points follow the image; see
-            `faa_core.geometry`. None says that the operation is photometric: whatever else belongs to the image stays.
+            `faa_core.ops.geometry`. None says that the operation is photometric: whatever else belongs to the image
+            stays.
     """
 
     name: str

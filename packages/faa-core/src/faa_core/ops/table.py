@@ -5,21 +5,22 @@ SamplePairing). Shears, translations and rotations cover a symmetric range and a
 mean the same and λ = ½ changes nothing.
 """
 
+from dataclasses import replace
 from functools import cache
 
-from faa_core import geometry, plugins
+from faa_core import plugins
 from faa_core.errors import FaaError
-from faa_core.geometry import InverseMap
-from faa_core.ops import kernels
+from faa_core.ops import geometry, kernels
+from faa_core.ops.geometry import InverseMap
 from faa_core.ops.operation import Kernel, Operation, Unit
 
 NATURAL_GREY = (125, 123, 114)  # the mean of natural images, as in the original
 
 
-def _symmetric(name: str, kernel: Kernel, matrix: InverseMap, reach: float, unit: Unit) -> Operation:
+def _symmetric(name: str, matrix: InverseMap, reach: float, unit: Unit) -> Operation:
     return Operation(
         name=name,
-        kernel=kernel,
+        kernel=kernels.Moved(matrix),
         base=name,
         low=-reach,
         high=reach,
@@ -34,17 +35,24 @@ def _enhancement(name: str, kernel: Kernel) -> Operation:
     return Operation(name=name, kernel=kernel, base=name, low=0.1, high=1.9, unit="factor", identity=0.5)
 
 
-def _abs(name: str, kernel: Kernel, matrix: InverseMap) -> Operation:
+def _abs(name: str, matrix: InverseMap) -> Operation:
     return Operation(
-        name=name, kernel=kernel, base=name, high=10.0, unit="pixels", mirrored=True, identity=0.0, matrix=matrix
+        name=name,
+        kernel=kernels.Moved(matrix),
+        base=name,
+        high=10.0,
+        unit="pixels",
+        mirrored=True,
+        identity=0.0,
+        matrix=matrix,
     )
 
 
-SHEAR_X = _symmetric("ShearX", kernels.shear_x, geometry.shear_x, 0.3, "fraction")
-SHEAR_Y = _symmetric("ShearY", kernels.shear_y, geometry.shear_y, 0.3, "fraction")
-TRANSLATE_X = _symmetric("TranslateX", kernels.translate_x, geometry.translate_x, 0.45, "fraction")
-TRANSLATE_Y = _symmetric("TranslateY", kernels.translate_y, geometry.translate_y, 0.45, "fraction")
-ROTATE = _symmetric("Rotate", kernels.rotate, geometry.rotate, 30.0, "degrees")
+SHEAR_X = _symmetric("ShearX", geometry.shear_x, 0.3, "fraction")
+SHEAR_Y = _symmetric("ShearY", geometry.shear_y, 0.3, "fraction")
+TRANSLATE_X = _symmetric("TranslateX", geometry.translate_x, 0.45, "fraction")
+TRANSLATE_Y = _symmetric("TranslateY", geometry.translate_y, 0.45, "fraction")
+ROTATE = replace(_symmetric("Rotate", geometry.rotate, 30.0, "degrees"), kernel=kernels.rotate)
 AUTO_CONTRAST = Operation(name="AutoContrast", kernel=kernels.auto_contrast, base="AutoContrast")
 INVERT = Operation(name="Invert", kernel=kernels.invert, base="Invert")
 EQUALIZE = Operation(name="Equalize", kernel=kernels.equalize, base="Equalize")
@@ -79,14 +87,14 @@ CUTOUT_ABS = Operation(
     fill=NATURAL_GREY,
 )
 POSTERIZE_2 = Operation(name="Posterize2", kernel=kernels.posterize, base="Posterize2", high=4.0, unit="bits")
-TRANSLATE_X_ABS = _abs("TranslateXAbs", kernels.translate_x_abs, geometry.translate_x_abs)
-TRANSLATE_Y_ABS = _abs("TranslateYAbs", kernels.translate_y_abs, geometry.translate_y_abs)
+TRANSLATE_X_ABS = _abs("TranslateXAbs", geometry.translate_x_abs)
+TRANSLATE_Y_ABS = _abs("TranslateYAbs", geometry.translate_y_abs)
 
 # The baseline augmentation as operations, which Deep AutoAugment searches over too, and the paper's sixteenth.
 FLIP = Operation(name="Flip", kernel=kernels.flip, base="Flip", low=1.0, mirrored=True, matrix=geometry.flip)
 CROP = Operation(
     name="Crop",
-    kernel=kernels.crop,
+    kernel=kernels.Moved(geometry.crop),
     base="Crop",
     high=4.0,
     unit="pixels",
@@ -112,18 +120,10 @@ SOLARIZE_ADD = Operation(
     name="SolarizeAdd", kernel=kernels.solarize_add, base="SolarizeAdd", high=110.0, unit="value", identity=0.0
 )
 IDENTITY = Operation(name="Identity", kernel=kernels.identity, base="Identity")
-TRANSLATE_X_WHOLE = _symmetric(
-    "TranslateXWhole", kernels.translate_x_whole, geometry.translate_x_whole, 0.45, "fraction"
-)
-TRANSLATE_Y_WHOLE = _symmetric(
-    "TranslateYWhole", kernels.translate_y_whole, geometry.translate_y_whole, 0.45, "fraction"
-)
-TRANSLATE_X_PIXELS = _symmetric(
-    "TranslateXPixels", kernels.translate_x_pixels, geometry.translate_x_pixels, 10.0, "pixels"
-)
-TRANSLATE_Y_PIXELS = _symmetric(
-    "TranslateYPixels", kernels.translate_y_pixels, geometry.translate_y_pixels, 10.0, "pixels"
-)
+TRANSLATE_X_WHOLE = _symmetric("TranslateXWhole", geometry.translate_x_whole, 0.45, "fraction")
+TRANSLATE_Y_WHOLE = _symmetric("TranslateYWhole", geometry.translate_y_whole, 0.45, "fraction")
+TRANSLATE_X_PIXELS = _symmetric("TranslateXPixels", geometry.translate_x_pixels, 10.0, "pixels")
+TRANSLATE_Y_PIXELS = _symmetric("TranslateYPixels", geometry.translate_y_pixels, 10.0, "pixels")
 
 SEARCH_LIST = (
     SHEAR_X,

@@ -13,14 +13,14 @@ from numba import njit
 from faa_core import randomness
 from faa_core.batch.instructions import Base, Code, Numbers
 from faa_core.batch.tables import Tables, Whole
-from faa_core.ops import kernels
+from faa_core.ops import geometry
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 FIRST, SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 S11, S27, S30, S31 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31)
 
 normal = njit(cache=True, nogil=True)(randomness.normal)
-crop_box = njit(cache=True, nogil=True)(kernels.crop_box)
+crop_box = njit(cache=True, nogil=True)(geometry.crop_box)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -5,15 +5,15 @@ pixel (x, y) reads the input at (a·X + b·Y + c, d·X + e·Y + f) with X = x + 
 the input, a corner of a box say, is found in the output by the inverse of the matrix.
 
 Each function takes the operation's argument, the width and height of the image in pixels, and a `Canvas` with what was
-drawn. The kernels in `faa_core.ops.kernels` move pixels by the same numbers, computed in the same order, so that what
-moves with an image moves exactly as it does.
+drawn. Pixels are moved by the same maps (`kernels.Moved`; Pillow's rotation and mirroring equal them to the bit), so
+that what belongs to an image moves exactly as it does.
 """
 
 import math
 from collections.abc import Callable
 
 from faa_core.errors import FaaError
-from faa_core.ops.kernels import Canvas, crop_box
+from faa_core.ops.canvas import Canvas
 
 Matrix = tuple[float, float, float, float, float, float]
 InverseMap = Callable[[float, int, int, Canvas], Matrix]
@@ -98,6 +98,17 @@ def random_resized_crop(least_area: float, width: int, height: int, canvas: Canv
     """Read from the part that is brought to the image's size."""
     left, top, wide, high = crop_box(width, height, least_area, canvas.shape, canvas.centre)
     return wide / width, 0, left, 0, high / height, top
+
+
+def crop_box(
+    width: int, height: int, least_area: float, shape: tuple[float, float], place: tuple[float, float]
+) -> tuple[int, int, int, int]:
+    """Return (left, top, width, height), in whole pixels, of the part that `random_resized_crop` cuts out."""
+    area = (least_area + shape[0] * (1 - least_area)) * width * height
+    aspect = math.exp((2 * shape[1] - 1) * math.log(4 / 3))
+    wide = max(1, min(width, int(math.sqrt(area * aspect) + 0.5)))
+    high = max(1, min(height, int(math.sqrt(area / aspect) + 0.5)))
+    return int(place[0] * (width - wide + 1)), int(place[1] * (height - high + 1)), wide, high
 
 
 def inverted(matrix: Matrix) -> Matrix:

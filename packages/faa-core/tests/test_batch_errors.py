@@ -1,0 +1,227 @@
+"""Mistakes with batches are named, and which engine carries one out where something is missing."""
+
+import re
+from collections.abc import Callable
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from faa_core import FaaError, Op, Policy, SubPolicies
+from faa_core.batch import EngineStatus, Normalize, engine_statuses, engines
+from faa_core.batch.engines import engine_for, missing_for
+
+Install = Callable[..., None]
+INVERT = SubPolicies(sub_policies=((Op(op="Invert", p=1.0, magnitude=0.0),),))
+PAIRING = SubPolicies(name="pairs", sub_policies=((Op(op="SamplePairing", p=1.0, magnitude=1.0),),))
+CROP = SubPolicies(sub_policies=((Op(op="RandomResizedCrop", p=1.0, magnitude=1.0),),))
+SMOOTH = SubPolicies(sub_policies=((Op(op="Rotate", p=1.0, magnitude=1.0),),), interpolation="bilinear")
+HALVE = """
+from faa_core import Operation
+
+def halve(image, argument, canvas):
+    return image.point(lambda value: value // 2)
+
+HALVE = Operation(name="Halve", kernel=halve, base="Halve")
+"""
+
+
+def images_of(*shape: int, dtype: torch.dtype = torch.uint8) -> Tensor:
+    """Return black images."""
+    return torch.zeros(shape or (4, 3, 8, 8), dtype=dtype)
+
+
+def mistake(module: torch.nn.Module, images: Tensor, indices: Tensor | None = None) -> str:
+    """Return what the module says about a batch."""
+    indices = torch.arange(len(images)) if indices is None else indices
+    with pytest.raises(FaaError) as caught:
+        module(images, seed=0, epoch=0, indices=indices)
+    return str(caught.value)
+
+
+def available(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Let only these optional modules be found, whatever is installed."""
+    monkeypatch.setattr(engines, "find_spec", lambda name: name if name in names else None)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64, torch.int8, torch.bool])
+def test_other_types_of_images(dtype: torch.dtype) -> None:
+    """Floating point has to be converted first; the message says what a batch is."""
+    text = mistake(INVERT.to_batch(), images_of(4, 3, 8, 8, dtype=dtype))
+    assert f"A batch is uint8 or uint16 [B, C, H, W], not {dtype} [4, 3, 8, 8]." == text
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (3, 8, 8), (1, 4, 3, 8, 8)])
+def test_other_numbers_of_axes(shape: tuple[int, ...]) -> None:
+    """One image needs a batch of one, a video is none."""
+    text = mistake(INVERT.to_batch(), images_of(*shape))
+    assert f"A batch is uint8 or uint16 [B, C, H, W], not torch.uint8 {list(shape)}." == text
+
+
+@pytest.mark.parametrize("shape", [(2, 0, 8, 8), (2, 3, 0, 8), (2, 3, 8, 0), (1, 1, 8193, 1), (1, 1, 1, 8193)])
+def test_images_without_pixels_or_too_large(shape: tuple[int, ...]) -> None:
+    """Sides of 1 to 8,192."""
+    text = mistake(INVERT.to_batch(), images_of(*shape))
+    assert f"Images need a channel and sides of 1 to 8,192 pixels, not {list(shape[1:])}." == text
+
+
+@pytest.mark.parametrize("engine", ["torch", "auto"])
+def test_the_longest_side_works(engine: str) -> None:
+    """8,192 pixels, in either direction, and far more channels than that has none of these limits."""
+    for shape in ((1, 3, 8192, 2), (1, 1, 2, 8192), (1, 9000, 1, 1)):
+        result = INVERT.to_batch(engine=engine)(images_of(*shape), seed=0, epoch=0, indices=torch.tensor([0]))
+        assert (result == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("indices", "given"),
+    [
+        (torch.arange(3), "torch.int64 [3] on cpu"),
+        (torch.arange(4).reshape(4, 1), "torch.int64 [4, 1] on cpu"),
+        (torch.tensor(0), "torch.int64 [] on cpu"),
+        (torch.arange(4, dtype=torch.int32), "torch.int32 [4] on cpu"),
+        (torch.arange(4.0), "torch.float32 [4] on cpu"),
+        (torch.arange(4, device="meta"), "torch.int64 [4] on meta"),
+    ],
+)
+def test_other_indices(indices: Tensor, given: str) -> None:
+    """One whole number for each image, on the host."""
+    text = mistake(INVERT.to_batch(), images_of(), indices)
+    assert "`indices` must be int64 [4] on the CPU, where the draws are made without waiting for the device" in text
+    assert text.endswith(f"; not {given}.")
+
+
+def test_an_unknown_engine() -> None:
+    """Answered with all there are."""
+    expected = "There is no engine 'cuda'; there are triton, numba, torch, pillow and auto."
+    with pytest.raises(FaaError, match=f"^{re.escape(expected)}$"):
+        INVERT.to_batch(engine="cuda")
+
+
+def test_sample_pairing_needs_partners() -> None:
+    """When the module is made, with the policy's name and what to give."""
+    expected = "The policy 'pairs' mixes in other images: give `partners`, uint8 [M, C, H, W]."
+    for partners in (None, images_of(0, 3, 8, 8)):
+        with pytest.raises(FaaError, match=f"^{re.escape(expected)}$"):
+            PAIRING.to_batch(partners=partners)
+
+
+@pytest.mark.parametrize(
+    ("partners", "given"),
+    [
+        (images_of(2, 3, 8, 9), "torch.uint8 [2, 3, 8, 9] on cpu"),
+        (images_of(2, 1, 8, 8), "torch.uint8 [2, 1, 8, 8] on cpu"),
+        (images_of(3, 8, 8), "torch.uint8 [3, 8, 8] on cpu"),
+        (images_of(2, 3, 8, 8, dtype=torch.float32), "torch.float32 [2, 3, 8, 8] on cpu"),
+        (images_of(2, 3, 8, 8).to("meta"), "torch.uint8 [2, 3, 8, 8] on meta"),
+    ],
+)
+def test_partners_must_be_like_the_images(partners: Tensor, given: str) -> None:
+    """In shape, type and device."""
+    text = mistake(PAIRING.to_batch(partners=partners), images_of())
+    assert f"`partners` must be like the images, torch.uint8 [M, 3, 8, 8] on cpu, not {given}." == text
+
+
+@pytest.mark.parametrize(("channels", "given"), [(3, 1), (1, 3)])
+def test_normalize_must_have_the_images_channels(channels: int, given: int) -> None:
+    """Nothing is broadcast."""
+    normalize = Normalize(mean=(0.5,) * given, std=(0.5,) * given)
+    text = mistake(INVERT.to_batch(normalize=normalize), images_of(2, channels, 8, 8))
+    assert f"Normalize has {given} channels, the images {channels}." == text
+
+
+LIMITS = [
+    (CROP, "it has no RandomResizedCrop"),
+    (SMOOTH, "it only samples the nearest pixel, the policy asks for bilinear"),
+]
+
+
+@pytest.mark.parametrize(("policy", "reason"), LIMITS)
+def test_what_the_compiled_engine_cannot(policy: Policy, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said when it is asked for by name; "auto" takes plain torch."""
+    available(monkeypatch, "numba")
+    text = mistake(policy.to_batch(engine="numba"), images_of())
+    assert f"The engine 'numba' cannot augment this batch: {reason}. Use engine='auto'." == text
+    assert "torch" == engine_for("auto", missing_for(policy), images_of())
+    module = policy.to_batch()
+    assert module(images_of(), seed=0, epoch=0, indices=torch.arange(4)).shape == (4, 3, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("images", "reason"),
+    [
+        (images_of(2, 4, 8, 8), "it takes 1 or 3 channels, not 4"),
+        (images_of(2, 3, 8, 8, dtype=torch.uint16), "it takes uint8, not torch.uint16"),
+        (images_of(2, 3, 8, 8).to("meta"), "the images are on meta"),
+    ],
+)
+@pytest.mark.parametrize("engine", ["numba", "pillow"])
+def test_images_for_plain_torch(engine: str, images: Tensor, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More channels, 16 bits and other devices are for plain torch, which "auto" takes."""
+    available(monkeypatch, "numba")
+    text = mistake(INVERT.to_batch(engine=engine), images)
+    assert f"The engine '{engine}' cannot augment this batch: {reason}. Use engine='auto'." == text
+    assert "torch" == engine_for("auto", missing_for(INVERT), images)
+
+
+def test_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain torch is taken; who asks for numba is told how to install it."""
+    available(monkeypatch)
+    module = INVERT.to_batch()
+    assert (module(images_of(), seed=0, epoch=0, indices=torch.arange(4)) == 255).all()
+    assert "torch" == engine_for("auto", missing_for(INVERT), images_of())
+    text = mistake(INVERT.to_batch(engine="numba"), images_of())
+    missing = "numba is not installed: pip install 'faa-core[fast]'"
+    assert f"The engine 'numba' cannot augment this batch: {missing}. Use engine='auto'." == text
+    assert missing in {status.missing for status in engine_statuses() if status.name == "numba"}
+
+
+@pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
+def test_with_numba() -> None:
+    """It is taken for what is usual, without being asked for."""
+    assert "numba" == engine_for("auto", missing_for(INVERT), images_of())
+
+
+def test_triton_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package, the device, or that the images are elsewhere, in this order."""
+    for found, device, reason in (
+        ((), False, "triton is not installed"),
+        (("triton",), False, "there is no CUDA device"),
+        (("triton",), True, "the images are on cpu"),
+    ):
+        available(monkeypatch, *found)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda device=device: device)
+        text = mistake(INVERT.to_batch(engine="triton"), images_of())
+        assert f"The engine 'triton' cannot augment this batch: {reason}. Use engine='auto'." == text
+
+
+def test_the_list_of_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order in which "auto" tries them, with their devices; the last two are always there."""
+    available(monkeypatch, "numba", "triton")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert engine_statuses() == tuple(
+        EngineStatus(name, device, "")
+        for name, device in (("triton", "cuda"), ("numba", "cpu"), ("torch", "any"), ("pillow", "cpu"))
+    )
+
+
+def test_pixels_of_their_own(install: Install) -> None:
+    """A plugin's kernel only exists image by image: "auto" does that, the others say which operation it is."""
+    install(
+        "throwaway-halve",
+        group="faa.ops",
+        entries={"Halve": "throwaway_halve:HALVE"},
+        modules={"throwaway_halve": HALVE},
+    )
+    policy = SubPolicies(sub_policies=(tuple(Op(op=op, p=1.0, magnitude=0.0) for op in ("Invert", "Halve")),))
+    images = torch.from_numpy(np.arange(4 * 3 * 64, dtype=np.uint8).reshape(4, 3, 8, 8))
+    for engine in ("auto", "pillow"):
+        result = policy.to_batch(engine=engine)(images, seed=0, epoch=0, indices=torch.arange(4))
+        assert torch.equal((255 - images) // 2, result)
+    own = "the operation 'Halve' has pixels of its own"
+    text = mistake(policy.to_batch(engine="torch"), images)
+    assert f"The engine 'torch' cannot augment this batch: {own}. Use engine='auto'." == text
+    none = f"No engine can augment this batch. torch: {own}; pillow: it takes 1 or 3 channels, not 4."
+    assert none == mistake(policy.to_batch(), images_of(4, 4, 8, 8))
