@@ -27,6 +27,13 @@ TEST_TOOLS = [
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
 ]
+PEERS = [  # what the benchmarks compare with
+    "albumentations>=2.0",
+    "kornia>=0.8",
+    "numba>=0.60",
+    "opencv-python-headless>=4.10",
+    "timm>=1.0",
+]
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",  # nothing here needs the Hub, and a dead network should not be waited for
     "OMP_NUM_THREADS": "1",  # networks this small are slower on two threads than on one
@@ -81,9 +88,16 @@ def build(session: nox.Session, package: str) -> None:
 
 @nox.session(reuse_venv=True)
 def bench(session: nox.Session) -> None:
-    """Measure; prints a table and writes benchmarks/results/."""
-    install(session)
+    """Measure ours against other libraries; prints tables and writes benchmarks/results/."""
+    install(session, *PEERS)
     session.run("python", "benchmarks/augment.py", *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session(reuse_venv=True)
+def pixels(session: nox.Session) -> None:
+    """Write docs/same-policy-different-pixels.md anew by running the other libraries."""
+    install(session, *PEERS)
+    session.run("python", "benchmarks/pixels.py", *session.posargs, env=ENVIRONMENT)
 
 
 @nox.session(reuse_venv=True, venv_backend="uv", default=False)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from faa_core import Choice, Layers, Op, Parametric, Policy, Step, SubPolicies, random_policy
 from faa_core.batch import Baseline
+from faa_core.batch.drawing import drawn_uses
 from faa_core.batch.instructions import Code
 from faa_core.batch.operators import draw
 from faa_core.batch.tables import tables_of
@@ -166,6 +167,20 @@ def test_compiled_draws_have_the_same_bits() -> None:
             instructions(MADE[name], indices, compiled=compiled, baseline=baseline) for compiled in (False, True)
         )
         assert np.array_equal(ours, theirs), name
+
+
+def test_numbers_on_a_limit_fall_to_its_upper_side() -> None:
+    """A number equal to p shuts the gate, one equal to a choice's end picks the next, as for single images."""
+    gated = SubPolicies(sub_policies=((Op(op="Invert", p=0.25, magnitude=0.0),),))
+    row_3U = np.tile([0.5, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0], (3, 1))
+    row_3U[0, 1], row_3U[2, 1] = 0.2499, 0.2501
+    operation_3, _magnitude_3 = drawn_uses(tables_of(gated), 0, row_3U)
+    assert [0, -1, -1] == operation_3.tolist()
+    assert [1, 0, 0] == [len(gated.steps(row)) for row in row_3U.tolist()]
+    halves = Layers(layers=(tuple(Choice(op=op, magnitude=0.0, probability=0.5) for op in ("Invert", "Equalize")),))
+    row_3U[:, 0] = 0.4999, 0.5, 0.5001
+    assert [0, 1, 1] == drawn_uses(tables_of(halves), 0, row_3U)[0].tolist()
+    assert ["Invert", "Equalize", "Equalize"] == [halves.steps(row)[0].operation.name for row in row_3U.tolist()]
 
 
 @pytest.mark.parametrize("compiled", DRAWERS)

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from faa_core import FaaError, Op, Policy, SubPolicies
-from faa_core.batch import EngineStatus, Normalize, engine_statuses, engines
+from faa_core.batch import Baseline, EngineStatus, Normalize, engine_statuses, engines
 from faa_core.batch.engines import engine_for, missing_for
+from faa_core.policies.document import OperationRow
 
 Install = Callable[..., None]
 INVERT = SubPolicies(sub_policies=((Op(op="Invert", p=1.0, magnitude=0.0),),))
@@ -225,3 +227,43 @@ def test_pixels_of_their_own(install: Install) -> None:
     assert f"The engine 'torch' cannot augment this batch: {own}. Use engine='auto'." == text
     none = f"No engine can augment this batch. torch: {own}; pillow: it takes 1 or 3 channels, not 4."
     assert none == mistake(policy.to_batch(), images_of(4, 4, 8, 8))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"pad": -1}, {"cutout": -2}, {"hflip": 1.5}, {"hflip": -0.1}], ids=lambda wrong: next(iter(wrong))
+)
+def test_a_baseline_out_of_range(wrong: dict[str, float]) -> None:
+    """Every fault names what is allowed."""
+    with pytest.raises(FaaError, match="must not be negative, and hflip must be from 0 to 1"):
+        Baseline(**wrong)
+
+
+@pytest.mark.parametrize("mean_and_std", [((0.5,), (0.0,)), ((0.5,), (-1.0,)), ((0.5, 0.5), (1.0,)), ((), ())])
+def test_a_normalisation_that_is_none(mean_and_std: tuple[tuple[float, ...], tuple[float, ...]]) -> None:
+    """A zero would divide, and lengths that differ would leave a channel out."""
+    with pytest.raises(FaaError, match="one number per channel, and std must be positive"):
+        Normalize(mean=mean_and_std[0], std=mean_and_std[1])
+
+
+def test_sixteen_bits_are_normalised_by_their_own_top() -> None:
+    """X and 257·x come out alike."""
+    images = torch.arange(48, dtype=torch.uint8).reshape(1, 3, 4, 4)
+    module = Policy.load("none").to_batch(normalize=Normalize(mean=(0.5,) * 3, std=(0.25,) * 3))
+    keys = {"seed": 0, "epoch": 0, "indices": torch.zeros(1, dtype=torch.int64)}
+    wide = module(images.to(torch.int32).mul(257).to(torch.uint16), **keys)
+    assert torch.allclose(module(images, **keys), wide, atol=1e-6)
+
+
+@pytest.mark.parametrize("kernel", ["ShearX", "ShearY"])
+def test_maps_that_reach_too_far_for_fixed_point_are_pillows(kernel: str) -> None:
+    """Coordinates beyond 32,768 would wrap around; Pillow's engine takes over, and the others say why they do not."""
+    policy = SubPolicies(
+        operations={"Far": OperationRow(kernel=kernel, low=0, high=1e6, unit="fraction")},
+        sub_policies=((Op(op="Far", p=1.0, magnitude=1.0),),),
+    )
+    images, keys = images_of(), {"seed": 0, "epoch": 0, "indices": torch.arange(len(images_of()))}
+    done = policy.to_batch()(images, **keys)
+    pictures = [policy.apply(to_pil_image(image), seed=0, epoch=0, index=at) for at, image in enumerate(images)]
+    assert torch.equal(torch.stack([pil_to_tensor(picture) for picture in pictures]), done)
+    with pytest.raises(FaaError, match="'torch' cannot augment this batch: the operation 'Far' shears by more than 3"):
+        policy.to_batch(engine="torch")(images, **keys)

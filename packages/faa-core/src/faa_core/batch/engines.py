@@ -1,7 +1,7 @@
 """Which engine carries out a batch.
 
 The compiled ones can what is usual, much faster; plain torch can every standard operation; Pillow, image by image, also
-operations that have pixels of their own.
+operations that have pixels of their own or shear very far.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from faa_core.errors import FaaError
 from faa_core.policies.policy import Policy
 
 Engine = Literal["triton", "numba", "torch", "pillow"]
-LONGEST_SIDE = 8192  # keeps Pillow's 16.16 fixed point, and so ours, from overflowing
+LONGEST_SIDE = 8192  # with STEEPEST, keeps coordinates below 32,768: Pillow's 16.16 fixed point ends there
+STEEPEST = 3.0  # shear
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +57,14 @@ def missing_for(policy: Policy) -> dict[Engine, str]:
         usual = f"it only samples the nearest pixel, the policy asks for {policy.interpolation}"
     elif any(operation.base == "RandomResizedCrop" for operation in policy.table.values()):
         usual = "it has no RandomResizedCrop"
-    own = own_pixels(policy)
-    standard = f"the operation '{own[0]}' has pixels of its own" if own else ""
+    standard = ""
+    for name, operation in policy.table.items():
+        if operation.base not in Base.__members__:
+            standard = f"the operation '{name}' has pixels of its own"
+        elif operation.base in ("ShearX", "ShearY") and max(abs(operation.low), abs(operation.high)) > STEEPEST:
+            standard = f"the operation '{name}' shears by more than {STEEPEST:g}"
     limits = {"triton": standard or usual, "numba": standard or usual, "torch": standard, "pillow": ""}
     return {status.name: status.missing or limits[status.name] for status in engine_statuses()}
-
-
-def own_pixels(policy: Policy) -> list[str]:
-    """Return the names of operations whose pixels are a plugin's own, which only Pillow's engine has."""
-    return [name for name, operation in policy.table.items() if operation.base not in Base.__members__]
 
 
 def engine_for(asked: Engine | Literal["auto"], missing: dict[Engine, str], images: torch.Tensor) -> Engine:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from faa_core.batch.baseline import Baseline, Normalize
-from faa_core.batch.engines import LONGEST_SIDE, Engine, engine_for, missing_for, own_pixels
+from faa_core.batch.engines import LONGEST_SIDE, Engine, engine_for, missing_for
 from faa_core.batch.operators import augment, augment_operator, draw, draw_operator
 from faa_core.batch.tables import tables_of
 from faa_core.errors import FaaError
@@ -50,7 +50,7 @@ class PolicyBatch(nn.Module):
         self.register_buffer(
             "partners", torch.empty(0, dtype=torch.uint8) if partners is None else partners, persistent=False
         )
-        alone = engine == "pillow" or own_pixels(policy)
+        alone = engine == "pillow" or self._missing["torch"]
         tables = tables_of(SubPolicies(sub_policies=((),)) if alone else policy, baseline, partners=given)
         self._tables = [torch.from_numpy(np.ascontiguousarray(table)) for table in tables]
         self._stages = len(tables.count_S) + baseline_stages(baseline)
@@ -80,8 +80,9 @@ class PolicyBatch(nn.Module):
         compiling = torch.compiler.is_compiling()
         drawing, augmenting = (draw_operator, augment_operator) if compiling else (draw, augment)
         instructions = drawing(indices, self._tables, self._stages, seed, epoch, height, width, engine == "numba")
+        scale = self._scale if images.dtype == torch.uint8 else [factor / 257 for factor in self._scale]
         interpolation = self.policy.interpolation
-        result: Tensor = augmenting(images, instructions, self.partners, engine, interpolation, self._scale, self._bias)
+        result: Tensor = augmenting(images, instructions, self.partners, engine, interpolation, scale, self._bias)
         return result
 
     def extra_repr(self) -> str:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from faa_core.batch import torch_engine
 from faa_core.batch.drawing import draw_instructions
-from faa_core.batch.engines import LONGEST_SIDE, engine_for, missing_for, own_pixels
+from faa_core.batch.engines import LONGEST_SIDE, engine_for, missing_for
 from faa_core.batch.instructions import WIDTH, Numbers
 from faa_core.batch.tables import tables_of
 from faa_core.policies.policy import Policy
@@ -62,6 +62,6 @@ class OneDraw:
 
 
 def shares_draws(policy: Policy) -> bool:
-    """Return whether all operations of a policy are standard ones that need no other image."""
+    """Return whether plain torch has all operations of a policy, and none needs another image."""
     mixes = any(operation.base == "SamplePairing" for operation in policy.table.values())
-    return not mixes and not own_pixels(policy)
+    return not mixes and not missing_for(policy)["torch"]

@@ -15,8 +15,8 @@ def nearest(images: Tensor, map_N6: Tensor, colour_NC11: Tensor) -> Tensor:
     """Return the images read at the nearest pixel; the colour where that lies outside."""
     height, width = images.shape[-2:]
     x_NHW, y_NHW = nearest_coordinates(map_N6, height, width)
-    inside_NHW = (x_NHW >= 0) & (x_NHW < width) & (y_NHW >= 0) & (y_NHW < height)
-    index_NHW = (y_NHW * width + x_NHW).masked_fill_(~inside_NHW, 0).to(torch.int64)
+    inside_NHW = (x_NHW | y_NHW | (width - 1 - x_NHW) | (height - 1 - y_NHW)) >= 0  # no sign bit: within all four edges
+    index_NHW = (y_NHW * width).add_(x_NHW).mul_(inside_NHW).to(torch.int64)
     flat_NCP = images.flatten(2)
     read_NCP = flat_NCP.gather(2, index_NHW.flatten(1)[:, None].expand(-1, images.shape[1], -1))
     return choose(inside_NHW[:, None], read_NCP.reshape(images.shape), colour_NC11)

@@ -17,7 +17,7 @@ from PIL import Image
 from PIL.Image import Image as PILImage
 from PIL.Image import Resampling
 
-from faa_core.batch.engines import Engine, own_pixels
+from faa_core.batch.engines import Engine, missing_for
 from faa_core.ops import Canvas, Operation
 from faa_core.policies import Policy, parse_policy
 from faa_core.policies.document import operation_of, row_of
@@ -164,7 +164,7 @@ class PolicyContract:
         partner = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
         image_CHW, partner_CHW = (torch.from_numpy(from_pillow(given)).permute(2, 0, 1) for given in (image, partner))
         images_BCHW = image_CHW.expand(len(INDICES), -1, -1, -1).contiguous()
-        engine: Engine = "pillow" if own_pixels(self.policy) else "torch"
+        engine: Engine = "pillow" if missing_for(self.policy)["torch"] else "torch"
         module = self.policy.to_batch(engine=engine, partners=partner_CHW[None].contiguous())
         batch = module(images_BCHW, seed=1, epoch=2, indices=torch.from_numpy(INDICES))
         steps = self.policy.draw(seed=1, epoch=2, indices=INDICES)
