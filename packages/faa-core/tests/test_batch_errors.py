@@ -1,6 +1,8 @@
 """Mistakes with batches are named, and which engine carries one out where something is missing."""
 
+import pickle  # noqa: TID251 loader processes get modules so
 import re
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 
@@ -187,10 +189,10 @@ def test_with_numba() -> None:
 
 
 def test_triton_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The package, the device, or that the images are elsewhere, in this order."""
+    """The device, the package, or that the images are elsewhere, in this order."""
     for found, device, reason in (
-        ((), False, "triton is not installed"),
         (("triton",), False, "there is no CUDA device"),
+        ((), True, "triton is not installed"),
         (("triton",), True, "the images are on cpu"),
     ):
         available(monkeypatch, *found)
@@ -230,18 +232,30 @@ def test_pixels_of_their_own(install: Install) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"pad": -1}, {"cutout": -2}, {"hflip": 1.5}, {"hflip": -0.1}], ids=lambda wrong: next(iter(wrong))
+    "wrong",
+    [{"pad": -1}, {"pad": 1.5}, {"cutout": -2}, {"hflip": 1.5}, {"hflip": -0.1}, {"fill": (300, 0, 0)}],
+    ids=str,
 )
 def test_a_baseline_out_of_range(wrong: dict[str, float]) -> None:
     """Every fault names what is allowed."""
-    with pytest.raises(FaaError, match="must not be negative, and hflip must be from 0 to 1"):
+    with pytest.raises(FaaError, match="pad and cutout must be whole numbers from 0 to 8,192, hflip from 0 to 1"):
         Baseline(**wrong)
 
 
-@pytest.mark.parametrize("mean_and_std", [((0.5,), (0.0,)), ((0.5,), (-1.0,)), ((0.5, 0.5), (1.0,)), ((), ())])
+@pytest.mark.parametrize(
+    "mean_and_std",
+    [
+        ((0.5,), (0.0,)),
+        ((0.5,), (-1.0,)),
+        ((float("nan"),), (1.0,)),
+        ((0.5,), (float("inf"),)),
+        ((0.5, 0.5), (1.0,)),
+        ((), ()),
+    ],
+)
 def test_a_normalisation_that_is_none(mean_and_std: tuple[tuple[float, ...], tuple[float, ...]]) -> None:
     """A zero would divide, and lengths that differ would leave a channel out."""
-    with pytest.raises(FaaError, match="one number per channel, and std must be positive"):
+    with pytest.raises(FaaError, match="one finite number per channel, and std must be positive"):
         Normalize(mean=mean_and_std[0], std=mean_and_std[1])
 
 
@@ -258,7 +272,7 @@ def test_sixteen_bits_are_normalised_by_their_own_top() -> None:
 def test_maps_that_reach_too_far_for_fixed_point_are_pillows(kernel: str) -> None:
     """Coordinates beyond 32,768 would wrap around; Pillow's engine takes over, and the others say why they do not."""
     policy = SubPolicies(
-        operations={"Far": OperationRow(kernel=kernel, low=0, high=1e6, unit="fraction")},
+        operations={"Far": OperationRow(kernel=kernel, low=0, high=50.0, unit="fraction")},
         sub_policies=((Op(op="Far", p=1.0, magnitude=1.0),),),
     )
     images, keys = images_of(), {"seed": 0, "epoch": 0, "indices": torch.arange(len(images_of()))}
@@ -267,3 +281,52 @@ def test_maps_that_reach_too_far_for_fixed_point_are_pillows(kernel: str) -> Non
     assert torch.equal(torch.stack([pil_to_tensor(picture) for picture in pictures]), done)
     with pytest.raises(FaaError, match="'torch' cannot augment this batch: the operation 'Far' shears by more than 3"):
         policy.to_batch(engine="torch")(images, **keys)
+
+
+def test_an_installed_engine_that_does_not_load_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba refuses to load beside a numpy that is too new for it; plain torch takes over, and the reason is shown."""
+    available(monkeypatch, "numba")
+
+    def refuse(_module: str) -> None:
+        raise ImportError("Numba needs NumPy 2.2 or less")
+
+    monkeypatch.setattr(engines, "import_module", refuse)
+    assert "numba does not load: Numba needs NumPy 2.2 or less" in [status.missing for status in engine_statuses()]
+    assert "torch" == engine_for("auto", missing_for(INVERT), images_of())
+
+
+def test_what_is_missing_is_looked_up_again_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module pickled where numba is runs where it is not, and a transform too."""
+    pickled = [pickle.dumps(made) for made in (INVERT.to_batch(), INVERT.transform())]
+    available(monkeypatch)
+    module, transform = (pickle.loads(made) for made in pickled)  # noqa: S301 our own bytes
+    black, keys = images_of(1, 3, 4, 4), {"seed": 0, "epoch": 0, "indices": torch.zeros(1, dtype=torch.int64)}
+    assert "numba is not installed" in mistake(INVERT.to_batch(engine="numba"), black)
+    assert torch.equal(255 - black, module(black, **keys))
+    assert torch.equal(255 - black[0], transform(black[0]))
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert torch.equal(255 - black, module(black, **keys))
+
+
+@pytest.mark.parametrize("wrong", [{"seed": 2**63}, {"epoch": -(2**63) - 1}])
+def test_keys_beyond_64_bits(wrong: dict[str, int]) -> None:
+    """They would fail only where the compiler sees them."""
+    with pytest.raises(FaaError, match="seed and epoch must fit in 64 bits"):
+        INVERT.to_batch()(images_of(), **{"seed": 0, "epoch": 0, "indices": torch.arange(4)} | wrong)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "axis", "message"),
+    [
+        ("RandomResizedCrop", {"low": 0.0, "high": 1.0, "unit": "fraction"}, "must keep between 0 and 1 of the area"),
+        ("RandomResizedCrop", {"low": 0.5, "high": 1.0, "unit": "fraction", "mirrored": True}, "without mirroring"),
+        ("Sharpness", {"low": 1.0, "high": 1e300, "unit": "factor"}, "from 1 to 1e\\+300 factor; ±10000 is allowed"),
+    ],
+)
+def test_axes_on_which_kernels_would_fail(kernel: str, axis: dict[str, object], message: str) -> None:
+    """They are refused where the document is read."""
+    with pytest.raises(FaaError, match=message):
+        SubPolicies(
+            operations={"Odd": OperationRow(kernel=kernel, **axis)},
+            sub_policies=((Op(op="Odd", p=1.0, magnitude=1.0),),),
+        )

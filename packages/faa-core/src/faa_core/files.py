@@ -1,15 +1,24 @@
 """Writing files so that a reader, or a run that was killed, never sees half of one."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from faa_core.errors import FaaError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write; put it in place, flushed to disk, when the block succeeds."""
+    """Give a temporary path beside `path` to write; put it in place, flushed to disk, when the block succeeds.
+
+    Raises:
+        FaaError: If something other than a regular file is at `path`.
+        OSError: If the disk refuses.
+    """
+    _check_target(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(descriptor)
@@ -22,7 +31,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def put_in_place(written: Path, path: Path) -> None:
-    """Move a finished file to `path` on the same disk, flushed, readable as the umask allows."""
+    """Move a finished file to `path` on the same disk, flushed, readable as the umask allows.
+
+    Raises:
+        FaaError: If something other than a regular file is at `path`.
+        OSError: If the disk refuses.
+    """
+    _check_target(path)
     umask = os.umask(0)
     os.umask(umask)
     written.chmod(0o666 & ~umask)  # temporary files are private; a run directory is shared like any other
@@ -32,6 +47,24 @@ def put_in_place(written: Path, path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole UTF-8 text file, atomically."""
+    """Write a whole UTF-8 text file, atomically.
+
+    Raises:
+        FaaError: If something other than a regular file is at `path`.
+        OSError: If the disk refuses.
+    """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _check_target(path: Path) -> None:
+    """Refuse to rename a file over a device, pipe, socket or folder, or over a link to one."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = stat.S_IFREG  # nothing is there, or the way to it is wrong, which is told when it is made
+    if stat.S_ISDIR(mode):
+        raise FaaError(f"'{path}' cannot be written: it is a folder; give the path of a file.")
+    # What a link of /dev leads to, such as /dev/stdout, can be a file; the link itself would be lost.
+    if not stat.S_ISREG(mode) or path.absolute().parent == Path("/dev"):
+        raise FaaError(f"'{path}' cannot be written: it is no regular file, and would be replaced by one.")

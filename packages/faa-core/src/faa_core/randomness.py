@@ -39,9 +39,9 @@ def uniforms(key: int, indices: NDArray[np.int64], slots: int) -> NDArray[np.flo
     Returns:
         Shape ``[B, slots]``, float64 with 53 random bits each.
     """
-    start_B = _mix(np.uint64(key) ^ _mix(np.asarray(indices).astype(np.uint64) + GOLDEN))
+    start_B = mix(np.uint64(key) ^ mix(np.asarray(indices).astype(np.uint64) + GOLDEN))
     steps_S = np.arange(1, slots + 1, dtype=np.uint64) * GOLDEN
-    bits_BS = _mix(start_B[:, None] + steps_S)
+    bits_BS = mix(start_B[:, None] + steps_S)
     uniforms_BS: NDArray[np.float64] = (bits_BS >> np.uint64(11)).astype(np.float64) * 2.0**-53
     return uniforms_BS
 
@@ -91,7 +91,7 @@ def permutation(key: int, count: int) -> NDArray[np.int64]:
     return order
 
 
-def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return the SplitMix64 finaliser of 64-bit integers (Steele, Lea, Flood 2014), which wraps on overflow."""
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -76,8 +76,8 @@ class PolicyTransform(v2.Transform):
         ]
         if not taken:
             raise TypeError(
-                "PolicyTransform found no image: it takes PIL images, uint8 tensors [..., 1 or 3, H, W], and masks, "
-                "boxes and key points as TVTensors."
+                "PolicyTransform found no image: it takes PIL images, uint8 and uint16 tensors [..., C, H, W], and "
+                "masks, boxes and key points as TVTensors."
             )
         sizes = [(type(given).__name__, *v2.functional.get_size(given)) for given in taken]
         if any(isinstance(given, ANNOTATIONS) for given in taken) and len({size[1:] for size in sizes}) > 1:

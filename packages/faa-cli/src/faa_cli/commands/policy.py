@@ -97,6 +97,8 @@ def convert(
 
     What the other format cannot say is an error that names it; nothing is rounded or left out.
     """
+    if not target or target in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+        raise FaaError(f"'{target}' is no file to write; for the terminal, or a pipe, give - as OUT.")
     format_out = formats.find_format(write_as or ("deepaa" if target.endswith(".npz") else "faa"))
     policy = formats.read_policy(source, format=read_as, table=table, name=name)
     if target != "-":

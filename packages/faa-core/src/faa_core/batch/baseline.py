@@ -1,9 +1,12 @@
 """What a batch goes through beside its policy, as frozen data."""
 
+import math
 from dataclasses import dataclass
 
 from faa_core.errors import FaaError
 from faa_core.ops import Colour
+
+LONGEST = 8192  # pixels: no engine takes longer sides
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +30,15 @@ class Baseline:
         """Check the ranges.
 
         Raises:
-            FaaError: If a length is negative or a probability is none.
+            FaaError: If a length, the probability or the colour is out of range.
         """
-        if self.pad < 0 or self.cutout < 0 or not 0 <= self.hflip <= 1:
-            raise FaaError(f"pad and cutout must not be negative, and hflip must be from 0 to 1: {self}.")
+        lengths = all(isinstance(length, int) and 0 <= length <= LONGEST for length in (self.pad, self.cutout))
+        colour = len(self.fill) == 3 and all(isinstance(value, int) and 0 <= value <= 255 for value in self.fill)
+        if not (lengths and colour and 0 <= self.hflip <= 1):
+            raise FaaError(
+                f"pad and cutout must be whole numbers from 0 to {LONGEST:,}, hflip from 0 to 1, and fill three whole "
+                f"numbers from 0 to 255: {self}."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +61,9 @@ class Normalize:
         Raises:
             FaaError: If there are not as many means as deviations, or a deviation is not positive.
         """
-        if len(self.mean) != len(self.std) or not self.mean or min(self.std) <= 0:
-            raise FaaError(f"mean and std need one number per channel, and std must be positive: {self}.")
+        finite = all(math.isfinite(value) for value in (*self.mean, *self.std))
+        if len(self.mean) != len(self.std) or not self.mean or not finite or min(self.std) <= 0:
+            raise FaaError(f"mean and std need one finite number per channel, and std must be positive: {self}.")
 
     @property
     def scale_and_bias(self) -> tuple[tuple[float, ...], tuple[float, ...]]:

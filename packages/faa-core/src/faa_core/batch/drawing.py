@@ -46,27 +46,30 @@ def _policy(tables: Tables, rows_BU: Numbers, height: int, width: int) -> Number
         return instructions_SB8
     drawn = [drawn_uses(tables, stage, rows_BU) for stage in range(stages)]
     operation_SB, magnitude_SB = (np.stack(column) for column in zip(*drawn, strict=True))
+    gate_S, shape_S = tables.slots_S5[:, 3].tolist(), tables.slots_S5[:, 4].tolist()
+    reflection_SB = np.stack([rows_BU[:, gate + 1] for gate in gate_S])
+    place_SB2 = np.stack([rows_BU[:, gate + 2 : gate + 4] for gate in gate_S])
+    shape_SB2 = np.stack([rows_BU[:, shape : shape + 2] for shape in shape_S])
     _slots, _bins, nearest, partners, *_baseline = tables.whole_7.tolist()
     for number, (base, mirrored, fill) in enumerate(tables.whole_O3.tolist()):
-        stage_N, image_N = np.nonzero(operation_SB == number)
-        if len(image_N) == 0:
+        which_N = np.nonzero(operation_SB == number)
+        if len(which_N[0]) == 0:
             continue
         low, high, neutral = tables.axis_O3[number].tolist()
-        gate_N, shape_N = tables.slots_S5[stage_N, 3], tables.slots_S5[stage_N, 4]
-        argument_N = low + magnitude_SB[stage_N, image_N] * (high - low)
+        argument_N = low + magnitude_SB[which_N] * (high - low)
         if mirrored:
-            argument_N = np.where(rows_BU[image_N, gate_N + 1] < 0.5, 2 * neutral - argument_N, argument_N)
-        instructions_SB8[stage_N, image_N, :-1] = instructions_of(
+            argument_N = np.where(reflection_SB[which_N] < 0.5, 2 * neutral - argument_N, argument_N)
+        rows_N7 = instructions_of(
             Base(base),
             argument_N,
-            np.stack([rows_BU[image_N, gate_N + 2], rows_BU[image_N, gate_N + 3]], axis=1),
-            np.stack([rows_BU[image_N, shape_N], rows_BU[image_N, shape_N + 1]], axis=1),
+            place_SB2[which_N],
+            shape_SB2[which_N],
             height=height,
             width=width,
             nearest=bool(nearest),
             partners=partners,
         )
-        instructions_SB8[stage_N, image_N, -1] = fill
+        instructions_SB8[which_N] = np.column_stack([rows_N7, np.full(len(rows_N7), float(fill))])
     return instructions_SB8
 
 

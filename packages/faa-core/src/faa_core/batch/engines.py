@@ -5,6 +5,7 @@ operations that have pixels of their own or shear very far.
 """
 
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Literal
 
@@ -36,14 +37,25 @@ class EngineStatus:
 
 def engine_statuses() -> tuple[EngineStatus, ...]:
     """Return every engine, the ones that are tried first in front."""
-    numba = "" if find_spec("numba") else "numba is not installed: pip install 'faa-core[fast]'"
-    triton = "" if find_spec("triton") else "triton is not installed"
+    triton = _unloadable("triton") if torch.cuda.is_available() else "there is no CUDA device"
+    numba = _unloadable("numba", ": pip install 'faa-core[fast]'")
     return (
-        EngineStatus("triton", "cuda", triton or ("" if torch.cuda.is_available() else "there is no CUDA device")),
+        EngineStatus("triton", "cuda", triton),
         EngineStatus("numba", "cpu", numba),
         EngineStatus("torch", "any", ""),
         EngineStatus("pillow", "cpu", ""),
     )
+
+
+def _unloadable(module: str, advice: str = "") -> str:
+    """Return why a module cannot be used; empty when it can."""
+    if find_spec(module) is None:
+        return f"{module} is not installed{advice}"
+    try:
+        import_module(module)
+    except Exception as error:  # noqa: BLE001 an installed module can fail in any way, and plain torch does without it
+        return f"{module} does not load: {error}"
+    return ""
 
 
 def missing_for(policy: Policy) -> dict[Engine, str]:

@@ -3,7 +3,7 @@
 Shapes: B images, C channels, H × W pixels, S stages.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -71,7 +71,7 @@ class PolicyBatch(nn.Module):
         Raises:
             FaaError: If an argument is none of these, or the engine asked for cannot do it.
         """
-        self._check(images, indices)
+        self._check(images, indices, seed, epoch)
         engine = engine_for(self.engine, self._missing, images)
         if engine == "pillow":
             images = one_by_one(self.policy, images, self.partners, seed=seed, epoch=epoch, indices=indices)
@@ -85,13 +85,20 @@ class PolicyBatch(nn.Module):
         result: Tensor = augmenting(images, instructions, self.partners, engine, interpolation, scale, self._bias)
         return result
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore on a machine that may have other engines."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._missing = missing_for(self.policy)
+
     def extra_repr(self) -> str:
         """Return what `repr` shows."""
         return (
             f"policy={self.policy.name!r}, baseline={self.baseline}, normalize={self.normalize}, engine={self.engine!r}"
         )
 
-    def _check(self, images: Tensor, indices: Tensor) -> None:
+    def _check(self, images: Tensor, indices: Tensor, seed: int, epoch: int) -> None:
+        if not -(2**63) <= min(seed, epoch) <= max(seed, epoch) < 2**63:
+            raise FaaError(f"seed and epoch must fit in 64 bits, not {seed} and {epoch}.")
         if images.ndim != 4 or images.dtype not in (torch.uint8, torch.uint16):
             raise FaaError(f"A batch is uint8 or uint16 [B, C, H, W], not {images.dtype} {list(images.shape)}.")
         if not 1 <= min(images.shape[1:]) <= max(images.shape[-2:]) <= LONGEST_SIDE:

@@ -1,5 +1,7 @@
 """Images that share one draw, for transforms in loader processes: by the compiled engine, or else by torch."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from PIL.Image import Image as PILImage
@@ -18,10 +20,15 @@ class OneDraw:
 
     def __init__(self, policy: Policy) -> None:
         """Prepare a policy for which `shares_draws` is true."""
-        self._interpolation = policy.interpolation
+        self._policy = policy
         self._missing = missing_for(policy)
         self._tables = tables_of(policy)
         self._first_1, self._no_baseline = np.zeros(1, dtype=np.int64), np.uint64(0)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore on a machine that may have other engines."""
+        self.__dict__.update(state)
+        self._missing = missing_for(self._policy)
 
     def takes(self, image: PILImage) -> bool:
         """Return whether `picture` takes an image: RGB or L, where the compiled engine is installed."""
@@ -48,7 +55,7 @@ class OneDraw:
             return calls.run(images_BCHW, alike, no_partners, (), ()).view(images.shape)
         one_1S8 = draw_instructions(self._tables, key, 0, np.zeros(1, dtype=np.int64), height, width)
         alike_BS8 = np.repeat(one_1S8, len(images_BCHW), axis=0)
-        done = torch_engine.run(images_BCHW, alike_BS8, interpolation=self._interpolation, partners=no_partners)
+        done = torch_engine.run(images_BCHW, alike_BS8, interpolation=self._policy.interpolation, partners=no_partners)
         return done.view(images.shape)
 
     def _compiled_instructions(self, key: int, *, height: int, width: int) -> Numbers:

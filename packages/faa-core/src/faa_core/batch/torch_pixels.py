@@ -97,9 +97,9 @@ def equalize(images: Tensor, top: int) -> Tensor:
     if top != 255:
         return images
     number, channels = images.shape[:2]
-    offsets_M1 = torch.arange(number * channels, device=images.device)[:, None] * 256
-    values_MP = images.reshape(number * channels, -1).to(torch.int64) + offsets_M1
-    counts_MT = torch.bincount(values_MP.flatten(), minlength=number * channels * 256).reshape(-1, 256)
+    values_MP = images.reshape(number * channels, -1).to(torch.int64)
+    counts_MT = torch.zeros(number * channels, 256, dtype=torch.int64, device=images.device)
+    counts_MT.scatter_add_(1, values_MP, torch.ones_like(values_MP))  # bincount would wait for the device
     used_MT = counts_MT > 0
     last_M1 = 255 - used_MT.flip(1).to(torch.int32).argmax(1, keepdim=True)
     step_M1 = (counts_MT.sum(1, keepdim=True) - counts_MT.gather(1, last_M1)) // 255

@@ -14,10 +14,9 @@ from typing import Any
 from faa_core import plugins
 from faa_core.errors import FaaError, UnknownNameError
 from faa_core.files import replacing
-from faa_core.policies.loading import load_policy, parse_policy
+from faa_core.policies.loading import load_policy, parse_policy, read_content
 from faa_core.policies.policy import Policy
 
-MOST_BYTES = 1 << 22  # of a file; the largest published policy has 0.1 MB
 TIMM = re.compile(r"(rand|augmix|original|originalr|v0|v0r|3a)(-\S*)?")
 
 
@@ -59,18 +58,24 @@ def read_policy(
         name_or_path: Of a policy (see `Policy.load`), a file, or a timm string.
         format: Name of the file's format; None tells it by the content.
         table: Which list of a Python file that holds several ("legacy" and "kornia").
-        name: Of the policy returned; None takes what the file says, else the table's or the file's.
+        name: Of the policy returned, not empty; None takes what the file says, else the table's or the file's.
 
     Raises:
         UnknownNameError: If there is no such format, or neither a policy nor a file of that name.
-        FaaError: If the file is damaged, in no known format, or says what our operations cannot do.
+        FaaError: If the file is damaged, in no known format, or says what our operations cannot do; or if a table is
+            given for what has none.
     """
+    if name == "":
+        raise FaaError("The name of a policy must not be empty.")
     chosen = None if format is None else find_format(format)
     given, path = str(name_or_path), Path(name_or_path)
-    if path.is_file() and given not in plugins.names("faa.policies"):
+    installed = given in plugins.names("faa.policies")
+    if path.is_file() and not installed:
         policy = _read(path, chosen, table)
         own = policy.name if policy.name not in ("unnamed", "deepaa") else table or path.stem
-    elif TIMM.fullmatch(given) if chosen is None else chosen.name == "timm":
+    elif table is not None:
+        raise FaaError(f"'{given}' is no file of several lists; leave the table '{table}' away.")
+    elif not installed and TIMM.fullmatch(given) if chosen is None else chosen.name == "timm":
         policy, own = _module("timm").parse(given), given
     elif chosen is not None and chosen.name != "faa":
         raise FaaError(f"There is no file '{given}' to read as {chosen.name}.")
@@ -94,10 +99,10 @@ def parse(content: str | bytes, format: str, *, table: str | None = None) -> Pol
     found = find_format(format)
     if isinstance(content, bytes) != found.binary:
         raise FaaError(f"Format {found.name} is {'bytes' if found.binary else 'text'}.")
-    if found.name == "faa":
-        return parse_policy(str(content), source="The document")
     if table is not None and found.name not in ("legacy", "kornia"):
         raise FaaError(f"Format {found.name} has no tables to choose from; leave '{table}' away.")
+    if found.name == "faa":
+        return parse_policy(str(content), source="The document")
     options = {} if table is None else {"table": table}
     policy: Policy = _module(found.name).parse(content, **options)
     return policy
@@ -120,8 +125,11 @@ def write_policy(policy: Policy, path: str | Path, format: str = "faa") -> None:
     """Write a policy to a file, atomically.
 
     Raises:
-        FaaError: If the format cannot say it, or the file cannot be written.
+        FaaError: If the format cannot say it, or the file cannot be written; what is there already must be a regular
+            file.
     """
+    if not str(path):
+        raise FaaError("The path of the file to write must not be empty.")
     content = render(policy, format)
     try:
         with replacing(Path(path)) as temporary:
@@ -174,13 +182,7 @@ def guess_format(content: bytes) -> Format:
 
 def _read(path: Path, chosen: Format | None, table: str | None) -> Policy:
     """Return the policy of a file; errors say which file."""
-    try:
-        size = path.stat().st_size
-        content = path.read_bytes() if size <= MOST_BYTES else b""
-    except OSError as error:
-        raise FaaError(f"The policy file '{path}' cannot be read: {error}.") from error
-    if size > MOST_BYTES:
-        raise FaaError(f"'{path}' has {size >> 20} MiB; no policy needs more than {MOST_BYTES >> 20}.")
+    content = read_content(path)
     try:
         found = chosen or guess_format(content)
     except FaaError as error:

@@ -1,11 +1,13 @@
 """Deep AutoAugment's ``.npz`` files: layers, each a distribution over 139 operations at fixed levels."""
 
 import io
+import math
 import zipfile
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from faa_core.errors import FaaError
@@ -13,11 +15,11 @@ from faa_core.formats.axes import build, on_axis, words
 from faa_core.ops import Operation, operation
 from faa_core.policies.document import OperationRow, operation_of, row_of
 from faa_core.policies.kinds import Choice, Layers
+from faa_core.policies.loading import MOST_BYTES
 from faa_core.policies.policy import Policy
 
 LEVELS = 13  # of a magnitude, 0…12
 MIDDLE = LEVELS // 2  # stored for operations without a magnitude
-MOST_BYTES = 1 << 26  # unpacked; a policy has some thousands
 SIGNED = ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate")
 LEVELLED = (*SIGNED, "Solarize", "Posterize", "Contrast", "Color", "Brightness", "Sharpness")
 ORDER = (
@@ -59,7 +61,7 @@ def parse(content: bytes, *, mirror: bool = True) -> Layers:
     arrays = _arrays(content)
     names = [str(name).partition(":")[0] for name in arrays["op_names"].ravel().tolist()]
     probabilities, ops = arrays["policy_probs"], arrays["ops"].ravel()
-    levels, most = arrays["mags"].ravel(), int(arrays["l_mags"]) - 1
+    levels, most = arrays["mags"].ravel(), int(arrays["l_mags"].item()) - 1
     if probabilities.ndim != 2 or not probabilities.shape[1] == len(ops) == len(levels) or most < 1:
         raise FaaError(
             f"policy_probs of shape {list(probabilities.shape)} does not fit {len(ops)} ops, {len(levels)} mags and "
@@ -67,6 +69,9 @@ def parse(content: bytes, *, mirror: bool = True) -> Layers:
         )
     if not (((ops >= 0) & (ops < len(names))).all() and ((levels >= 0) & (levels <= most)).all()):
         raise FaaError(f"ops must lie in 0 … {len(names) - 1} and mags in 0 … {most}.")
+    layers = probabilities.astype(float).tolist()
+    for layer in layers:
+        _check_distribution(layer)
     imagenet = "RandResizeCrop_imagenet" in names
     known = [_known(name, imagenet=imagenet, mirror=mirror) for name in names]
     uses = []
@@ -83,8 +88,7 @@ def parse(content: bytes, *, mirror: bool = True) -> Layers:
                     Choice(op=name, magnitude=magnitude, probability=min(1.0, probability))
                     for (name, _row, magnitude), probability in zip(uses, layer, strict=True)
                 )
-                for layer in probabilities.astype(float).tolist()
-                if _is_distribution(layer)
+                for layer in layers
             ),
             "provenance": {"format": "deepaa", "mirror": mirror},
         },
@@ -139,11 +143,12 @@ def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
                 raise FaaError(f"It unpacks to more than {MOST_BYTES >> 20} MiB, which no policy needs.")
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            if missing := [name for name in wanted if name not in stored.files]:
+            if missing := [name for name in wanted if f"{name}.npy" not in archive.namelist()]:
                 raise FaaError(f"It has no {', '.join(missing)}; a Deep AutoAugment policy holds {', '.join(wanted)}.")
-            arrays = {name: np.asarray(stored[name]) for name in wanted}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+            arrays = {name: _array(archive.read(f"{name}.npy")) for name in wanted}
+    except FaaError:
+        raise
+    except Exception as error:  # a damaged archive or header fails zipfile, its codecs, tokenize and NumPy in any way
         raise FaaError(f"It is no .npz file of plain arrays: {error}") from error
     kinds = {"policy_probs": "f", "ops": "iu", "mags": "iu", "l_mags": "iu", "op_names": "U"}
     for name, array in arrays.items():
@@ -152,10 +157,23 @@ def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _is_distribution(layer: list[float]) -> bool:
+def _array(content: bytes) -> NDArray[Any]:
+    """Return the array of an ``.npy`` file, allocated only where its header agrees with the file's size."""
+    stream = io.BytesIO(content)
+    read_header = npy.read_array_header_1_0 if npy.read_magic(stream) == (1, 0) else npy.read_array_header_2_0
+    shape, _fortran_order, dtype = read_header(stream)
+    if dtype.hasobject:
+        raise ValueError("It holds Python objects, which are not unpickled.")
+    held = len(content) - stream.tell()
+    if dtype.itemsize == 0 or math.prod(shape) * dtype.itemsize != held:
+        raise ValueError(f"An array of {dtype} and shape {list(shape)} does not take {held} bytes.")
+    array: NDArray[Any] = npy.read_array(io.BytesIO(content), allow_pickle=False)
+    return array
+
+
+def _check_distribution(layer: list[float]) -> None:
     if not all(0 <= probability <= 1 + 1e-6 for probability in layer):
         raise FaaError("policy_probs must lie in 0 … 1.")
-    return True
 
 
 def _known(name: str, *, imagenet: bool, mirror: bool) -> tuple[str, OperationRow | None, float | None]:

@@ -32,31 +32,38 @@ def read_table(text: str, *, table: str | None = None) -> Table:
 
     Args:
         text: JSON, a Python literal, or a Python file with lists assigned to names or returned by functions.
-        table: Which name of a Python file; needed where it holds several.
+        table: Which name of a Python file; needed where it holds several, and an error for anything else.
 
     Raises:
-        FaaError: If the text is none of them, holds no list or several, or nests too deeply.
+        FaaError: If the text is none of them, holds no list or several, or nests too deeply; or if a table is given
+            for what has no names.
         UnknownNameError: If the file has no list of that name.
     """
     try:
-        return Table(json.loads(text))
+        return _nameless(json.loads(text), table)
     except RecursionError as error:
         raise FaaError(TOO_DEEP) from error
     except ValueError:
         pass
     try:
         body = ast.parse(text.strip()).body
-        tables = _tables(body)
+        alone = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
+        value, tables = (_value(alone, {}), {}) if alone else (None, _tables(body))
     except (RecursionError, MemoryError) as error:
         raise FaaError(TOO_DEEP) from error
     except (SyntaxError, ValueError) as error:
         raise FaaError(f"It is neither JSON nor Python: {error}.") from error
-    if len(body) == 1 and isinstance(body[0], ast.Expr):
-        value = _value(body[0].value, {})
-        if value is None:
-            raise FaaError("It is no literal: only lists, strings and numbers are read, and nothing is executed.")
-        return Table(value)
-    return _chosen(tables, table)
+    if alone is None:
+        return _chosen(tables, table)
+    if value is None:
+        raise FaaError("It is no literal: only lists, strings and numbers are read, and nothing is executed.")
+    return _nameless(value, table)
+
+
+def _nameless(value: Any, table: str | None) -> Table:
+    if table is not None:
+        raise FaaError(f"It is a list without a name, no Python file of several; leave the table '{table}' away.")
+    return Table(value)
 
 
 def _chosen(tables: dict[str, Table], table: str | None) -> Table:

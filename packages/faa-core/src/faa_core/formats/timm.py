@@ -7,8 +7,8 @@ different:
 - Fill and filter are no part of a string: timm takes the mean of its normalisation and its option `interpolation`.
   Here they are arguments of `parse`, with the values that `timm.data.create_transform` has by default. Where timm is
   told "random", as by its training script, it draws bilinear or bicubic at every use; a policy has one filter.
-- ``tweights`` draws its n operations without replacement in timm, with replacement here; with ``n1`` there is no
-  difference. Operations are repeated in proportion to their weights.
+- ``tweights`` is read with ``n1`` only, each operation repeated in proportion to its weight: timm draws several
+  weighted operations without replacement, a policy with.
 - ``mstd`` becomes `magnitude_std`, in tenths. Beyond 100, rand strings mean a uniform magnitude from 0 to ``m``.
 - ``mmax`` is refused where magnitudes can pass 10, for there timm's operations bend and one of them fails, and where it
   cuts noise off below 10.
@@ -122,9 +122,12 @@ def _rand(text: str, sections: list[str], fill: Colour, interpolation: Interpola
             raise UnknownNameError("set of operations in timm", given["t"], known)
         if given["t"] != "weights":
             raise _blurs(text)
+        if layers > 1:
+            raise FaaError(
+                f"'{text}' draws {layers} weighted operations without replacement, a policy with; '-n1' is exact. {WAY_OUT}"
+            )
         listed = WEIGHTED
     spread = _number(given, "mstd", 0.0)
-    differences = {"differences": "operations are drawn with replacement"} if listed is WEIGHTED and layers > 1 else {}
     return Parametric(
         name=text,
         fill=fill,
@@ -135,7 +138,7 @@ def _rand(text: str, sections: list[str], fill: Colour, interpolation: Interpola
         p=(p, p),
         magnitude=_magnitudes(text, given, spread),
         magnitude_std=0.0 if spread > UNIFORM else spread / LEVELS,
-        provenance={"algorithm": "randaugment", "source": "timm", "string": text, **differences},
+        provenance={"algorithm": "randaugment", "source": "timm", "string": text},
     )
 
 

@@ -9,6 +9,16 @@ from faa_core.ops import Operation, Unit, operation
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 Fill = tuple[Channel, Channel, Channel]
+FARTHEST: dict[Unit, float] = {  # argument of an axis, by unit
+    "none": 1.0,
+    "fraction": 100.0,
+    "pixels": 100_000.0,
+    "degrees": 36_000.0,
+    "bits": 100.0,
+    "threshold": 10_000.0,
+    "value": 10_000.0,
+    "factor": 10_000.0,
+}
 Fraction = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 
@@ -51,6 +61,7 @@ def operation_of(name: str, row: OperationRow | None) -> Operation:
     if row is None:
         return operation(name)
     base = operation(row.kernel or name)
+    _check_range(name, row, base)
     if base.name != name:
         if row.unit != base.unit:
             raise FaaError(
@@ -74,6 +85,21 @@ def operation_of(name: str, row: OperationRow | None) -> Operation:
             f'({_axis(row)}). A new range needs a new name: rename it and add "kernel": "{name}".'
         )
     return base
+
+
+def _check_range(name: str, row: OperationRow, base: Operation) -> None:
+    """Refuse axes on which no image is left, or kernels would fail.
+
+    Raises:
+        FaaError: If an end of the axis lies too far out.
+    """
+    limit = FARTHEST[row.unit]
+    if max(abs(row.low), abs(row.high)) > limit:
+        raise FaaError(f"Operation '{name}' goes from {row.low:g} to {row.high:g} {row.unit}; ±{limit:g} is allowed.")
+    if base.base == "RandomResizedCrop" and (
+        row.mirrored or not 0 < min(row.low, row.high) <= max(row.low, row.high) <= 1
+    ):
+        raise FaaError(f"Operation '{name}' must keep between 0 and 1 of the area, without mirroring: {_axis(row)}.")
 
 
 def _axis(row: OperationRow) -> str:

@@ -11,6 +11,8 @@ from faa_core.errors import FaaError
 from faa_core.policies.kinds import Layers, Parametric, SubPolicies
 from faa_core.policies.policy import Policy
 
+MOST_BYTES = 1 << 22  # of a file; the largest published policy has 0.1 MB
+OTHERS = "`faa policy convert` reads other tools' formats."
 Document = Annotated[SubPolicies | Parametric | Layers, Field(discriminator="kind")]
 
 
@@ -30,7 +32,7 @@ def load_policy(name_or_path: str | Path) -> Policy:
             return parse_policy(_read(path), source=given)
         if path.suffix == ".json" or len(path.parts) > 1:
             raise FaaError(f"There is no policy file '{given}'.")
-    build = plugins.load("faa.policies", given, kind="policy", hint="A path to a policy file is allowed too.")
+    build = plugins.load("faa.policies", given, kind="policy", hint=f"A path to a policy file is allowed too; {OTHERS}")
     policy = build()
     if not isinstance(policy, Policy):
         raise FaaError(f"The plugin '{given}' of group faa.policies must return a Policy, not {policy!r}.")
@@ -49,12 +51,15 @@ def parse_policy(text: str, *, source: str) -> Policy:
     """
     try:
         fields = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise FaaError(f"{source} is no JSON: {error}.") from error
+    except RecursionError as error:
+        raise FaaError(f"{source} is no JSON of a policy: it is nested too deeply.") from error
+    except ValueError as error:  # also for a number of too many digits
+        raise FaaError(f"{source} is no JSON: {error}. {OTHERS}") from error
     if not isinstance(fields, dict) or "kind" not in fields:
         raise FaaError(
             f"{source} is no policy document: "
-            'it must be an object with "kind": "sub-policies", "parametric" or "layers".'
+            'it must be an object with "kind": "sub-policies", "parametric" or "layers". '
+            f"{OTHERS}"
         )
     try:
         return TypeAdapter[Policy](Document).validate_json(text, strict=True)
@@ -70,11 +75,28 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "faa-policy/1"} | schema
 
 
+def read_content(path: Path) -> bytes:
+    """Return the content of a policy's file, in any format.
+
+    Raises:
+        FaaError: If it cannot be read, or has more than 4 MiB.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        size = path.stat().st_size
+    except OSError as error:
+        raise FaaError(f"The policy file '{path}' cannot be read: {error}.") from error
+    if len(content) > MOST_BYTES:
+        raise FaaError(f"'{path}' has {size >> 20} MiB; no policy needs more than {MOST_BYTES >> 20}.")
+    return content
+
+
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FaaError(f"The policy file '{path}' cannot be read: {error}.") from error
+        return read_content(path).decode()
+    except UnicodeDecodeError as error:
+        raise FaaError(f"The policy file '{path}' cannot be read: {error}. {OTHERS}") from error
 
 
 def _faults(error: ValidationError) -> list[str]:

@@ -112,9 +112,12 @@ class Policy(BaseModel):
         resample = Resampling[self.interpolation.upper()]
         return apply_steps(image, steps, fill=self.fill, resample=resample, partners=partners)
 
-    def apply(self, image: PILImage, *, seed: int, epoch: int, index: int) -> PILImage:
-        """Return one RGB or L image augmented with the draw keyed by (seed, epoch, index)."""
-        return self.apply_steps(image, self.draw(seed=seed, epoch=epoch, indices=np.array([index]))[0])
+    def apply(
+        self, image: PILImage, *, seed: int, epoch: int, index: int, partners: Sequence[PILImage] = ()
+    ) -> PILImage:
+        """Return one RGB or L image augmented by Pillow with the draw keyed by (seed, epoch, index)."""
+        steps = self.draw(seed=seed, epoch=epoch, indices=np.array([index]))[0]
+        return self.apply_steps(image, steps, partners=partners)
 
     def transform(self, *, partners: Sequence[PILImage] = ()) -> "PolicyTransform":
         """Return the policy as a torchvision v2 transform, of one image and what belongs to it.

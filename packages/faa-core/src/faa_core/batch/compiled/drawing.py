@@ -15,10 +15,7 @@ from faa_core.batch.instructions import Base, Code, Numbers
 from faa_core.batch.tables import Tables, Whole
 from faa_core.ops import geometry
 
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-FIRST, SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-S11, S27, S30, S31 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31)
-
+mixed: Any = njit(cache=True, nogil=True)(randomness.mix)
 normal = njit(cache=True, nogil=True)(randomness.normal)
 crop_box = njit(cache=True, nogil=True)(geometry.crop_box)
 
@@ -68,23 +65,15 @@ def draw(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def mixed(bits: Any) -> Any:
-    """Return the SplitMix64 finaliser of 64 bits."""
-    bits = (bits ^ (bits >> S30)) * FIRST
-    bits = (bits ^ (bits >> S27)) * SECOND
-    return bits ^ (bits >> S31)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def start_of(key: Any, index: Any) -> Any:
     """Return where an image's numbers start."""
-    return mixed(key ^ mixed(np.uint64(index) + GOLDEN))
+    return mixed(key ^ mixed(np.uint64(index) + randomness.GOLDEN))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def uniform(start: Any, slot: Any) -> Any:
     """Return the uniform number of a slot, in [0, 1)."""
-    return np.float64(mixed(start + np.uint64(slot + 1) * GOLDEN) >> S11) * 2.0**-53
+    return np.float64(mixed(start + np.uint64(slot + 1) * randomness.GOLDEN) >> np.uint64(11)) * 2.0**-53
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
