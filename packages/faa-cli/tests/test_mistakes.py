@@ -53,6 +53,13 @@ MISTAKES = [
     (("policy", "convert", "fa-reduced-svhn", "-", "--to", "albumentations"), "no transform for: 'TranslateX'"),
     (("policy", "convert", "trivialaugment", "-", "--to", "legacy"), "no table of sub-policies"),
     (("policy", "convert", "rand-m9-x2", "-"), "rand-m9-x2"),
+    (("policy", "convert", "rand-m9", "-", "--table", "nope"), "leave the table 'nope' away"),
+    (("policy", "convert", "rand-m9-tweights", "-"), "'-n1' is exact"),
+    (("policy", "convert", "none", ""), "give - as OUT"),
+    (("policy", "convert", "none", "/dev/stdout"), "give - as OUT"),
+    (("policy", "convert", "none", "."), "it is a folder"),
+    (("policy", "convert", "none", "-", "--name", ""), "must not be empty"),
+    (("policy", "show", "rand-m9"), "`faa policy convert` reads"),
     (("model", "list", "nothing*"), "nothing*"),
     (("recipe", "show", "nothing"), "nothing"),
 ]

@@ -1,6 +1,7 @@
 """`faa policy convert`: every way in and out, and files that mean harm."""
 
 import json
+import os
 
 import numpy as np
 
@@ -61,6 +62,22 @@ def test_harmful_files_do_none(faa, tmp_path):
         assert "Traceback" not in outcome.err
     assert not (tmp_path / "out.json").exists()
     assert not (tmp_path / "harm").exists()
+
+
+def test_a_pipe_is_not_replaced(faa, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    outcome = faa("policy", "convert", "none", "pipe")
+    assert (outcome.code, "no regular file" in outcome.err, "Traceback" in outcome.err) == (2, True, False)
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_other_tools_files_are_answered_with_the_command_that_reads_them(faa, tmp_path):
+    (tmp_path / "list.json").write_text('[[["Invert", 1, 0]]]')
+    (tmp_path / "deep.json").write_text("[" * 200_000 + "\n")
+    assert "`faa policy convert` reads other tools' formats" in " ".join(faa("policy", "show", "list.json").err.split())
+    assert "Traceback" not in faa("policy", "show", "deep.json").err
+    refused = faa("policy", "convert", "list.json", "-", "--table", "nope")
+    assert (refused.code, "'nope'" in refused.err) == (2, True)
 
 
 def test_every_text_format_is_written_to_the_terminal(faa, tmp_path):

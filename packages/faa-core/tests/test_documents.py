@@ -274,11 +274,38 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
         Policy.load(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[" * 200_000, "nested too deeply"),
+        ('{"kind": ' + "1" * 5000 + "}", "is no JSON: .*4300 digits"),
+        (" " * (5 << 20), "has 5 MiB; no policy needs more than 4"),
+        ('[[["Invert", 1, 0]]]', "no policy document: .*`faa policy convert` reads other tools' formats"),
+        ("policy = [[['Invert', 1, 0]]]", "no JSON: .*`faa policy convert` reads other tools' formats"),
+    ],
+    ids=["deep", "digits", "large", "legacy", "python"],
+)
+def test_files_that_are_no_document(content: str, message: str, tmp_path: Path) -> None:
+    """Whatever they hold, the error says what to mend."""
+    path = tmp_path / "policy.json"
+    path.write_text(content)
+    with pytest.raises(FaaError, match=message):
+        Policy.load(path)
+
+
+def test_the_largest_file_is_read(tmp_path: Path) -> None:
+    """The limit itself is allowed."""
+    path = tmp_path / "policy.json"
+    text = json.dumps(document())
+    path.write_text(text + " " * ((4 << 20) - len(text)))
+    assert isinstance(Policy.load(path), SubPolicies)
+
+
 def test_a_name_that_nothing_has() -> None:
     """The error suggests the closest names and mentions files."""
     with pytest.raises(UnknownNameError, match=r"No policy is called 'trivialaugmen'; did you mean trivialaugment"):
         Policy.load("trivialaugmen")
-    with pytest.raises(UnknownNameError, match="A path to a policy file is allowed too"):
+    with pytest.raises(UnknownNameError, match=r"A path to a policy file is allowed too; `faa policy convert` reads"):
         Policy.load("zzzz")
 
 

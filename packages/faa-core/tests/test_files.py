@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from faa_core import Policy
+from faa_core import FaaError, Policy
 from faa_core.files import put_in_place, replacing, write_text
 
 
@@ -78,7 +78,7 @@ def test_readers_see_the_old_file_until_the_end(tmp_path: Path) -> None:
 def test_a_failed_replacement_leaves_nothing_behind(tmp_path: Path) -> None:
     """Where the target is a folder, the error comes through and the temporary file is gone."""
     (tmp_path / "taken").mkdir()
-    with pytest.raises(OSError, match="taken"):
+    with pytest.raises(FaaError, match="taken' cannot be written: it is a folder"):
         write_text(tmp_path / "taken", "x")
     assert ["taken"] == names(tmp_path)
 
@@ -104,6 +104,26 @@ def test_a_finished_file_is_put_in_place(tmp_path: Path) -> None:
     put_in_place(written, path)
     assert "new" == path.read_text()
     assert ["target"] == names(tmp_path)
+
+
+def test_only_regular_files_are_replaced(tmp_path: Path) -> None:
+    """A pipe stays one, a link to one stays a link, and nothing is left beside them; nor is a link of /dev replaced."""
+    pipe, link, written = tmp_path / "pipe", tmp_path / "link", tmp_path / "written"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link, Path("/dev/faa-test-of-a-name-that-nothing-has")):
+        with pytest.raises(FaaError, match=f"{path.name}' cannot be written: it is no regular file"):
+            write_text(path, "x")
+    written.write_text("x")
+    with pytest.raises(FaaError, match="no regular file"):
+        put_in_place(written, pipe)
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert ["link", "pipe", "written"] == names(tmp_path)
+    link.unlink()
+    link.symlink_to(written)
+    write_text(link, "new")
+    assert "new" == link.read_text()
 
 
 def test_policies_are_saved_atomically(tmp_path: Path) -> None:

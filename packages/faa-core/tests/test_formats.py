@@ -1,6 +1,7 @@
 """Telling formats apart, reading by name, path or string, and writing."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 from faa_core import FaaError, Layers, Op, Parametric, Policy, SubPolicies, UnknownNameError, formats
+
+Install = Callable[..., None]
 
 SAMPLES = {
     "faa": '{"kind": "sub-policies", "sub_policies": [[{"op": "Invert", "p": 1, "magnitude": 0}]]}',
@@ -124,6 +127,47 @@ def test_noise_on_magnitudes_is_not_left_out(name: str) -> None:
     policy = SubPolicies(sub_policies=((Op(op="Invert", p=1, magnitude=0),),), magnitude_std=0.05)
     with pytest.raises(FaaError, match=r"has noise on its magnitudes \(0\.05\)"):
         formats.render(policy, name)
+
+
+@pytest.mark.parametrize("source", ["rand-m9-n2", "randaugment", "list", "literal", "faa", "timm", "albumentations"])
+def test_a_table_that_is_not_used_is_an_error(source: str, tmp_path: Path) -> None:
+    """Names, strings and lists without names have none."""
+    given = source
+    if source not in ("rand-m9-n2", "randaugment"):
+        texts = SAMPLES | {"list": SAMPLES["legacy"], "literal": SAMPLES["kornia"]}
+        (tmp_path / "file").write_text(texts[source])
+        given = str(tmp_path / "file")
+    assert isinstance(formats.read_policy(given), Policy) if source != "albumentations" else True
+    with pytest.raises(FaaError, match=r"leave (the table )?'nope' away"):
+        formats.read_policy(given, table="nope")
+
+
+def test_an_installed_policy_hides_timms_string(install: Install) -> None:
+    """Unless the string is asked for."""
+    source = "from faa_core import Policy\n\ndef make():\n    return Policy.load('none')\n"
+    assert "timm" == formats.read_policy("original").provenance["source"]
+    install(
+        "throwaway-o",
+        group="faa.policies",
+        entries={"original": "throwaway_o:make"},
+        modules={"throwaway_o": source},
+    )
+    assert Policy.load("none") == formats.read_policy("original")
+    assert "timm" == formats.read_policy("original", format="timm").provenance["source"]
+
+
+def test_empty_names_are_errors() -> None:
+    """Of the policy, and of the file to write."""
+    with pytest.raises(FaaError, match="name of a policy must not be empty"):
+        formats.read_policy("none", name="")
+    with pytest.raises(FaaError, match="path of the file to write must not be empty"):
+        formats.write_policy(Policy.load("none"), "")
+
+
+def test_long_sums_are_no_traceback() -> None:
+    """Nested operators recurse as brackets do."""
+    with pytest.raises(FaaError, match="nested too deeply"):
+        formats.parse("[1]" + "+[1]" * 50_000, "legacy")
 
 
 def test_writing(tmp_path: Path) -> None:

@@ -156,6 +156,56 @@ def bomb() -> bytes:
     return stream.getvalue()
 
 
+def replaced(header: str, *, data: bytes = b"", member: str = "ops") -> bytes:
+    """Return a file in which a member has another header and data."""
+    size = len(header) + 1
+    npy = b"\x93NUMPY\x01\x00" + size.to_bytes(2, "little") + header.encode() + b"\n" + data
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive())) as whole, zipfile.ZipFile(stream, "w") as packed:
+        for name in whole.namelist():
+            packed.writestr(name, npy if name == f"{member}.npy" else whole.read(name))
+    return stream.getvalue()
+
+
+def damaged(compression: int) -> bytes:
+    """Return a compressed file with the data of its first member overwritten."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", compression) as packed, zipfile.ZipFile(io.BytesIO(archive())) as whole:
+        for name in whole.namelist():
+            packed.writestr(name, whole.read(name))
+    content = bytearray(stream.getvalue())
+    content[60:400] = b"\xff" * 340
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        replaced("{'descr': '<i4', 'fortran_order': False, 'shape': (10000000000000,)}"),
+        replaced("{'descr': '<U0', 'fortran_order': False, 'shape': (10000000000000,)}", member="op_names"),
+        replaced("{'descr': '<i4', 'fortran_order': False, 'shape': (-1,)}"),
+        replaced("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", data=bytes(8)),
+        replaced("(((("),
+        replaced("[" * 9000),
+        replaced("{'descr': ('<i4', ('<i4',)), 'fortran_order': False, 'shape': (1,)}", data=bytes(4)),
+        damaged(zipfile.ZIP_DEFLATED),
+        damaged(zipfile.ZIP_BZIP2),
+        damaged(zipfile.ZIP_LZMA),
+    ],
+    ids=["huge", "empty-items", "negative", "objects", "tokens", "deep", "dtype", "deflate", "bzip2", "lzma"],
+)
+def test_damage_is_no_traceback(content: bytes) -> None:
+    """Headers that lie or do not parse, and data that do not unpack; nothing large is allocated."""
+    with pytest.raises(FaaError, match=r"no \.npz file of plain arrays"):
+        deepaa.parse(content)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_a_single_number_has_any_shape(shape: tuple[int, ...]) -> None:
+    """A scalar, or an array of one."""
+    assert deepaa.parse(archive()) == deepaa.parse(archive(l_mags=np.full(shape, 13)))
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -124,7 +124,8 @@ def _rand(text: str, sections: list[str], fill: Colour, interpolation: Interpola
             raise _blurs(text)
         if layers > 1:
             raise FaaError(
-                f"'{text}' draws {layers} weighted operations without replacement, a policy with; '-n1' is exact. {WAY_OUT}"
+                f"'{text}' draws {layers} weighted operations without replacement, a policy with; '-n1' is exact. "
+                f"{WAY_OUT}"
             )
         listed = WEIGHTED
     spread = _number(given, "mstd", 0.0)

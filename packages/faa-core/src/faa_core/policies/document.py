@@ -61,12 +61,12 @@ def operation_of(name: str, row: OperationRow | None) -> Operation:
     if row is None:
         return operation(name)
     base = operation(row.kernel or name)
-    _check_range(name, row, base)
     if base.name != name:
         if row.unit != base.unit:
             raise FaaError(
                 f"Operation '{name}' counts its axis in '{row.unit}', but its kernel '{base.name}' takes '{base.unit}'."
             )
+        _check_range(name, row, base)
         return Operation(
             name=name,
             kernel=base.kernel,
