@@ -10,7 +10,7 @@ from faa_core.ops import Operation, Unit, operation
 Channel = Annotated[int, Field(ge=0, le=255)]
 Fill = tuple[Channel, Channel, Channel]
 FARTHEST: dict[Unit, float] = {  # argument of an axis, by unit
-    "none": 1.0,
+    "none": 10_000.0,
     "fraction": 100.0,
     "pixels": 100_000.0,
     "degrees": 36_000.0,
