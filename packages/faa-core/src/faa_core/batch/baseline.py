@@ -3,10 +3,9 @@
 import math
 from dataclasses import dataclass
 
+from faa_core.batch.instructions import LONGEST_SIDE
 from faa_core.errors import FaaError
 from faa_core.ops import Colour
-
-LONGEST = 8192  # pixels: no engine takes longer sides
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +31,12 @@ class Baseline:
         Raises:
             FaaError: If a length, the probability or the colour is out of range.
         """
-        lengths = all(isinstance(length, int) and 0 <= length <= LONGEST for length in (self.pad, self.cutout))
+        lengths = all(isinstance(length, int) and 0 <= length <= LONGEST_SIDE for length in (self.pad, self.cutout))
         colour = len(self.fill) == 3 and all(isinstance(value, int) and 0 <= value <= 255 for value in self.fill)
         if not (lengths and colour and 0 <= self.hflip <= 1):
             raise FaaError(
-                f"pad and cutout must be whole numbers from 0 to {LONGEST:,}, hflip from 0 to 1, and fill three whole "
-                f"numbers from 0 to 255: {self}."
+                f"pad and cutout must be whole numbers from 0 to {LONGEST_SIDE:,}, hflip from 0 to 1, and fill three "
+                f"whole numbers from 0 to 255: {self}."
             )
 
 

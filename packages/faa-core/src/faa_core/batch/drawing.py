@@ -7,9 +7,9 @@ import numpy as np
 
 from faa_core.batch.instructions import WIDTH, Base, Code, Numbers, instructions_of
 from faa_core.batch.tables import Tables, Whole
+from faa_core.policies.plan import NOTHING
 from faa_core.randomness import normal, uniforms
 
-NOTHING = -1
 BASELINE_SLOTS = 5  # crop (y, x), flip, cutout (y, x)
 
 

@@ -16,8 +16,7 @@ from faa_core.errors import FaaError
 from faa_core.policies.policy import Policy
 
 Engine = Literal["triton", "numba", "torch", "pillow"]
-LONGEST_SIDE = 8192  # with STEEPEST, keeps coordinates below 32,768: Pillow's 16.16 fixed point ends there
-STEEPEST = 3.0  # shear
+STEEPEST = 3.0  # shear that fixed point has room for, with `LONGEST_SIDE`
 
 
 @dataclass(frozen=True, slots=True)

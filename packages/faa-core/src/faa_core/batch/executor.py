@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from faa_core.batch.baseline import Baseline, Normalize
-from faa_core.batch.engines import LONGEST_SIDE, Engine, engine_for, missing_for
+from faa_core.batch.engines import Engine, engine_for, missing_for
+from faa_core.batch.instructions import LONGEST_SIDE
 from faa_core.batch.operators import augment, augment_operator, draw, draw_operator
 from faa_core.batch.tables import tables_of
 from faa_core.errors import FaaError

@@ -28,6 +28,7 @@ from faa_core.ops import Colour, geometry
 
 Numbers = NDArray[np.float64]
 WIDTH = 8
+LONGEST_SIDE = 8192  # pixels; keeps Pillow's 16.16 fixed point, and so ours, below 32,768 for shears of up to 3
 
 
 class Code(IntEnum):

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from faa_core.batch import torch_engine
 from faa_core.batch.drawing import draw_instructions
-from faa_core.batch.engines import LONGEST_SIDE, engine_for, missing_for
-from faa_core.batch.instructions import WIDTH, Numbers
+from faa_core.batch.engines import engine_for, missing_for
+from faa_core.batch.instructions import LONGEST_SIDE, WIDTH, Numbers
 from faa_core.batch.tables import tables_of
 from faa_core.policies.policy import Policy
 

@@ -97,8 +97,8 @@ def augment(
         from faa_core.batch import triton_engine  # noqa: PLC0415 triton is optional
 
         there = instructions.pin_memory().to(images.device, non_blocking=True)
-        others, factors = (partners if len(partners) else None), (scale or None, bias or None)
-        return triton_engine.run(images.contiguous(), there, partners=others, scale=factors[0], bias=factors[1])
+        others = partners if len(partners) else None
+        return triton_engine.run(images.contiguous(), there, partners=others, scale=scale or None, bias=bias or None)
     done = torch_engine.run(images, instructions.numpy(), interpolation=interpolation, partners=partners)
     if not scale:
         return done
