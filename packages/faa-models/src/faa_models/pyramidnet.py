@@ -1,0 +1,180 @@
+"""PyramidNet (Han et al., arXiv:1610.02915) for small images, with or without ShakeDrop, registered with timm.
+
+Shapes: B = batch, C = channels, H and W = height and width, K = classes.
+"""
+
+from typing import Any
+
+from timm.layers.conv_bn_act import ConvNormAct
+from timm.models import register_model
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, pad
+
+from faa_models.registration import cifar_cfgs, create_network
+from faa_models.shake import Level, ShakeDrop
+from faa_models.staged import StagedNetwork
+
+__all__ = ["PyramidBlock", "PyramidNet"]
+
+BOTTLENECK = 4  # output channels over inner ones
+
+
+class PyramidBlock(nn.Module):
+    """Residual block that widens: its shortcut is pooled where it has a stride, and gets channels of zeros.
+
+    Basic: BN-conv3×3-BN-ReLU-conv3×3-BN. Bottleneck: BN-conv1×1-BN-ReLU-conv3×3-BN-ReLU-conv1×1-BN. No activation
+    before the first convolution and none after the sum.
+
+    Args:
+        in_chs: Input channels.
+        width: Channels of the 3×3 convolutions.
+        stride: Factor by which height and width shrink, 1 or 2.
+        bottleneck: Four times as many output channels as `width`, by a 1×1 convolution.
+        drop_prob: ShakeDrop's probability of disturbing the residual, in [0, 1].
+        level: What shares ShakeDrop's coefficients.
+    """
+
+    def __init__(
+        self,
+        in_chs: int,
+        width: int,
+        *,
+        stride: int = 1,
+        bottleneck: bool = True,
+        drop_prob: float = 0.0,
+        level: Level = "image",
+    ) -> None:
+        super().__init__()
+        self.expansion = BOTTLENECK if bottleneck else 1
+        self.out_chs = width * self.expansion
+        self.stride = stride
+        convs = (
+            [(in_chs, width, 1, 1), (width, width, 3, stride), (width, self.out_chs, 1, 1)]
+            if bottleneck
+            else [(in_chs, width, 3, stride), (width, width, 3, 1)]
+        )
+        layers: list[nn.Module] = []
+        for number, (fan_in, fan_out, kernel, step) in enumerate(convs):
+            layers += [nn.BatchNorm2d(fan_in), *([nn.ReLU()] if number else [])]
+            layers.append(nn.Conv2d(fan_in, fan_out, kernel, stride=step, padding=kernel // 2, bias=False))
+        self.residual = nn.Sequential(*layers, nn.BatchNorm2d(self.out_chs))
+        self.join = ShakeDrop(drop_prob, level=level)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the output (B, out_chs, ⌈H/stride⌉, ⌈W/stride⌉) for the input `x` (B, in_chs, H, W)."""
+        out: Tensor = self.join(self.skip(x), self.residual(x))
+        return out
+
+    def skip(self, x: Tensor) -> Tensor:
+        """Return the shortcut alone (B, out_chs, ⌈H/stride⌉, ⌈W/stride⌉)."""
+        if self.stride > 1:
+            x = avg_pool2d(x, self.stride, ceil_mode=True)
+        return pad(x, (0, 0, 0, 0, 0, self.out_chs - x.shape[1]))
+
+
+class PyramidNet(StagedNetwork):
+    """PyramidNet-`depth` of widening `alpha`: each of its blocks is wider than the one before.
+
+    Args:
+        depth: Weighted layers: 9n + 2 with bottlenecks, else 6n + 2, for n blocks a stage.
+        alpha: Channels gained from the first block to the last; block i of L has round(16 + i·alpha/L).
+        bottleneck: Blocks with 1×1 convolutions around the 3×3 one, and four times the output channels.
+        shake_drop: ShakeDrop's probability in the last block, in [0, 1], growing linearly from the first; 0 for none.
+        num_classes: Classes K; 0 leaves the classifier out.
+        in_chans: Channels of the input image.
+        global_pool: timm's name of the pooling before the classifier; "" leaves it out.
+        drop_rate: Dropout probability before the classifier, in [0, 1].
+        level: What shares ShakeDrop's coefficients: "image" in the papers' tables.
+
+    Raises:
+        ValueError: If `depth`, `alpha` or `shake_drop` is not one of these.
+    """
+
+    def __init__(  # noqa: PLR0913 timm's own arguments are six of them
+        self,
+        depth: int,
+        alpha: float,
+        bottleneck: bool = True,
+        shake_drop: float = 0.0,
+        num_classes: int = 10,
+        in_chans: int = 3,
+        global_pool: str = "avg",
+        *,
+        drop_rate: float = 0.0,
+        level: Level = "image",
+    ) -> None:
+        layers = 9 if bottleneck else 6
+        count, remainder = divmod(depth - 2, layers)
+        if count < 1 or remainder:
+            raise ValueError(f"depth must be {layers}n + 2 with n >= 1, not {depth}")
+        if alpha < 0:
+            raise ValueError(f"alpha must not be negative, not {alpha}")
+        total = 3 * count
+        # Rounded, as in the Fast AutoAugment release; the authors' own code truncates.
+        widths = [round(16 + alpha * block / total) for block in range(1, total + 1)]
+        blocks: list[PyramidBlock] = []
+        for index, width in enumerate(widths):
+            blocks.append(
+                PyramidBlock(
+                    blocks[-1].out_chs if blocks else 16,
+                    width,
+                    stride=2 if index in (count, 2 * count) else 1,
+                    bottleneck=bottleneck,
+                    drop_prob=shake_drop * (index + 1) / total,
+                    level=level,
+                )
+            )
+        stages = [blocks[start : start + count] for start in (0, count, 2 * count)]
+        chs = (16, *(stage[-1].out_chs for stage in stages))
+        super().__init__(
+            ConvNormAct(in_chans, chs[0], 3, apply_act=False),
+            stages,
+            nn.Sequential(nn.BatchNorm2d(chs[-1]), nn.ReLU()),
+            chs,
+            num_classes=num_classes,
+            in_chans=in_chans,
+            global_pool=global_pool,
+            drop_rate=drop_rate,
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+_BASIC = {"depth": 110, "alpha": 270, "bottleneck": False}
+_BOTTLENECK = {"depth": 272, "alpha": 200, "bottleneck": True}
+_SHAKE_DROP = {"shake_drop": 0.5}
+
+default_cfgs = cifar_cfgs(("pyramidnet110_a270", "pyramidnet272_a200"), "arXiv:1610.02915", first_conv="stem.conv")
+default_cfgs |= cifar_cfgs(
+    ("pyramidnet110_a270_shakedrop", "pyramidnet272_a200_shakedrop"),
+    "arXiv:1610.02915",
+    "arXiv:1802.02375",
+    first_conv="stem.conv",
+)
+
+
+@register_model
+def pyramidnet110_a270(pretrained: bool = False, **kwargs: Any) -> PyramidNet:
+    """Return PyramidNet-110 of widening 270, of basic blocks."""
+    return create_network(PyramidNet, "pyramidnet110_a270", pretrained, **(_BASIC | kwargs))
+
+
+@register_model
+def pyramidnet110_a270_shakedrop(pretrained: bool = False, **kwargs: Any) -> PyramidNet:
+    """Return PyramidNet-110 of widening 270, of basic blocks, with ShakeDrop."""
+    return create_network(PyramidNet, "pyramidnet110_a270_shakedrop", pretrained, **(_BASIC | _SHAKE_DROP | kwargs))
+
+
+@register_model
+def pyramidnet272_a200(pretrained: bool = False, **kwargs: Any) -> PyramidNet:
+    """Return PyramidNet-272 of widening 200, of bottlenecks."""
+    return create_network(PyramidNet, "pyramidnet272_a200", pretrained, **(_BOTTLENECK | kwargs))
+
+
+@register_model
+def pyramidnet272_a200_shakedrop(pretrained: bool = False, **kwargs: Any) -> PyramidNet:
+    """Return PyramidNet-272 of widening 200 with ShakeDrop, the largest network of the papers' CIFAR tables."""
+    return create_network(
+        PyramidNet, "pyramidnet272_a200_shakedrop", pretrained, **(_BOTTLENECK | _SHAKE_DROP | kwargs)
+    )

@@ -1,0 +1,48 @@
+"""How the networks here are announced to timm."""
+
+from typing import Any, TypeVar
+
+from timm.models import DefaultCfg, build_model_with_cfg, generate_default_cfgs
+
+from faa_models.staged import StagedNetwork
+
+__all__ = ["cifar_cfgs", "create_network"]
+
+Network = TypeVar("Network", bound=StagedNetwork)
+
+
+def cifar_cfgs(names: tuple[str, ...], *papers: str, first_conv: str = "stem") -> dict[str, DefaultCfg]:
+    """Return timm's default configurations of networks for CIFAR: 10 classes, 32×32 pixels, CIFAR's statistics.
+
+    Args:
+        names: The networks.
+        papers: Identifiers such as "arXiv:1605.07146".
+        first_conv: Name of the convolution that sees the image.
+    """
+    config = {
+        "num_classes": 10,
+        "input_size": (3, 32, 32),
+        "pool_size": (8, 8),
+        "interpolation": "bicubic",
+        "crop_pct": 1.0,
+        "mean": (0.4914, 0.4822, 0.4465),
+        "std": (0.2023, 0.1994, 0.2010),
+        "first_conv": first_conv,
+        "classifier": "head.fc",
+        "paper_ids": list(papers),
+    }
+    configs: dict[str, DefaultCfg] = generate_default_cfgs(dict.fromkeys(names, config))
+    return configs
+
+
+def create_network(network: type[Network], variant: str, pretrained: bool, **kwargs: Any) -> Network:
+    """Return timm's build of a network, its feature extractor with `features_only`.
+
+    Args:
+        network: Class to build.
+        variant: Name under which it is registered.
+        pretrained: Load published weights.
+        kwargs: timm's and the class's.
+    """
+    features = {"out_indices": (0, 1, 2, 3), "flatten_sequential": True}
+    return build_model_with_cfg(network, variant, pretrained, feature_cfg=features, **kwargs)

@@ -1,0 +1,161 @@
+"""Sums whose terms are scaled at random in training, by other factors backward than forward.
+
+Both layers run on any device without waiting for it, draw from torch's generator of that device (or the one given),
+and in evaluation are one pass over the data, as a plain sum is.
+
+Shapes: B = batch; the tensors may have any axes behind it.
+"""
+
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Level", "ShakeDrop", "ShakeShake", "shake_drop", "shake_shake"]
+
+Level = Literal["batch", "image", "channel", "pixel"]
+
+
+def shake_shake(x1: Tensor, x2: Tensor, *, level: Level = "image", generator: torch.Generator | None = None) -> Tensor:
+    """Return α·x1 + (1 − α)·x2, whose gradient is that of β·x1 + (1 − β)·x2; α and β uniform in [0, 1), independent.
+
+    Shake-Shake regularisation (Gastaldi, arXiv:1705.07485, eq. 2); "Shake-Shake-Image" by default.
+
+    Args:
+        x1: One branch, shape [B, ...], floating point.
+        x2: The other, of the same shape and dtype.
+        level: What shares a coefficient: the whole batch, each image, each channel of an image, or nothing.
+        generator: Where the coefficients come from; torch's own of the device if None.
+    """
+    forward = _uniform(x1, level, 0.0, generator)
+    backward = _uniform(x1, level, 0.0, generator)
+    out: Tensor = _Mix.apply(x1, x2, forward.to(x1.dtype), backward.to(x1.dtype))
+    return out
+
+
+def shake_drop(
+    shortcut: Tensor,
+    residual: Tensor,
+    *,
+    drop_prob: float,
+    level: Level = "image",
+    gate_level: Level = "batch",
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Return shortcut + (b + α − b·α)·residual, whose gradient has β in place of α.
+
+    ShakeDrop (Yamada et al., arXiv:1802.02375, eq. 6): b is 1 with probability 1 − `drop_prob`, α uniform in
+    [−1, 1), β in [0, 1), all independent. The expected factor is 1 − `drop_prob`, forward.
+
+    Args:
+        shortcut: Shape [B, ...], floating point.
+        residual: Of the same shape.
+        drop_prob: Probability of b = 0, in [0, 1].
+        level: What shares an α and a β.
+        gate_level: What shares a b: one for the batch in the published code, "image" for one each.
+        generator: Where the draws come from; torch's own of the device if None.
+    """
+    kept = _uniform(residual, gate_level, 0.0, generator) >= drop_prob
+    forward = torch.where(kept, 1.0, _uniform(residual, level, -1.0, generator))
+    backward = torch.where(kept, 1.0, _uniform(residual, level, 0.0, generator))
+    out: Tensor = _AddScaled.apply(shortcut, residual, forward.to(residual.dtype), backward.to(residual.dtype))
+    return out
+
+
+class ShakeShake(nn.Module):
+    """The mix of two branches: `shake_shake` in training, their mean in evaluation.
+
+    Args:
+        level: What shares a coefficient: "batch", "image", "channel" or "pixel".
+    """
+
+    def __init__(self, level: Level = "image") -> None:
+        super().__init__()
+        self.level = _known(level)
+
+    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """Return the mix of `x1` and `x2`, both [B, ...]."""
+        if self.training:
+            return shake_shake(x1, x2, level=self.level)
+        return torch.lerp(x1, x2, 0.5)
+
+    def extra_repr(self) -> str:
+        """Return what distinguishes this layer."""
+        return f"level={self.level}"
+
+
+class ShakeDrop(nn.Module):
+    """The sum of shortcut and residual: `shake_drop` in training, the residual times 1 − `drop_prob` in evaluation.
+
+    Args:
+        drop_prob: Probability that a training step disturbs the residual, in [0, 1]; at 0 this is a plain sum.
+        level: What shares the coefficients: "batch", "image", "channel" or "pixel".
+        gate_level: What is disturbed together.
+
+    Raises:
+        ValueError: If `drop_prob` or a level is not one of these.
+    """
+
+    def __init__(self, drop_prob: float, *, level: Level = "image", gate_level: Level = "batch") -> None:
+        super().__init__()
+        if not 0.0 <= drop_prob <= 1.0:
+            raise ValueError(f"drop_prob must lie in [0, 1], not {drop_prob}")
+        self.drop_prob = drop_prob
+        self.level = _known(level)
+        self.gate_level = _known(gate_level)
+
+    def forward(self, shortcut: Tensor, residual: Tensor) -> Tensor:
+        """Return the sum of `shortcut` and the scaled `residual`, both [B, ...]."""
+        if self.training and self.drop_prob > 0.0:
+            return shake_drop(
+                shortcut, residual, drop_prob=self.drop_prob, level=self.level, gate_level=self.gate_level
+            )
+        return torch.add(shortcut, residual, alpha=1.0 - self.drop_prob)
+
+    def extra_repr(self) -> str:
+        """Return what distinguishes this layer."""
+        return f"drop_prob={self.drop_prob:.4f}, level={self.level}, gate_level={self.gate_level}"
+
+
+class _Mix(torch.autograd.Function):
+    """Interpolates from x2 to x1 by `forward`, and hands gradients out by `backward`; keeps no activation."""
+
+    @staticmethod
+    def forward(ctx: Any, x1: Tensor, x2: Tensor, forward: Tensor, backward: Tensor) -> Tensor:
+        ctx.save_for_backward(backward)
+        return torch.lerp(x2, x1, forward)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        (grad,) = grads
+        (coefficient,) = ctx.saved_tensors
+        first = grad * coefficient
+        return first, grad - first, None, None
+
+
+class _AddScaled(torch.autograd.Function):
+    """Adds `forward` times the residual to the shortcut; the residual's gradient is scaled by `backward`."""
+
+    @staticmethod
+    def forward(ctx: Any, shortcut: Tensor, residual: Tensor, forward: Tensor, backward: Tensor) -> Tensor:
+        ctx.save_for_backward(backward)
+        return torch.addcmul(shortcut, residual, forward)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        (grad,) = grads
+        (factor,) = ctx.saved_tensors
+        return grad, grad * factor, None, None
+
+
+def _uniform(like: Tensor, level: Level, low: float, generator: torch.Generator | None) -> Tensor:
+    """Return float32 numbers from `low` to 1, one for all that the level joins, that broadcast against `like`."""
+    axes = {"batch": 0, "image": 1, "channel": 2, "pixel": like.ndim}[level]
+    shape = (*like.shape[:axes], *(1,) * (like.ndim - axes))
+    return torch.empty(shape, dtype=torch.float32, device=like.device).uniform_(low, 1.0, generator=generator)
+
+
+def _known(level: Level) -> Level:
+    if level not in get_args(Level):
+        raise ValueError(f"level must be one of {', '.join(get_args(Level))}, not {level!r}")
+    return level
