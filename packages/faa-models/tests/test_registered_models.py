@@ -165,6 +165,10 @@ def test_features_only(name: str) -> None:
 @pytest.mark.parametrize("feature_cls", ["list", "hook", "getter"])
 @pytest.mark.parametrize("out_indices", [(0, 2), (-1,)])
 def test_features_only_with_chosen_levels(name: str, feature_cls: str, out_indices: tuple[int, ...]) -> None:
+    if feature_cls != "getter" and isinstance(on_meta(name), faa_models.SkipNet):
+        with pytest.raises(ValueError, match="feature_cls must be 'getter' for a network with gates"):
+            on_meta(name, features_only=True, feature_cls=feature_cls)
+        return
     model = on_meta(name, features_only=True, feature_cls=feature_cls, out_indices=out_indices).eval()
     outputs = model(torch.empty(2, 3, 16, 16, device="meta"))
     assert [out.shape[1] for out in outputs] == model.feature_info.channels()
@@ -278,9 +282,10 @@ def test_weight_decay_spares_biases_and_norms(name: str) -> None:
     model = on_meta(name)
     spared, decayed = param_groups_weight_decay(model, weight_decay=5e-4)
     assert (spared["weight_decay"], decayed["weight_decay"]) == (0.0, 5e-4)
-    weights = [m.weight for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    assert {id(p) for p in decayed["params"]} == {id(p) for p in weights}
-    assert len(spared["params"]) + len(weights) == len(list(model.parameters()))
+    norms = {id(p) for m in model.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()}
+    for parameter_name, parameter in model.named_parameters():
+        to_spare = id(parameter) in norms or "bias" in parameter_name
+        assert any(parameter is one for one in (spared if to_spare else decayed)["params"]), parameter_name
 
 
 def test_channels_last_gives_the_same_logits(name: str) -> None:
@@ -289,7 +294,8 @@ def test_channels_last_gives_the_same_logits(name: str) -> None:
     with torch.no_grad():
         expected = model(x)
         model.to(memory_format=torch.channels_last)
-        torch.testing.assert_close(model(x.to(memory_format=torch.channels_last)), expected, rtol=1e-4, atol=1e-5)
+        actual = model(x.to(memory_format=torch.channels_last))
+    assert (actual - expected).abs().max() < 1e-4 * expected.abs().max()  # untrained, deep networks have huge logits
 
 
 def test_bfloat16_autocast_trains(name: str) -> None:
@@ -306,8 +312,11 @@ def test_compiles_without_graph_breaks(name: str) -> None:
         pytest.skip("tracing a heavy network takes too long; its class is compiled at a smaller size")
     model = create(name).train()
     compiled = torch.compile(model, backend="eager", fullgraph=True)
-    x = images(2, 3, 8)
-    torch.testing.assert_close(compiled(x), model(x))
+    outputs = []
+    for network in (compiled, model):
+        torch.manual_seed(2)
+        outputs.append(network(images(2, 3, 8)))
+    torch.testing.assert_close(*outputs)
 
 
 def test_a_fresh_process_creates_the_model_after_the_import() -> None:

@@ -12,14 +12,14 @@ from torch.nn.functional import avg_pool2d, pad
 
 from faa_models.registration import cifar_cfgs, create_network
 from faa_models.shake import Level, ShakeDrop
-from faa_models.staged import StagedNetwork
+from faa_models.staged import ResidualBlock, StagedNetwork
 
 __all__ = ["PyramidBlock", "PyramidNet"]
 
 BOTTLENECK = 4  # output channels over inner ones
 
 
-class PyramidBlock(nn.Module):
+class PyramidBlock(ResidualBlock):
     """Residual block that widens: its shortcut is pooled where it has a stride, and gets channels of zeros.
 
     Basic: BN-conv3×3-BN-ReLU-conv3×3-BN. Bottleneck: BN-conv1×1-BN-ReLU-conv3×3-BN-ReLU-conv1×1-BN. No activation

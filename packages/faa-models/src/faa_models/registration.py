@@ -1,5 +1,6 @@
 """How the networks here are announced to timm."""
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from timm.models import DefaultCfg, build_model_with_cfg, generate_default_cfgs
@@ -35,11 +36,11 @@ def cifar_cfgs(names: tuple[str, ...], *papers: str, first_conv: str = "stem") -
     return configs
 
 
-def create_network(network: type[Network], variant: str, pretrained: bool, **kwargs: Any) -> Network:
+def create_network(network: Callable[..., Network], variant: str, pretrained: bool, **kwargs: Any) -> Network:
     """Return timm's build of a network, its feature extractor with `features_only`.
 
     Args:
-        network: Class to build.
+        network: Class to build, or a function that does.
         variant: Name under which it is registered.
         pretrained: Load published weights.
         kwargs: timm's and the class's.

@@ -26,7 +26,11 @@ def shake_shake(x1: Tensor, x2: Tensor, *, level: Level = "image", generator: to
         x2: The other, of the same shape and dtype.
         level: What shares a coefficient: the whole batch, each image, each channel of an image, or nothing.
         generator: Where the coefficients come from; torch's own of the device if None.
+
+    Raises:
+        ValueError: If `level` is not one of these.
     """
+    _check_level("level", level)
     forward = _uniform(x1, level, 0.0, generator)
     backward = _uniform(x1, level, 0.0, generator)
     out: Tensor = _Mix.apply(x1, x2, forward.to(x1.dtype), backward.to(x1.dtype))
@@ -54,7 +58,11 @@ def shake_drop(
         level: What shares an α and a β.
         gate_level: What shares a b: one for the batch in the published code, "image" for one each.
         generator: Where the draws come from; torch's own of the device if None.
+
+    Raises:
+        ValueError: If `drop_prob` or a level is not one of these.
     """
+    _check_drop(drop_prob, level, gate_level)
     kept = _uniform(residual, gate_level, 0.0, generator) >= drop_prob
     forward = torch.where(kept, 1.0, _uniform(residual, level, -1.0, generator))
     backward = torch.where(kept, 1.0, _uniform(residual, level, 0.0, generator))
@@ -67,11 +75,15 @@ class ShakeShake(nn.Module):
 
     Args:
         level: What shares a coefficient: "batch", "image", "channel" or "pixel".
+
+    Raises:
+        ValueError: If `level` is not one of these.
     """
 
     def __init__(self, level: Level = "image") -> None:
         super().__init__()
-        self.level = _known(level)
+        _check_level("level", level)
+        self.level: Level = level
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
         """Return the mix of `x1` and `x2`, both [B, ...]."""
@@ -98,11 +110,10 @@ class ShakeDrop(nn.Module):
 
     def __init__(self, drop_prob: float, *, level: Level = "image", gate_level: Level = "batch") -> None:
         super().__init__()
-        if not 0.0 <= drop_prob <= 1.0:
-            raise ValueError(f"drop_prob must lie in [0, 1], not {drop_prob}")
+        _check_drop(drop_prob, level, gate_level)
         self.drop_prob = drop_prob
-        self.level = _known(level)
-        self.gate_level = _known(gate_level)
+        self.level: Level = level
+        self.gate_level: Level = gate_level
 
     def forward(self, shortcut: Tensor, residual: Tensor) -> Tensor:
         """Return the sum of `shortcut` and the scaled `residual`, both [B, ...]."""
@@ -155,7 +166,13 @@ def _uniform(like: Tensor, level: Level, low: float, generator: torch.Generator 
     return torch.empty(shape, dtype=torch.float32, device=like.device).uniform_(low, 1.0, generator=generator)
 
 
-def _known(level: Level) -> Level:
+def _check_level(name: str, level: Level) -> None:
     if level not in get_args(Level):
-        raise ValueError(f"level must be one of {', '.join(get_args(Level))}, not {level!r}")
-    return level
+        raise ValueError(f"{name} must be one of {', '.join(get_args(Level))}, not {level!r}")
+
+
+def _check_drop(drop_prob: float, level: Level, gate_level: Level) -> None:
+    if not 0.0 <= drop_prob <= 1.0:
+        raise ValueError(f"drop_prob must lie in [0, 1], not {drop_prob}")
+    _check_level("level", level)
+    _check_level("gate_level", gate_level)

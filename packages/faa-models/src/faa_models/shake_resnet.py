@@ -12,7 +12,7 @@ from torch.nn.functional import pad, relu
 
 from faa_models.registration import cifar_cfgs, create_network
 from faa_models.shake import Level, ShakeShake
-from faa_models.staged import StagedNetwork, equal_blocks
+from faa_models.staged import ResidualBlock, StagedNetwork, equal_blocks
 
 __all__ = ["ShakeBlock", "ShakeResNeXt", "ShakeResNet", "ShiftedShortcut"]
 
@@ -40,7 +40,7 @@ class ShiftedShortcut(nn.Module):
         return out
 
 
-class ShakeBlock(nn.Module):
+class ShakeBlock(ResidualBlock):
     """Residual block whose residual is a random mix of two branches.
 
     Args:

@@ -3,9 +3,10 @@
 Shapes: B = batch, C = channels, H and W = height and width, K = classes.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, cast
 
 from timm.layers.classifier import ClassifierHead
 from timm.models import checkpoint_seq
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 __all__ = ["ResidualBlock", "StagedNetwork", "equal_blocks"]
 
 
-class ResidualBlock(Protocol):
+class ResidualBlock(nn.Module, ABC):
     """A module that adds something to its shortcut; what networks here are made of.
 
     Attributes:
@@ -26,9 +27,11 @@ class ResidualBlock(Protocol):
     out_chs: int
     expansion: int
 
-    def __call__(self, x: Tensor) -> Tensor:
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
         """Return the output (B, out_chs, ⌈H/stride⌉, ⌈W/stride⌉) for the input `x` (B, C, H, W)."""
 
+    @abstractmethod
     def skip(self, x: Tensor) -> Tensor:
         """Return the shortcut alone, shaped as the output: what is left of the block if it does not run."""
 
@@ -55,7 +58,7 @@ class StagedNetwork(nn.Module):
     def __init__(
         self,
         stem: nn.Module,
-        stages: Iterable[Iterable[nn.Module]],
+        stages: Iterable[Iterable[ResidualBlock]],
         norm: nn.Module,
         channels: Sequence[int],
         *,
@@ -80,9 +83,9 @@ class StagedNetwork(nn.Module):
         self.head = ClassifierHead(channels[-1], num_classes, pool_type=global_pool, drop_rate=drop_rate)
         self.head_hidden_size = channels[-1] * self.head.global_pool.feat_mult()
 
-    def blocks(self) -> list[ResidualBlock]:
-        """Return all blocks in the order in which they run."""
-        return [block for stage in self.stages for block in stage.children()]  # type: ignore[misc]
+    def blocks(self) -> list[list[ResidualBlock]]:
+        """Return the blocks of each stage, in the order in which they run."""
+        return [[cast("ResidualBlock", block) for block in stage.children()] for stage in self.stages]
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Return the normalised features (B, C, ⌈H/4⌉, ⌈W/4⌉) of the images `x` (B, in_chans, H, W)."""
@@ -193,8 +196,8 @@ class StagedNetwork(nn.Module):
 
 
 def equal_blocks(
-    block: Callable[[int, int, int], nn.Module], channels: Sequence[int], count: int
-) -> Iterator[list[nn.Module]]:
+    block: Callable[[int, int, int], ResidualBlock], channels: Sequence[int], count: int
+) -> Iterator[list[ResidualBlock]]:
     """Yield stages of `count` blocks each, equal but for the first one, which brings the stage's channels and stride.
 
     Args:

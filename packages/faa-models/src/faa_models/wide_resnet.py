@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from faa_models.registration import cifar_cfgs, create_network
-from faa_models.staged import StagedNetwork, equal_blocks
+from faa_models.staged import ResidualBlock, StagedNetwork, equal_blocks
 
 __all__ = ["WideBlock", "WideResNet"]
 
 
-class WideBlock(nn.Module):
+class WideBlock(ResidualBlock):
     """Pre-activation residual block: BN-ReLU-conv-dropout-BN-ReLU-conv, plus a shortcut.
 
     The second convolution carries the stride. Where the shape changes, the shortcut is a 1×1
