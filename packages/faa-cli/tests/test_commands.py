@@ -1,6 +1,7 @@
 """Each command does what it says, on digits."""
 
 import json
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from safetensors.torch import load_file
 
 from faa_core import Policy
 
@@ -115,9 +117,12 @@ def test_policy_preview_draws_the_policy(faa, tmp_path):
 def test_model_list_shows_ours_and_timms(faa):
     ours = faa("model", "list").out
     assert "wrn40_2" in ours
-    assert "2,246,474" in ours
+    assert re.search(r"wrn40_2 +3×32×32 +10 +2,246,474 +356 M +–", ours)
+    assert re.search(r"pyramidnet272_a200_shakedrop +3×32×32 +10 +26,210,842 +4,489 M", ours)
     assert "resnet10t" not in ours
-    assert "resnet10t" in faa("model", "list", "resnet10*").out
+    timms = faa("model", "list", "resnet1*").out
+    assert re.search(r"resnet10t +3×176×176 +1000 +5,4\d\d,\d{3} +[\d,]+ M +c3_in1k", timms)
+    assert re.search(r"resnet18 .* a1_in1k, a2_in1k, a3_in1k and \d+ more", timms)
 
 
 def test_recipes_are_listed_and_shown(faa):
@@ -155,6 +160,21 @@ def test_evaluating_weights_alone(faa, tmp_path):
     faa("train", *FIT, "--output", "run")
     (tmp_path / "run/last").rename(tmp_path / "weights")
     assert "797 images" in faa("eval", "--checkpoint", "weights", "--dataset", "digits", "--split", "train").out
+
+
+def test_arguments_of_a_model_reach_training_search_and_evaluation(faa, tmp_path):
+    wrn = ("--model", "wrn", "--model-kwargs", "depth=10, width=2,bn_momentum=0.2")
+    assert faa("train", *FIT, *wrn, "--output", "run").code == 0
+    kept = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
+    assert kept["model_kwargs"] == {"depth": 10, "width": 2, "bn_momentum": 0.2}
+    described = json.loads((tmp_path / "run/last/config.json").read_text())
+    assert {"depth": 10, "width": 2}.items() <= described["model_args"].items()
+    error = 100 * (1 - json.loads((tmp_path / "run/result.json").read_text())["test"]["top1"])
+    assert f"error {error:.2f} %" in faa("eval", "--checkpoint", "run").out
+    assert faa("search", *SEARCH, *wrn, "--output", "found").code == 0
+    assert load_file(tmp_path / "found/fold0/model.safetensors")["stages.0.0.conv1.weight"].shape[0] == 32
+    (tmp_path / "mine.yaml").write_text("model: wrn\nmodel_kwargs: {depth: 10, width: 2}\n")
+    assert faa("train", *FIT, "-c", "mine.yaml", "--output", "by-file").code == 0
 
 
 def test_run_directory_is_complete(faa, tmp_path):

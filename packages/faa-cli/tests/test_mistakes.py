@@ -28,6 +28,10 @@ MISTAKES = [
     (("train", "--dataset", "torch/cifar10", "--data-dir", ".", "--test-split", "training"), "--test-split training"),
     (("train", "--dataset", "torch/image_folder", "--data-dir", "."), "same images in both splits"),
     (("train", "--data-dir", "photos"), "digits is embedded"),
+    (("train", "--model", "wrn", "--model-kwargs", "depth"), "--model-kwargs: value error, give name=value pairs"),
+    (("train", "--model", "wrn", "--model-kwargs", "depth=17"), "depth must be 6n + 4"),
+    (("train", "--model", "wrn", "--model-kwargs", "breadth=2"), "breadth"),
+    (("train", "--model", "wrn", "--model-kwargs", "num_classes=3"), "the data and the run set num_classes"),
     (("train", "--model", "inception_v3"), "does not take images of 8 px"),
     (("train", "--scale", 0.5, 2.0), "--scale"),
     (("train", "--train-subset", 5000), "more than the 797"),
@@ -61,6 +65,10 @@ MISTAKES = [
     (("policy", "convert", "none", "-", "--name", ""), "must not be empty"),
     (("policy", "show", "rand-m9"), "`faa policy convert` reads"),
     (("model", "list", "nothing*"), "nothing*"),
+    (("model", "convert", "nowhere.pth", "out"), "'nowhere.pth' cannot be read"),
+    (("model", "convert", ".", "out"), "it is a folder"),
+    (("model", "convert", "nowhere.pth", ""), "must not be empty"),
+    (("model", "convert", "nowhere.pth"), "OUTPUT_DIR"),
     (("recipe", "show", "nothing"), "nothing"),
 ]
 

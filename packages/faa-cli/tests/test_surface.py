@@ -22,6 +22,7 @@ DATA = [
 ]
 FIT = [
     "model",
+    "model_kwargs",
     "pretrained",
     "epochs",
     "batch_size",
@@ -86,6 +87,11 @@ def test_every_setting_is_a_flag_with_help_and_default(faa):
 def test_flags_of_policy_convert(faa):
     text = faa("policy", "convert", "--help").out
     assert {"--from", "--to", "--name", "--table", "--help"} == set(re.findall(r"(?<![\w-])--[a-z-]+", text))
+
+
+def test_flags_of_model_convert(faa):
+    text = faa("model", "convert", "--help").out
+    assert {"--model", "--ema", "--help"} == set(re.findall(r"(?<![\w-])--[a-z-]+", text))
 
 
 def test_help_does_not_import_torch():

@@ -123,6 +123,14 @@ def test_reset_classifier(name: str) -> None:
     assert model(x).equal(features)
 
 
+def test_device_and_dtype_hold_for_new_classifiers_too(name: str) -> None:
+    model = timm.create_model(name, device="meta", dtype=torch.float64)
+    model.reset_classifier(0)
+    model.reset_classifier(3)
+    tensors = [t for t in model.state_dict().values() if t.is_floating_point()]
+    assert {(t.device.type, t.dtype) for t in tensors} == {("meta", torch.float64)}
+
+
 def test_created_without_classifier_and_pooling(name: str) -> None:
     model = on_meta(name, num_classes=0, global_pool="").eval()
     assert isinstance(model.get_classifier(), nn.Identity)

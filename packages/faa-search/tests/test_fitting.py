@@ -118,6 +118,25 @@ def test_resuming_after_any_epoch_is_the_same_to_the_bit(
     assert {"model", "optimizer"} | ({"average"} if config.model_ema else set()) == names
 
 
+def test_shaken_networks_resume_to_the_bit(
+    tmp_path: Path, job: FitJob, accelerator: Accelerator, listener: Any, interruption: type[Exception]
+) -> None:
+    """ShakeDrop draws anew in each step; a run that was stopped draws what the whole one drew."""
+    model = {"model": "pyramidnet110_a270_shakedrop", "model_kwargs": {"depth": 8, "alpha": 6}}
+    config = TrainConfig(**SETTINGS | model)
+    fit(at(job, tmp_path / "whole"), config, accelerator, Silent())
+    resumed = at(job, tmp_path / "resumed")
+    with pytest.raises(interruption):
+        fit(resumed, config, accelerator, listener(stop_after=2))
+    torch.manual_seed(1)
+    fit(resumed, config, accelerator, Silent())
+    assert_equal(tmp_path / "whole" / "last", resumed.directory)
+    plain = config.model_copy(update={"model": "pyramidnet110_a270"})
+    fit(at(job, tmp_path / "plain"), plain, accelerator, Silent())
+    one, other = (state(tmp_path / name / "last")[0]["model.stem.conv.weight"] for name in ("whole", "plain"))
+    assert not torch.equal(one, other)
+
+
 def test_dropout_matters(
     tmp_path: Path, job: FitJob, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,7 +335,7 @@ def test_saving_leaves_the_model_as_it_was(job: FitJob) -> None:
     """Only a copy is brought into the layout that files want."""
     model: nn.Module = make_model("wrn16_1", classes=3, pretrained=False, size=8, seed=0)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    save_model(job.directory, model, job)
+    save_model(job.directory, model, job, TrainConfig())
     assert model.get_parameter("stem.weight").is_contiguous(memory_format=torch.channels_last)
     assert ["config.json", "model.safetensors"] == sorted(path.name for path in job.directory.iterdir())
     assert [job.directory.name] == [path.name for path in job.directory.parent.iterdir()]

@@ -106,12 +106,14 @@ def _kind(annotation: Any) -> tuple[Any, tuple[str, ...]]:
         return str, tuple(get_args(annotation))
     if origin is tuple:
         return tuple[float, float], ()
+    if origin is dict:
+        return str, ()
     return annotation, ()
 
 
 def _help(field: FieldInfo) -> str:
     text = field.description or ""
-    return text if field.default is None else f"{text} (default: {_shown(field.default)})"
+    return text if field.default in (None, {}) else f"{text} (default: {_shown(field.default)})"
 
 
 def _shown(value: Any) -> str:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
-__all__ = ["count_macs", "trace_macs"]
+__all__ = ["blank_input", "count_macs", "trace_macs"]
 
 
 def count_macs(module: nn.Module, shape: tuple[int, ...]) -> int:
@@ -15,7 +15,13 @@ def count_macs(module: nn.Module, shape: tuple[int, ...]) -> int:
         module: On any device; it is not run there.
         shape: Of the input, such as (1, 3, 32, 32).
     """
-    return trace_macs(module, torch.empty(shape, device="meta"))[0]
+    return trace_macs(module, blank_input(module, shape))[0]
+
+
+def blank_input(module: nn.Module, shape: tuple[int, ...]) -> Tensor:
+    """Return an input of a shape, on the meta device and of the dtype of the module's parameters."""
+    dtypes = (parameter.dtype for parameter in module.parameters() if parameter.is_floating_point())
+    return torch.empty(shape, device="meta", dtype=next(dtypes, None))
 
 
 @torch.no_grad()

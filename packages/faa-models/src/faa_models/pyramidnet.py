@@ -3,6 +3,7 @@
 Shapes: B = batch, C = channels, H and W = height and width, K = classes.
 """
 
+import math
 from typing import Any
 
 from timm.layers.conv_bn_act import ConvNormAct
@@ -107,8 +108,10 @@ class PyramidNet(StagedNetwork):
         count, remainder = divmod(depth - 2, layers)
         if count < 1 or remainder:
             raise ValueError(f"depth must be {layers}n + 2 with n >= 1, not {depth}")
-        if alpha < 0:
-            raise ValueError(f"alpha must not be negative, not {alpha}")
+        if not 0 <= alpha < math.inf:
+            raise ValueError(f"alpha must be finite and not negative, not {alpha}")
+        if not 0.0 <= shake_drop <= 1.0:
+            raise ValueError(f"shake_drop must lie in [0, 1], not {shake_drop}")
         total = 3 * count
         # Rounded, as in the Fast AutoAugment release; the authors' own code truncates.
         widths = [round(16 + alpha * block / total) for block in range(1, total + 1)]

@@ -1,8 +1,10 @@
 """How the networks here are announced to timm."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
+import torch
 from timm.models import DefaultCfg, build_model_with_cfg, generate_default_cfgs
 
 from faa_models.staged import StagedNetwork
@@ -36,14 +38,26 @@ def cifar_cfgs(names: tuple[str, ...], *papers: str, first_conv: str = "stem") -
     return configs
 
 
-def create_network(network: Callable[..., Network], variant: str, pretrained: bool, **kwargs: Any) -> Network:
+def create_network(
+    network: Callable[..., Network],
+    variant: str,
+    pretrained: bool,
+    *,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    **kwargs: Any,
+) -> Network:
     """Return timm's build of a network, its feature extractor with `features_only`.
 
     Args:
         network: Class to build, or a function that does.
         variant: Name under which it is registered.
         pretrained: Load published weights.
+        device: Where to make it; torch's default device if None.
+        dtype: Of its floating-point tensors; torch's default if None.
         kwargs: timm's and the class's.
     """
     features = {"out_indices": (0, 1, 2, 3), "flatten_sequential": True}
-    return build_model_with_cfg(network, variant, pretrained, feature_cfg=features, **kwargs)
+    with nullcontext() if device is None else torch.device(device):
+        model = build_model_with_cfg(network, variant, pretrained, feature_cfg=features, **kwargs)
+    return model if dtype is None else model.to(dtype=dtype)

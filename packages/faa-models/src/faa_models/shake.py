@@ -9,6 +9,7 @@ Shapes: B = batch; the tensors may have any axes behind it.
 from typing import Any, Literal, get_args
 
 import torch
+from timm.models import register_notrace_module
 from torch import Tensor, nn
 
 __all__ = ["Level", "ShakeDrop", "ShakeShake", "shake_drop", "shake_shake"]
@@ -70,6 +71,7 @@ def shake_drop(
     return out
 
 
+@register_notrace_module
 class ShakeShake(nn.Module):
     """The mix of two branches: `shake_shake` in training, their mean in evaluation.
 
@@ -87,15 +89,18 @@ class ShakeShake(nn.Module):
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
         """Return the mix of `x1` and `x2`, both [B, ...]."""
-        if self.training:
-            return shake_shake(x1, x2, level=self.level)
-        return torch.lerp(x1, x2, 0.5)
+        return self._shaken(x1, x2) if self.training else torch.lerp(x1, x2, 0.5)
+
+    @torch.jit.unused  # a scripted network evaluates, and cannot be trained
+    def _shaken(self, x1: Tensor, x2: Tensor) -> Tensor:
+        return shake_shake(x1, x2, level=self.level)
 
     def extra_repr(self) -> str:
         """Return what distinguishes this layer."""
         return f"level={self.level}"
 
 
+@register_notrace_module
 class ShakeDrop(nn.Module):
     """The sum of shortcut and residual: `shake_drop` in training, the residual times 1 − `drop_prob` in evaluation.
 
@@ -118,10 +123,12 @@ class ShakeDrop(nn.Module):
     def forward(self, shortcut: Tensor, residual: Tensor) -> Tensor:
         """Return the sum of `shortcut` and the scaled `residual`, both [B, ...]."""
         if self.training and self.drop_prob > 0.0:
-            return shake_drop(
-                shortcut, residual, drop_prob=self.drop_prob, level=self.level, gate_level=self.gate_level
-            )
+            return self._shaken(shortcut, residual)
         return torch.add(shortcut, residual, alpha=1.0 - self.drop_prob)
+
+    @torch.jit.unused  # a scripted network evaluates, and cannot be trained
+    def _shaken(self, shortcut: Tensor, residual: Tensor) -> Tensor:
+        return shake_drop(shortcut, residual, drop_prob=self.drop_prob, level=self.level, gate_level=self.gate_level)
 
     def extra_repr(self) -> str:
         """Return what distinguishes this layer."""

@@ -182,6 +182,8 @@ class StagedNetwork(nn.Module):
         """
         self.num_classes = num_classes
         self.head.reset(num_classes, global_pool)
+        reference = next(self.stem.parameters())
+        self.head.to(device=reference.device, dtype=reference.dtype)
         self.head_hidden_size = self.num_features * self.head.global_pool.feat_mult()
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:

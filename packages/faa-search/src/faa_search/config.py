@@ -3,6 +3,7 @@
 The command line's flags are these fields, named as timm names them wherever timm has the flag.
 """
 
+import ast
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
@@ -54,6 +55,9 @@ class FitConfig(DeviceConfig):
     """How a network is fitted."""
 
     model: str = Field(default="wrn16_1", description="Any timm model; `faa model list` shows ours.")
+    model_kwargs: dict[str, bool | int | float | str] = Field(
+        default={}, description="Arguments of the model, as NAME=VALUE,NAME=VALUE: depth=22,width=4 of wrn."
+    )
     pretrained: bool = Field(default=False, description="Start from timm's published weights.")
     epochs: Count = Field(default=30, description="Passes over the training images.")
     batch_size: Count = Field(default=128, description="Images per step and process.")
@@ -87,6 +91,11 @@ class FitConfig(DeviceConfig):
         default=0, description="Side in pixels of the baseline cutout; 0: none."
     )
     seed: Annotated[int, Field(ge=0)] = Field(default=0, description="Keys every random draw.")
+
+    @field_validator("model_kwargs", mode="before")
+    @classmethod
+    def _pairs(cls, given: Any) -> Any:
+        return dict(_pair(text) for text in given.split(",")) if isinstance(given, str) else given
 
     @field_validator("scale", "ratio")
     @classmethod
@@ -137,3 +146,14 @@ def differences(one: dict[str, Any], other: dict[str, Any], *, ignoring: frozens
     """Return "key: old → new" for each setting that differs between two resolved configurations."""
     keys = sorted((one.keys() | other.keys()) - ignoring)
     return [f"{key}: {one.get(key)!r} → {other.get(key)!r}" for key in keys if one.get(key) != other.get(key)]
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    """Return the name and the value of NAME=VALUE; what is no Python literal is a word."""
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not (name and equals and value):
+        raise ValueError("give name=value pairs, such as depth=22,width=4")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value

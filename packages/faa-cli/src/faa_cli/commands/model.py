@@ -1,11 +1,19 @@
-"""`faa model`: list."""
+"""`faa model`: list, convert."""
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
 from faa_cli.showing import show_table
 from faa_core import FaaError
+from faa_core.files import put_in_place
+
+TAGS = 3  # of published weights, shown for a network
 
 app = typer.Typer(add_completion=False, help="Networks.", no_args_is_help=True)
 
@@ -19,9 +27,8 @@ def group() -> None:
 def list_models(
     pattern: Annotated[str | None, typer.Argument(help="Show all of timm's that match, such as 'resnet*'.")] = None,
 ) -> None:
-    """List the networks that plugins add to timm, or any of timm's, with input size and parameters."""
+    """List the networks that plugins add to timm, or any of timm's: input, parameters, multiply-adds, weights' tags."""
     import timm  # noqa: PLC0415 slow to import
-    import torch  # noqa: PLC0415
 
     from faa_search.training.models import register_models  # noqa: PLC0415
 
@@ -29,14 +36,103 @@ def list_models(
     names = timm.list_models(pattern) if pattern else [name for name in timm.list_models() if _is_added(name)]
     if not names:
         raise FaaError(f"timm has no model that matches '{pattern}'.")
-    rows = []
-    for name in names:
-        config = timm.get_pretrained_cfg(name)
-        with torch.device("meta"):
-            count = sum(parameter.numel() for parameter in timm.create_model(name).parameters())
-        size = "×".join(str(side) for side in config.input_size) if config else "–"
-        rows.append((name, size, str(config.num_classes) if config else "–", f"{count:,}"))
-    show_table(("model", "input", "classes", "parameters"), rows)
+    headers = ("model", "input", "classes", "parameters", "multiply-adds", "weights")
+    show_table(headers, (_row(name) for name in names))
+
+
+def _row(name: str) -> tuple[str, ...]:
+    """Return what the list says of a network, which is made without memory for its weights."""
+    import timm  # noqa: PLC0415 slow to import
+    import torch  # noqa: PLC0415
+
+    from faa_models.macs import count_macs  # noqa: PLC0415
+
+    with torch.device("meta"):
+        model = timm.create_model(name).eval()
+    parameters = f"{sum(parameter.numel() for parameter in model.parameters()):,}"
+    config = timm.get_pretrained_cfg(name)
+    if config is None:
+        return name, "–", "–", parameters, "–", "–"
+    try:
+        macs = f"{count_macs(model, (1, *config.input_size)) / 1e6:,.0f} M"
+    except (RuntimeError, NotImplementedError, TypeError):  # some of timm's need real numbers to run
+        macs = "–"
+    tags = [full.partition(".")[2] for full in timm.list_pretrained(name)]
+    more = f" and {len(tags) - TAGS} more" if len(tags) > TAGS else ""
+    size = "×".join(str(side) for side in config.input_size)
+    return name, size, str(config.num_classes), parameters, macs, ", ".join(tags[:TAGS]) + more or "–"
+
+
+@app.command()
+def convert(
+    checkpoint: Annotated[str, typer.Argument(metavar="OLD.pth", help="Checkpoint of an original repository.")],
+    output: Annotated[str, typer.Argument(metavar="OUTPUT_DIR", help="Folder to write; new, or empty.")],
+    *,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="timm's name of the network. (default: told by the weights; a PyramidNet is taken for one trained "
+            "with ShakeDrop, which its weights do not say)"
+        ),
+    ] = None,
+    ema: Annotated[bool, typer.Option("--ema", help="Take the running averages of the weights.")] = False,
+) -> None:
+    """Convert a checkpoint of the original Fast AutoAugment or PyramidNet code to timm: safetensors and config.json.
+
+    Nothing that the file holds is executed. The logits are compared with the original's before anything is written.
+    """
+    target = Path(output)
+    _check_output(target, output)
+    from faa_models import conversion  # noqa: PLC0415 torch is slow to import
+    from faa_search.training.models import register_models  # noqa: PLC0415
+
+    register_models()
+    try:
+        converted = conversion.convert(conversion.read_checkpoint(checkpoint, ema=ema), model=model)
+    except ValueError as error:
+        raise FaaError(str(error)) from error
+    with _filling(target) as temporary:
+        conversion.save(converted, temporary)
+    count = sum(parameter.numel() for parameter in converted.model.parameters())
+    size = "".join(f", {name} {value}" for name, value in converted.arguments.items())
+    typer.echo(f"{converted.architecture}{size}: {converted.model.num_classes} classes, {count:,} parameters.")
+    if converted.dropped:
+        modules = dict.fromkeys(key.partition(".shortcut.")[0] + ".shortcut" for key in converted.dropped)
+        typer.echo(
+            f"Left out {len(converted.dropped)} tensors that the original network never uses: {', '.join(modules)}."
+        )
+    typer.echo(f"Largest difference from the original's logits, in double precision: {converted.difference:.1e}.")
+    typer.echo(f"Wrote {target / 'model.safetensors'} and config.json. To load them:")
+    source = json.dumps(f"local-dir:{target}", ensure_ascii=False)
+    typer.echo(f"import faa_models, timm; model = timm.create_model({source}, pretrained=True)")
+
+
+def _check_output(target: Path, given: str) -> None:
+    """Refuse a folder that holds something, so that no other weights are lost."""
+    if not given:
+        raise FaaError("The folder to write must not be empty.")
+    try:
+        # Hidden files are what a killed process did not get to put in place.
+        strangers = sorted(child.name for child in target.iterdir() if not child.name.startswith("."))
+    except FileNotFoundError:
+        strangers = []
+    except OSError as error:
+        raise FaaError(f"'{target}' cannot be used as a folder: {error}.") from error
+    if strangers:
+        raise FaaError(f"'{target}' is not empty ('{strangers[0]}'); give a new folder, or empty this one.")
+
+
+@contextmanager
+def _filling(target: Path) -> Iterator[Path]:
+    """Give a temporary folder to write; put its files in place when the block succeeds, the configuration last."""
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=target, prefix=".saving-") as temporary:
+            yield Path(temporary)
+            for written in sorted(Path(temporary).iterdir(), reverse=True):
+                put_in_place(written, target / written.name)
+    except OSError as error:
+        raise FaaError(f"'{target}' cannot be written: {error}.") from error
 
 
 def _is_added(name: str) -> bool:

@@ -9,7 +9,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from faa_models.macs import trace_macs
+from faa_models.macs import blank_input, trace_macs
 from faa_models.skipnet.network import SkipNet
 from faa_models.staged import ResidualBlock
 
@@ -59,18 +59,19 @@ def mac_table(network: SkipNet, image: tuple[int, int, int] = (3, 32, 32)) -> Ma
         network: On any device; it is not run there.
         image: Shape of an image, (channels, height, width).
     """
-    total, x = trace_macs(network.stem, torch.empty(1, *image, device="meta"))
-    state = network.gates.start(1, x.device)
+    batch = 2  # batch norms in training refuse a lone image of one pixel
+    total, x = trace_macs(network.stem, blank_input(network.stem, (batch, *image)))
+    state = network.gates.start(batch, x.device)
     saved, gates = [], 0
     for index, block in enumerate(chain.from_iterable(network.blocks()), start=-network.first_gated):
         if index >= 0:
             cost, (_, state) = trace_macs(network.gates, index, x, state)
             gates += cost
-            saved.append(trace_macs(block, x)[0] - trace_macs(_Shortcut(block), x)[0])
+            saved.append((trace_macs(block, x)[0] - trace_macs(_Shortcut(block), x)[0]) // batch)
         cost, x = trace_macs(block, x)
         total += cost
     total += trace_macs(network.norm, x)[0] + trace_macs(network.head, x)[0]
-    return MacTable(total=total, saved=tuple(saved), gates=gates)
+    return MacTable(total=total // batch, saved=tuple(saved), gates=gates // batch)
 
 
 def computation(decisions_NG: Tensor, table: MacTable) -> Computation:

@@ -24,7 +24,7 @@ class GateRecord(NamedTuple):
     """What the gates said.
 
     Attributes:
-        scores: [B, G], float32; their sigmoid is the probability that the block runs.
+        scores: [B, G], float32; divided by the temperature, their sigmoid is the probability that the block runs.
         decisions: [B, G], float32, 1 where the block ran and 0 where it was skipped. With straight-through gates
             their gradient is that of the probability.
     """
@@ -100,6 +100,8 @@ class SkipNet(StagedNetwork):
         self.gating = gating
         self.execution = execution
         self.freeze_statistics = gating == "sampled" if freeze_statistics is None else freeze_statistics
+        self.set_grad_checkpointing(backbone.grad_checkpointing)
+        self.train(backbone.training)  # freezes the statistics, if that is asked for
 
     def train(self, mode: bool = True) -> "SkipNet":
         """Set training or evaluation; frozen batch norms stay in evaluation."""
@@ -119,6 +121,9 @@ class SkipNet(StagedNetwork):
             x: Images.
             decisions: Which blocks run, [B, G] of 0 and 1, in place of what the gates decide.
             return_gates: Return a `SkipOutput`, with what the gates said.
+
+        Raises:
+            ValueError: If `decisions` has another shape.
         """
         last, _, gates = self.forward_gated(self.stem(x), len(self.stages), decisions)
         logits = self.forward_head(self.norm(last))
@@ -142,9 +147,15 @@ class SkipNet(StagedNetwork):
             x: [B, C, H, W].
             count: Stages to run.
             decisions: Which blocks run, [B, G], in place of what the gates decide.
+
+        Raises:
+            ValueError: If `decisions` has another shape.
         """
+        if decisions is not None and decisions.shape != (len(x), self._gate_count()):
+            expected = f"[{len(x)} images, {self._gate_count()} gates]"
+            raise ValueError(f"decisions must be {expected}, not {list(decisions.shape)}")
         mix = _gathered if self.execution == "gather" and not self.training else _masked
-        state = self.gates.start(len(x), x.device)
+        state = self.gates.start(x.shape[0], x.device)
         outputs: list[Tensor] = []
         scores: list[Tensor] = []
         taken: list[Tensor] = []
@@ -168,8 +179,7 @@ class SkipNet(StagedNetwork):
     ) -> list[int]:
         """Drop what lies behind the last of the levels `indices`, gates too; see `StagedNetwork`."""
         levels = super().prune_intermediate_layers(indices, prune_norm, prune_head)
-        left = sum(len(stage) for stage in self.blocks())
-        self.gates.keep(max(0, left - self.first_gated))
+        self.gates.keep(self._gate_count())
         return levels
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
@@ -177,6 +187,9 @@ class SkipNet(StagedNetwork):
         matcher = super().group_matcher(coarse)
         matcher["blocks"].append((r"^gates", (99999,)))
         return matcher
+
+    def _gate_count(self) -> int:
+        return max(0, sum(len(stage) for stage in self.blocks()) - self.first_gated)
 
     def _decide(self, scores_B: Tensor) -> Tensor:
         probabilities_B = (scores_B / self.temperature).sigmoid()
@@ -205,13 +218,13 @@ def _gathered(block: ResidualBlock, x: Tensor, decision_B: Tensor | None) -> Ten
 
 
 def _columns(columns: list[Tensor], like: Tensor) -> Tensor:
-    return torch.stack(columns, dim=1) if columns else torch.empty(len(like), 0, device=like.device)
+    return torch.stack(columns, dim=1) if columns else torch.empty(like.shape[0], 0, device=like.device)
 
 
 def _check(from_stage: int, stages: int, temperature: float, gating: str, execution: str) -> None:
     if not 0 <= from_stage < stages:
         raise ValueError(f"from_stage must be 0 to {stages - 1}, not {from_stage}")
-    if temperature <= 0:
+    if not temperature > 0:  # nor NaN
         raise ValueError(f"temperature must be above 0, not {temperature}")
     for name, given, allowed in (("gating", gating, get_args(Gating)), ("execution", execution, get_args(Execution))):
         if given not in allowed:

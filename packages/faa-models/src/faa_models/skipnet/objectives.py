@@ -19,9 +19,12 @@ def sparsity_loss(gates: GateRecord, *, weight: float = 1e-4, costs_G: Tensor | 
         gates: What straight-through gates said.
         weight: Price of a block; 1e-4 in MicroNet's code, where it is too low to skip much.
         costs_G: What each block costs, such as `MacTable.weights()`; all 1 if None, as in MicroNet's code.
+
+    Raises:
+        ValueError: If there is not one cost for each gate.
     """
     rates_G = gates.decisions.mean(dim=0)
-    return weight * (rates_G if costs_G is None else rates_G * costs_G.to(rates_G)).sum()
+    return weight * _priced(rates_G, costs_G).sum()
 
 
 def returns(
@@ -45,15 +48,15 @@ def returns(
         costs_G: What each block costs; all 1 if None.
 
     Raises:
-        ValueError: If the shapes do not fit; a cross-entropy [B, 1] does not.
+        ValueError: If the shapes do not fit; a cross-entropy [B, 1] does not. If `gamma` lies outside [0, 1].
     """
+    if not 0.0 <= gamma <= 1.0:
+        raise ValueError(f"gamma must lie in [0, 1], not {gamma}")
     if decisions_BG.ndim != 2 or cross_entropy_B.shape != decisions_BG.shape[:1]:
         given = f"{list(decisions_BG.shape)} and {list(cross_entropy_B.shape)}"
         raise ValueError(f"decisions must be [B, G] and the cross-entropy of each image [B], not {given}")
     gates = decisions_BG.shape[1]
-    rewards_BG = (alpha / gates) * (1.0 - decisions_BG.detach())
-    if costs_G is not None:
-        rewards_BG = rewards_BG * costs_G.to(rewards_BG)
+    rewards_BG = _priced((alpha / gates) * (1.0 - decisions_BG.detach()), costs_G)
     value_B = -cross_entropy_B.detach().to(rewards_BG)
     values: list[Tensor] = []
     for reward_B in reversed(rewards_BG.unbind(dim=1)):
@@ -82,7 +85,13 @@ def reinforcement_loss(
         weight: Of the second term.
         baseline_G: Subtracted from the returns, to lower the variance of the gradient; 0 if None, as in the papers.
         temperature: The network's, by which its scores were divided before sampling.
+
+    Raises:
+        ValueError: If there is not one return for each decision.
     """
+    if returns_BG.shape != gates.decisions.shape:
+        given = list(returns_BG.shape)
+        raise ValueError(f"returns must be shaped as the decisions, {list(gates.decisions.shape)}, not {given}")
     surprise_BG = binary_cross_entropy_with_logits(
         gates.scores / temperature, gates.decisions.detach(), reduction="none"
     )
@@ -96,6 +105,9 @@ class MovingBaseline(nn.Module):
     Args:
         gates: Number of gates G.
         decay: Weight of the past, in [0, 1).
+
+    Raises:
+        ValueError: If `decay` is not in that range.
     """
 
     mean: Tensor
@@ -103,6 +115,8 @@ class MovingBaseline(nn.Module):
 
     def __init__(self, gates: int, decay: float = 0.9) -> None:
         super().__init__()
+        if not 0.0 <= decay < 1.0:
+            raise ValueError(f"decay must lie in [0, 1), not {decay}")
         self.decay = decay
         self.register_buffer("mean", torch.zeros(gates))
         self.register_buffer("updates", torch.zeros(()))
@@ -114,3 +128,12 @@ class MovingBaseline(nn.Module):
         self.mean.lerp_(returns_BG.mean(dim=0), 1.0 - self.decay)
         self.updates += 1
         return baseline_G
+
+
+def _priced(amounts: Tensor, costs_G: Tensor | None) -> Tensor:
+    """Return amounts [..., G] times the costs."""
+    if costs_G is None:
+        return amounts
+    if costs_G.shape != amounts.shape[-1:]:
+        raise ValueError(f"costs must be [{amounts.shape[-1]} gates], not {list(costs_G.shape)}")
+    return amounts * costs_G.to(amounts)

@@ -15,7 +15,14 @@ from faa_search.training.views import View
 def scratch_network(config: FitConfig, view: View, expected: ModelInput, accelerator: Accelerator) -> Network:
     """Return a network of the kind to be fitted, not compiled: compiling takes longer than what is to be timed."""
     classes = len(view.source.class_names)
-    model = make_model(config.model, classes=classes, pretrained=False, size=view.size, seed=config.seed)
+    model = make_model(
+        config.model,
+        classes=classes,
+        pretrained=False,
+        size=view.size,
+        seed=config.seed,
+        options=config.model_kwargs,
+    )
     network = Network(model, expected, config.model_copy(update={"torchcompile": False}), accelerator)
     check_input(network, view.size)
     return network

@@ -16,7 +16,7 @@ from faa_search.run_directory import read_config
 from faa_search.training.checkpoint import WEIGHTS, load_weights
 from faa_search.training.loading import OrderedBatches, Rank, load
 from faa_search.training.metrics import Metrics
-from faa_search.training.models import ModelInput, make_model, model_input
+from faa_search.training.models import NOT_OPTIONS, ModelInput, make_model, model_input
 from faa_search.training.network import Network, evaluate, make_accelerator
 from faa_search.training.views import View
 
@@ -75,7 +75,8 @@ def evaluate_checkpoint(checkpoint: Path, config: EvalConfig, *, note: Callable[
             f"The weights of '{folder}' tell {classes} classes apart, '{config.dataset}' has {len(source.class_names)}."
         )
     accelerator = make_accelerator(config.device)
-    model = make_model(architecture, classes=classes, pretrained=False, size=data.size, seed=0)
+    options = {key: value for key, value in description.get("model_args", {}).items() if key not in NOT_OPTIONS}
+    model = make_model(architecture, classes=classes, pretrained=False, size=data.size, seed=0, options=options)
     load_weights(folder / WEIGHTS, model)
     network = Network(model, expected, FitConfig(amp=config.amp), accelerator)
     metrics = evaluate_source(network, source, data.size, workers=config.workers, accelerator=accelerator)
@@ -102,7 +103,7 @@ def _description(folder: Path) -> dict[str, Any]:
         description = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise FaaError(f"'{folder / 'config.json'}' cannot be read: {error}") from error
-    if not isinstance(description, dict):
+    if not isinstance(description, dict) or not isinstance(description.get("model_args", {}), dict):
         raise FaaError(f"'{folder / 'config.json'}' describes no model.")
     return description
 

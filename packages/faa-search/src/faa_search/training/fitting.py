@@ -72,6 +72,7 @@ def fit(
         pretrained=config.pretrained,
         size=job.view.size,
         seed=job.seed,
+        options=config.model_kwargs,
     )
     network = Network(model, job.expected, config, accelerator)
     check_input(network, job.view.size)
@@ -93,17 +94,17 @@ def fit(
             progress = _with_row(progress, row)
             if accelerator.is_main_process:
                 if progress.best is row:
-                    save_model(job.directory.with_name("best"), trainer.best_network().model, job)
+                    save_model(job.directory.with_name("best"), trainer.best_network().model, job, config)
                 trainer.save(state, progress)
                 write_text(job.summary, _table(progress.history))
             advance(_detail(row))
     if accelerator.is_main_process:
-        save_model(job.directory, trainer.best_network().model, job)
+        save_model(job.directory, trainer.best_network().model, job, config)
     accelerator.wait_for_everyone()
     return trainer.best_network(), progress
 
 
-def save_model(directory: Path, model: nn.Module, job: FitJob) -> None:
+def save_model(directory: Path, model: nn.Module, job: FitJob, config: FitConfig) -> None:
     """Write weights and timm's configuration, so that ``timm.create_model("local-dir:DIRECTORY")`` loads them."""
     directory.mkdir(parents=True, exist_ok=True)
     expected = {
@@ -116,7 +117,9 @@ def save_model(directory: Path, model: nn.Module, job: FitJob) -> None:
     description = {"label_names": list(job.view.source.class_names), "pretrained_cfg": expected}
     plain = deepcopy(model).to(memory_format=torch.contiguous_format)  # safetensors takes no other layout
     with TemporaryDirectory(dir=directory.parent, prefix=".saving-") as temporary:
-        timm.models.save_for_hf(plain, temporary, model_config=description, safe_serialization=True)
+        timm.models.save_for_hf(
+            plain, temporary, model_config=description, model_args=config.model_kwargs, safe_serialization=True
+        )
         for written in sorted(Path(temporary).iterdir()):
             put_in_place(written, directory / written.name)
 

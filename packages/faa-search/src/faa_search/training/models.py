@@ -1,6 +1,7 @@
 """Making networks: timm's, and those that plugins register with timm."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,10 @@ from torch import Tensor, nn
 from faa_core import FaaError, plugins
 from faa_core.randomness import seed_of
 from faa_search.keyed_torch import torch_seeded
+
+NOT_OPTIONS = frozenset(
+    {"cache_dir", "checkpoint_path", "features_only", "in_chans", "num_classes", "pretrained", "pretrained_cfg"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +56,9 @@ def model_input(name: str) -> ModelInput:
     return ModelInput(size=size, mean=_rgb(config, "mean"), std=_rgb(config, "std"))
 
 
-def make_model(name: str, *, classes: int, pretrained: bool, size: int, seed: int) -> nn.Module:
+def make_model(
+    name: str, *, classes: int, pretrained: bool, size: int, seed: int, options: Mapping[str, Any] | None = None
+) -> nn.Module:
     """Return a network with weights that the seed keys.
 
     Args:
@@ -60,12 +67,17 @@ def make_model(name: str, *, classes: int, pretrained: bool, size: int, seed: in
         pretrained: Start from timm's published weights.
         size: Side of the images in pixels, for models that are built for one size.
         seed: Keys the initial weights; torch's generator is left as it was.
+        options: More arguments of the model.
 
     Raises:
         FaaError: If it cannot be made.
     """
     expected = model_input(name)
-    kwargs: dict[str, Any] = {"img_size": size} if _is_built_for_one_size(name) and size != expected.size else {}
+    kwargs = dict(options or {})
+    if _is_built_for_one_size(name) and size != expected.size:
+        kwargs["img_size"] = size
+    if taken := sorted(kwargs.keys() & NOT_OPTIONS):
+        raise FaaError(f"Arguments of the model '{name}': the data and the run set {', '.join(taken)}; leave it out.")
     with torch_seeded(seed_of("weights", seed)):
         try:
             model: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=classes, **kwargs)

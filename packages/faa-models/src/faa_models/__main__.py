@@ -1,0 +1,19 @@
+"""Run a script with the networks registered: ``python -m faa_models validate.py --model wrn40_2 ...``."""
+
+import runpy
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Run the script that the first argument names, with the arguments behind it."""
+    if len(sys.argv) < 2 or not Path(sys.argv[1]).is_file():
+        given = f"'{sys.argv[1]}' is no file" if len(sys.argv) > 1 else "no script given"
+        sys.exit(f"{given}; usage: python -m faa_models SCRIPT [ARGUMENTS...]")
+    sys.argv = sys.argv[1:]
+    sys.path.insert(0, str(Path(sys.argv[0]).resolve().parent))  # as Python does for a script
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
