@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+Timer = Callable[[Callable[[], object], int], float]
+
 RESAMPLES = 2000
 PACKAGES = (
     "faa-core",
@@ -78,22 +80,26 @@ def one_thread() -> None:
     cv2.setNumThreads(0)
 
 
-def interleave(contenders: Sequence[Contender], *, rounds: int, seconds: float) -> NDArray[np.float64]:
-    """Return CPU seconds per image, ``[R, N]``: every round times each contender once, in the same order.
+def interleave(
+    contenders: Sequence[Contender], *, rounds: int, seconds: float, timer: Timer | None = None
+) -> NDArray[np.float64]:
+    """Return seconds per image, ``[R, N]``: every round times each contender once, in the same order.
 
     Args:
         contenders: N of them.
         rounds: R, without the one that warms up.
         seconds: About how long a contender is timed in a round.
+        timer: Returns the seconds of a number of calls; CPU seconds of this process if None.
     """
-    calls = [calibrated(contender, seconds * contender.share) for contender in contenders]
+    timer = timer or timed
+    calls = [calibrated(contender, seconds * contender.share, timer) for contender in contenders]
     times_RN = np.empty((rounds, len(contenders)))
     collecting = gc.isenabled()
     gc.disable()
     try:
         for row_N in times_RN:
             for at, (contender, count) in enumerate(zip(contenders, calls, strict=True)):
-                row_N[at] = timed(contender.run, count) / (count * contender.images)
+                row_N[at] = timer(contender.run, count) / (count * contender.images)
             gc.collect()
     finally:
         if collecting:
@@ -101,12 +107,12 @@ def interleave(contenders: Sequence[Contender], *, rounds: int, seconds: float) 
     return times_RN
 
 
-def calibrated(contender: Contender, seconds: float) -> int:
-    """Return how many calls take about the given CPU seconds, after one that warms up; no two need take the same."""
-    timed(contender.run, 1)  # compiles, allocates, fills caches
-    count, spent = 1, timed(contender.run, 1)
+def calibrated(contender: Contender, seconds: float, timer: Timer) -> int:
+    """Return how many calls take about the given seconds, after one that warms up; no two need take the same."""
+    timer(contender.run, 1)  # compiles, allocates, fills caches
+    count, spent = 1, timer(contender.run, 1)
     while spent < seconds / 2:
-        spent += timed(contender.run, count)
+        spent += timer(contender.run, count)
         count *= 2
     return max(1, round(count * seconds / spent))
 

@@ -12,7 +12,7 @@ def count_macs(module: nn.Module, shape: tuple[int, ...]) -> int:
     """Return the multiply-adds of a module's forward pass: those of convolutions, matrix products and attention.
 
     Args:
-        module: On any device; it is not run there.
+        module: On any device; it is not run there. What a gated network gathers depends on the images; see `mac_table`.
         shape: Of the input, such as (1, 3, 32, 32).
     """
     return trace_macs(module, blank_input(module, shape))[0]

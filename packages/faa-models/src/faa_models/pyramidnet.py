@@ -61,9 +61,9 @@ class PyramidBlock(ResidualBlock):
         self.residual = nn.Sequential(*layers, nn.BatchNorm2d(self.out_chs))
         self.join = ShakeDrop(drop_prob, level=level)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the output (B, out_chs, ⌈H/stride⌉, ⌈W/stride⌉) for the input `x` (B, in_chs, H, W)."""
-        out: Tensor = self.join(self.skip(x), self.residual(x))
+    def forward(self, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
+        """Return (B, out_chs, ⌈H/stride⌉, ⌈W/stride⌉) for `x` (B, in_chs, H, W); `shortcut` as in `ResidualBlock`."""
+        out: Tensor = self.join(self.skip(x) if shortcut is None else shortcut, self.residual(x))
         return out
 
     def skip(self, x: Tensor) -> Tensor:

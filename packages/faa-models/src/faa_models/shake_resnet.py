@@ -69,10 +69,10 @@ class ShakeBlock(ResidualBlock):
         same_shape = stride == 1 and in_chs == out_chs
         self.shortcut = nn.Identity() if same_shape else ShiftedShortcut(in_chs, out_chs, stride)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the output (B, out_chs, ⌈H/stride⌉, ⌈W/stride⌉) for the input `x` (B, in_chs, H, W)."""
+    def forward(self, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
+        """Return (B, out_chs, ⌈H/stride⌉, ⌈W/stride⌉) for `x` (B, in_chs, H, W); `shortcut` as in `ResidualBlock`."""
         residual: Tensor = self.shake(self.branch1(x), self.branch2(x))
-        return self.skip(x) + residual
+        return (self.skip(x) if shortcut is None else shortcut) + residual
 
     def skip(self, x: Tensor) -> Tensor:
         """Return the shortcut alone (B, out_chs, ⌈H/stride⌉, ⌈W/stride⌉)."""

@@ -28,8 +28,13 @@ class ResidualBlock(nn.Module, ABC):
     expansion: int
 
     @abstractmethod
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the output (B, out_chs, ⌈H/stride⌉, ⌈W/stride⌉) for the input `x` (B, C, H, W)."""
+    def forward(self, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
+        """Return the output (B, out_chs, ⌈H/stride⌉, ⌈W/stride⌉) for the input `x` (B, C, H, W).
+
+        Args:
+            x: Input.
+            shortcut: What `skip` returns for `x`, if it is at hand.
+        """
 
     @abstractmethod
     def skip(self, x: Tensor) -> Tensor:

@@ -45,11 +45,11 @@ class WideBlock(ResidualBlock):
         same_shape = stride == 1 and in_chs == out_chs
         self.shortcut = nn.Identity() if same_shape else nn.Conv2d(in_chs, out_chs, 1, stride=stride)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the output (B, out_chs, ⌈H/stride⌉, ⌈W/stride⌉) for the input `x` (B, in_chs, H, W)."""
+    def forward(self, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
+        """Return (B, out_chs, ⌈H/stride⌉, ⌈W/stride⌉) for `x` (B, in_chs, H, W); `shortcut` as in `ResidualBlock`."""
         residual: Tensor = self.drop(self.conv1(relu(self.bn1(x))))
         residual = self.conv2(relu(self.bn2(residual)))
-        return residual + self.skip(x)
+        return residual + (self.skip(x) if shortcut is None else shortcut)
 
     def skip(self, x: Tensor) -> Tensor:
         """Return the shortcut alone (B, out_chs, ⌈H/stride⌉, ⌈W/stride⌉)."""

@@ -143,6 +143,7 @@ def _feed_forward_gate(channels: int, hidden: int, *, pooled: bool, bias: float)
     layers += _conv(hidden if pooled else channels, hidden, stride=2)
     decide = nn.Linear(hidden, 2)
     if bias:
+        nn.init.zeros_(decide.weight)  # so that the score starts at the bias, whatever the features
         decide.bias.data = torch.tensor([-bias / 2, bias / 2])
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), decide)
 

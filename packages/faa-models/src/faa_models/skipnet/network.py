@@ -75,7 +75,7 @@ class SkipNet(StagedNetwork):
         execution: Execution = "masked",
         freeze_statistics: bool | None = None,
     ) -> None:
-        _check(from_stage, len(backbone.stages), temperature, gating, execution)
+        _check(backbone, from_stage, temperature, gating, execution)
         super().__init__(
             backbone.stem,
             backbone.blocks(),
@@ -201,29 +201,33 @@ class SkipNet(StagedNetwork):
 
 def _masked(block: ResidualBlock, x: Tensor, decision_B: Tensor | None) -> Tensor:
     """Return the block's output where the decision is 1 and its shortcut where it is 0, having computed both."""
-    out: Tensor = block(x)
+    shortcut = block.skip(x)
+    out: Tensor = block(x, shortcut)
     if decision_B is None:
         return out
-    return torch.lerp(block.skip(x).to(out.dtype), out, decision_B.to(out.dtype)[:, None, None, None])
+    return torch.lerp(shortcut.to(out.dtype), out, decision_B.to(out.dtype)[:, None, None, None])
 
 
 def _gathered(block: ResidualBlock, x: Tensor, decision_B: Tensor | None) -> Tensor:
     """Return the same, computing the block for the images that want it; has to wait for the decisions."""
+    shortcut = block.skip(x)
     rows = None if decision_B is None else decision_B.nonzero().squeeze(1)
     if rows is None or len(rows) == len(x):
-        everywhere: Tensor = block(x)
+        everywhere: Tensor = block(x, shortcut)
         return everywhere
-    out = block.skip(x)
-    return out.index_copy(0, rows, block(x[rows]).to(out.dtype)) if len(rows) else out
+    return shortcut.index_put((rows,), block(x[rows], shortcut[rows]).to(shortcut.dtype)) if len(rows) else shortcut
 
 
 def _columns(columns: list[Tensor], like: Tensor) -> Tensor:
     return torch.stack(columns, dim=1) if columns else torch.empty(like.shape[0], 0, device=like.device)
 
 
-def _check(from_stage: int, stages: int, temperature: float, gating: str, execution: str) -> None:
-    if not 0 <= from_stage < stages:
-        raise ValueError(f"from_stage must be 0 to {stages - 1}, not {from_stage}")
+def _check(backbone: StagedNetwork, from_stage: int, temperature: float, gating: str, execution: str) -> None:
+    levels = len(backbone.feature_info)
+    if isinstance(backbone, SkipNet) or len(backbone.stages) < levels - 1:
+        raise ValueError("the backbone must be a whole network without gates, not a gated or pruned one")
+    if not 0 <= from_stage < levels - 1:
+        raise ValueError(f"from_stage must be 0 to {levels - 2}, not {from_stage}")
     if not temperature > 0:  # nor NaN
         raise ValueError(f"temperature must be above 0, not {temperature}")
     for name, given, allowed in (("gating", gating, get_args(Gating)), ("execution", execution, get_args(Execution))):
