@@ -3,6 +3,7 @@
 # ///
 """The repository's commands: `nox -s NAME`. Without uv everything works too, only slower."""
 
+import tarfile
 import tempfile
 from pathlib import Path
 
@@ -91,6 +92,29 @@ def bench(session: nox.Session) -> None:
     """Measure ours against other libraries; prints tables and writes benchmarks/results/."""
     install(session, *PEERS)
     session.run("python", "benchmarks/augment.py", *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session(reuse_venv=True)
+def bench_networks(session: nox.Session) -> None:
+    """Measure what stochastic layers cost and what skipping saves; prints tables and writes benchmarks/results/."""
+    install(session)
+    session.run("python", "benchmarks/networks.py", *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session(reuse_venv=True)
+def timm_tests(session: nox.Session) -> None:
+    """Run timm's own model tests, from its source distribution, on our networks."""
+    install(session, "pip", *TEST_TOOLS)
+    version = session.run("python", "-c", "import timm; print(timm.__version__)", silent=True).strip()
+    with tempfile.TemporaryDirectory() as folder:
+        source = ("--no-deps", "--no-binary", "timm", f"timm=={version}")
+        session.run("python", "-m", "pip", "download", "--quiet", "--dest", folder, *source)
+        with tarfile.open(next(Path(folder).glob("timm-*.tar.gz"))) as archive:
+            archive.extractall(folder, filter="data")
+        session.chdir(folder)
+        tests = f"timm-{version}/tests/test_models.py"
+        ours = "(wrn or shakeshake or pyramidnet) and not (skip and (torchscript or fx))"  # see faa-models' README
+        session.run("pytest", "-q", "-W", "ignore", "-p", "faa_models", tests, "-k", ours, env=ENVIRONMENT)
 
 
 @nox.session(reuse_venv=True)

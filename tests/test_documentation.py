@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+import faa_models
 from faa_core import Policy
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +30,35 @@ SMALL = {
 SET_UP = ("pip ", "nox ", "python -m venv", "accelerate ", "ACCELERATE")  # install or start what other tests start
 
 
+AS_TIMMS_SCRIPTS = """# timm's scripts are not in its package: this stands for what they do with these options
+import argparse
+import importlib
+
+import timm
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--data-dir")
+parser.add_argument("--model")
+parser.add_argument("--num-classes", type=int)
+parser.add_argument("--img-size", type=int)
+parser.add_argument("--device-modules", nargs="+")
+arguments = parser.parse_args()
+for module in arguments.device_modules or ():
+    importlib.import_module(module)
+assert timm.create_model(arguments.model, num_classes=arguments.num_classes).num_classes == 2
+"""
+
+
+def write_old_checkpoint(path: Path) -> None:
+    """Write the weights of a small Wide-ResNet under the original code's names."""
+    names = {"stem": "conv1", "norm.0": "bn1", "head.fc": "linear", "shortcut": "shortcut.0"}
+    state = {}
+    for key, value in faa_models.WideResNet(10, 1).state_dict().items():
+        staged = re.sub(r"^stages\.(\d)", lambda found: f"layer{int(found[1]) + 1}", key)
+        state[re.sub(r"(^stem|^norm\.0|^head\.fc|shortcut)(?=\.)", lambda found: names[found[1]], staged)] = value
+    torch.save({"epoch": 200, "model": {f"module.{key}": value for key, value in state.items()}}, path)
+
+
 def blocks(path: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
 
@@ -37,13 +68,19 @@ def name(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
-def test_documented_commands_run(path, faa, photos, tmp_path):
+def test_documented_commands_run(path, faa, photos, tmp_path, environment):
     commands = [line for block in blocks(path, "console") for line in block.splitlines() if line.strip()]
     (tmp_path / "settings.yaml").write_text("lr: 0.02\n")
+    write_old_checkpoint(tmp_path / "old.pth")
+    for script in ("train.py", "validate.py"):
+        (tmp_path / script).write_text(AS_TIMMS_SCRIPTS)
     for command in commands:
         if command.startswith(SET_UP):
             continue
         words = shlex.split(command, comments=True)
+        if words[0] == "python":
+            subprocess.run([sys.executable, *words[1:]], cwd=tmp_path, env=environment, check=True)
+            continue
         assert words[0] == "faa", command
         faa(*words[1:], *SMALL.get(words[1], []))
 
@@ -87,3 +124,13 @@ def test_the_quickstart_runs_and_says_what_it_found(tmp_path, environment):
     assert len(re.findall(r"against .*: (better|worse|no significant difference)", done.stdout)) == 3
     for picture in ("policy.png", "comparison.png"):
         assert (tmp_path / "quickstart" / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_example_of_skipnet_runs(tmp_path, environment):
+    command = [sys.executable, shutil.copy(ROOT / "examples/skipnet.py", tmp_path), "--epochs", "1"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for stage in ("straight-through", "reinforcement"):
+        assert re.search(
+            rf"^{stage}: test error [\d.]+ %, [\d.]+ % of the multiply-adds; % per gate", done.stdout, re.MULTILINE
+        )
