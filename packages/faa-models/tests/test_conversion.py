@@ -11,7 +11,6 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
-from timm.models import _registry
 from torch import Tensor, nn
 
 from faa_models import PyramidNet, ShakeResNet, ShakeResNeXt, WideResNet
@@ -260,45 +259,73 @@ def test_wide_resnets_of_no_registered_size_keep_depth_and_width(tmp_path):
     assert dict(convert(wide_resnet(10, 1), model="wrn").arguments) == {"depth": 10, "width": 1}
 
 
-@pytest.mark.parametrize("chans", [1, 4])
-def test_images_may_have_other_channels(chans, tmp_path):
+RED_GREEN_BLUE = (0.4914, 0.4822, 0.4465)
+
+
+@pytest.mark.parametrize(
+    ("chans", "mean"), [(1, (0.47336667,)), (2, RED_GREEN_BLUE[:2]), (4, (*RED_GREEN_BLUE, 0.4914))]
+)
+def test_images_may_have_other_channels(chans, mean, tmp_path, caplog):
     converted = convert(wide_resnet(10, 1, chans=chans))
     assert dict(converted.arguments) == {"in_chans": chans}
     config = timm.data.resolve_model_data_config(reloaded_equals(converted, tmp_path))
     assert tuple(config["input_size"]) == (chans, 32, 32)
+    assert config["mean"] == pytest.approx(mean)
+    assert (len(config["std"]), config["std"][0]) == (chans, pytest.approx(0.2009 if chans == 1 else 0.2023))
+    assert not caplog.records
 
 
-@pytest.mark.parametrize(
-    ("state", "says"),
-    [
-        (lambda: shake_resnet(8, 4), "Shake-Shake 8 2×4d.*shakeshake26_2x32d"),
-        (lambda: shake_resnext(1, 64), "ResNeXt of 1 blocks a stage, 256 channels"),
-        (lambda: pyramidnet(20, 12), "PyramidNet-20 of widening 12 and bottlenecks.*pyramidnet272_a200"),
-        (lambda: pyramidnet(14, 9, bottleneck=False), "PyramidNet-14 of widening 9 and basic blocks"),
-    ],
-)
-def test_sizes_that_no_name_has_are_refused(state, says):
-    with pytest.raises(ValueError, match=says):
-        convert(state())
+SIZES = {
+    "shakeshake": (lambda: shake_resnet(8, 4), {"depth": 8, "width": 4}),
+    "bottleneck": (
+        lambda: pyramidnet(20, 12),
+        {"depth": 20, "alpha": 12, "bottleneck": True, "shake_drop": 0.5},
+    ),
+    "basic": (
+        lambda: pyramidnet(14, 9, bottleneck=False),
+        {"depth": 14, "alpha": 9, "bottleneck": False, "shake_drop": 0.5},
+    ),
+    "depth of both kinds": (
+        lambda: pyramidnet(110, 270, bottleneck=True),
+        {"depth": 110, "alpha": 270, "bottleneck": True, "shake_drop": 0.5},
+    ),
+}
 
 
-def test_a_network_without_shake_drop_is_asked_for(monkeypatch):
-    """On a small one registered for this test, as a plugin would."""
+@pytest.mark.parametrize("case", SIZES)
+def test_sizes_that_no_name_has_take_the_general_one(case, tmp_path):
+    make_state, arguments = SIZES[case]
+    state = make_state()
+    converted = convert(state)
+    general = case if case == "shakeshake" else "pyramidnet"
+    assert (converted.architecture, dict(converted.arguments)) == (general, arguments)
+    reloaded_equals(converted, tmp_path)
+    asked = {key: value for key, value in arguments.items() if key != "shake_drop"}
+    assert dict(convert(state, model=general).arguments) == asked
 
-    def entry(shake_drop: float) -> Callable[..., nn.Module]:
-        def make(pretrained: bool = False, **kwargs: object) -> nn.Module:
-            kept = {key: kwargs[key] for key in ("num_classes",) if key in kwargs}
-            return PyramidNet(20, 12, shake_drop=shake_drop, **kept)
 
-        return make
+def test_no_block_at_all_is_an_error():
+    state = shake_resnet(8, 4)
+    few = {key: value for key, value in state.items() if "layer" not in key or key == "layer1.0.branch1.1.weight"}
+    with pytest.raises(ValueError, match="'shakeshake' cannot be made for these weights"):
+        convert(few)
 
-    for name, drop in (("pyramidnet20_a12", 0.0), ("pyramidnet20_a12_shakedrop", 0.5)):
-        monkeypatch.setitem(_registry._model_entrypoints, name, entry(drop))
+
+def test_sizes_of_resnext_that_no_name_has_are_refused():
+    with pytest.raises(ValueError, match="ResNeXt of 1 blocks a stage, 256 channels"):
+        convert(shake_resnext(1, 64))
+
+
+def test_a_network_without_shake_drop_is_asked_for(tmp_path):
     state = pyramidnet(20, 12)
-    found, asked = convert(state), convert(state, model="pyramidnet20_a12")
-    assert (found.architecture, asked.architecture) == ("pyramidnet20_a12_shakedrop", "pyramidnet20_a12")
-    x = torch.randn(1, 3, 8, 8)
+    found, asked = convert(state), convert(state, model="pyramidnet")
+    x = torch.randn(1, 3, 32, 32)
+    for converted, shake_drop in ((found, 0.5), (asked, 0.0)):
+        assert converted.model.blocks()[-1][-1].join.drop_prob == shake_drop
+        expected = originals.pyramidnet(state, x, shake_drop=shake_drop)
+        assert torch.allclose(converted.model(x), expected, rtol=1e-3, atol=1e-3 * float(expected.detach().abs().max()))
     assert not found.model(x).equal(asked.model(x))
+    assert reloaded_equals(asked, tmp_path).blocks()[0][-1].join.drop_prob == 0.0
 
 
 @pytest.mark.parametrize(

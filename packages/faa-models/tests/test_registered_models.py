@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from timm.optim import param_groups_weight_decay
 from torch import Tensor, nn
 
 import faa_models
+from faa_models.macs import count_macs
 
 NAMES = [n for n in timm.list_models() if model_entrypoint(n).__module__.split(".")[0] == "faa_models"]
 HEAVY = 5_000_000  # parameters; networks above it see small images wherever the size does not matter
@@ -121,6 +123,16 @@ def test_reset_classifier(name: str) -> None:
     assert model(x).shape == (2, model.num_features)
     model.reset_classifier(0, "")
     assert model(x).equal(features)
+
+
+def test_readme_has_its_parameters_and_multiply_adds(name: str) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    row = re.search(rf"^\| `{name}` \|.*", readme, re.MULTILINE)
+    assert row is not None
+    _, _, of_10, of_100, macs, _ = (cell.strip() for cell in row[0].removeprefix("| ").split("|"))
+    models = [on_meta(name, num_classes=classes).eval() for classes in (10, 100)]
+    assert [f"{parameter_count(model):,}" for model in models] == [of_10, of_100]
+    assert f"{count_macs(models[0], (1, 3, 32, 32)) / 1e6:,.0f} M" == macs
 
 
 def test_device_and_dtype_hold_for_new_classifiers_too(name: str) -> None:

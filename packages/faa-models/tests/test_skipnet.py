@@ -111,7 +111,7 @@ def test_figures_of_pyramidnet_272() -> None:
     table = mac_table(network)
     assert len(table.saved) == gate_count(network) == 59
     assert table.total / 1e9 == pytest.approx(4.489, abs=5e-4)
-    assert table.gates / 1e6 == pytest.approx(0.4, abs=0.05)
+    assert table.gate_macs / 1e6 == pytest.approx(0.4, abs=0.05)
     assert sum(table.saved) / table.total == pytest.approx(0.652, abs=5e-4)
     assert network.first_gated == 31  # stage 1, and the first block of stage 2
 
@@ -281,10 +281,10 @@ def test_only_whole_networks_get_gates() -> None:
     ("arguments", "message"),
     [
         ({"gate": "lstm"}, "gate must be one of rnn, ff1, ff2, not 'lstm'"),
-        ({"from_stage": 3}, "from_stage must be 0 to 2, not 3"),
-        ({"from_stage": -1}, "from_stage must be 0 to 2, not -1"),
-        ({"temperature": 0.0}, "temperature must be above 0, not 0.0"),
-        ({"temperature": float("nan")}, "temperature must be above 0, not nan"),
+        ({"from_stage": 3}, "from_stage must be a whole number from 0 to 2, not 3"),
+        ({"from_stage": -1}, "from_stage must be a whole number from 0 to 2, not -1"),
+        ({"temperature": 0.0}, "temperature must be finite and above 0, not 0.0"),
+        ({"temperature": float("nan")}, "temperature must be finite and above 0, not nan"),
         ({"gating": "soft"}, "gating must be one of straight-through, sampled, not 'soft'"),
         ({"execution": "skip"}, "execution must be one of masked, gather, not 'skip'"),
     ],

@@ -55,7 +55,7 @@ def test_one_cost_for_each_gate(shape: tuple[int, ...]) -> None:
 
 
 def test_computation_by_hand() -> None:
-    table = MacTable(total=1000, saved=(100, 300, 200), gates=50)
+    table = MacTable(total=1000, saved=(100, 300, 200), gate_macs=50)
     done = computation(DECISIONS_BG, table)
     assert done.gate_rates == (1.0, 0.5, 0.0)
     assert done.block_rate == pytest.approx((1.5 + 1) / (3 + 1))
@@ -69,24 +69,24 @@ def test_computation_by_hand() -> None:
 @pytest.mark.parametrize("shape", [(0, 3), (2, 4), (3,), (2, 3, 1)])
 def test_computation_of_another_shape(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"decisions must be \[images, 3\], not \["):
-        computation(torch.ones(shape), MacTable(total=1000, saved=(100, 300, 200), gates=50))
+        computation(torch.ones(shape), MacTable(total=1000, saved=(100, 300, 200), gate_macs=50))
 
 
 def test_mac_table_by_hand() -> None:
     """WRN-16-1 on 8×8 images: 16, 32 and 64 channels at 64, 16 and 4 pixels; a gate before all blocks but the third."""
-    table = mac_table(SkipNet(WideResNet(16, 1)), (3, 8, 8))
+    table = mac_table(SkipNet(WideResNet(16, 1)), (8, 8))
     first3 = 32 * 64 * 9 * 16 + 64 * 64 * 9 * 4  # stage 3's first block without its shortcut's convolution
     assert table.saved == (2 * 32 * 32 * 9 * 16, first3, 2 * 64 * 64 * 9 * 4)
-    assert table.gates == 10 * (32 + 32 + 64) + 3 * (4 * 10 * 20 + 10)
+    assert table.gate_macs == 10 * (32 + 32 + 64) + 3 * (4 * 10 * 20 + 10)
     always = 3 * 16 * 9 * 64 + 4 * 16 * 16 * 9 * 64 + 16 * 32 * 9 * 64 + (32 * 32 * 9 + 16 * 32) * 16
     assert table.total == always + sum(table.saved) + 32 * 64 * 4 + 64 * 10
 
 
 @pytest.mark.parametrize("gate", ["ff1", "ff2"])
 def test_feed_forward_gates_are_counted(gate: str) -> None:
-    table = mac_table(SkipNet(WideResNet(16, 1), gate), (3, 8, 8))
+    table = mac_table(SkipNet(WideResNet(16, 1), gate), (8, 8))
     sides = {"ff1": ((32, 2, 1), (32, 2, 1), (64, 1, 1)), "ff2": ((32, 0, 2), (32, 0, 2), (64, 0, 1))}[gate]
-    assert table.gates == sum(9 * c * c * (full**2 + half**2) + 2 * c for c, full, half in sides)
+    assert table.gate_macs == sum(9 * c * c * (full**2 + half**2) + 2 * c for c, full, half in sides)
 
 
 @pytest.mark.parametrize(
@@ -132,15 +132,15 @@ def test_reinforcement_loss_by_hand() -> None:
     returns_BG = torch.tensor([[1.0, -2.0, 3.0], [4.0, 0.5, -1.0]], requires_grad=True)
     baseline_G = torch.tensor([0.5, 0.0, -1.0])
     cross_entropy_B = CROSS_ENTROPY_B.clone().requires_grad_()
-    kwargs = {"weight": 0.2, "baseline_G": baseline_G, "temperature": 2.0}
+    kwargs = {"weight": 0.2, "baseline_G": baseline_G}
     loss = reinforcement_loss(record(scores_BG=scores_BG), cross_entropy_B, returns_BG, **kwargs)
     loss.backward()
-    q_BG = 1 / (1 + (-scores_BG.detach() / 2).exp())
+    q_BG = 1 / (1 + (-scores_BG.detach()).exp())
     chance_BG = DECISIONS_BG * q_BG + (1 - DECISIONS_BG) * (1 - q_BG)
     advantage_BG = returns_BG.detach() - baseline_G
     assert returns_BG.grad is None
     torch.testing.assert_close(loss.detach(), 3.5 + 0.2 * -(chance_BG.log() * advantage_BG).sum() / 2)
-    torch.testing.assert_close(scores_BG.grad, -0.2 / 2 * advantage_BG * (DECISIONS_BG - q_BG) / 2)
+    torch.testing.assert_close(scores_BG.grad, -0.2 / 2 * advantage_BG * (DECISIONS_BG - q_BG))
     torch.testing.assert_close(cross_entropy_B.grad, torch.tensor([0.5, 0.5]))
 
 
@@ -148,6 +148,12 @@ def test_reinforcement_loss_by_hand() -> None:
 def test_reinforcement_wants_one_return_for_each_decision(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"returns must be shaped as the decisions, \[2, 3\], not \["):
         reinforcement_loss(record(), CROSS_ENTROPY_B, torch.ones(shape))
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (2, 3), (1,), ()])
+def test_reinforcement_wants_one_baseline_for_each_gate(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"the baseline must be \[3 gates\], not \["):
+        reinforcement_loss(record(), CROSS_ENTROPY_B, torch.ones(2, 3), baseline_G=torch.ones(shape))
 
 
 class Bandit:
@@ -174,10 +180,10 @@ class Bandit:
 
     def estimates(self, alpha: float, temperature: float, baseline_G: Tensor | None) -> Tensor:
         """Return the loss's gradient for each way to decide."""
-        kwargs = {"weight": 1.0, "baseline_G": baseline_G, "temperature": temperature}
+        kwargs = {"weight": 1.0, "baseline_G": baseline_G}
         grads = []
         for actions_G, cross_entropy in zip(self.actions_AG, self.cross_entropy_A, strict=True):
-            gates = GateRecord(self.scores(actions_G[None]), actions_G[None])
+            gates = GateRecord(self.scores(actions_G[None]) / temperature, actions_G[None])
             returns_BG = returns(gates.decisions, cross_entropy[None], alpha=alpha)
             loss = reinforcement_loss(gates, cross_entropy[None], returns_BG, **kwargs)
             grads.append(torch.autograd.grad(loss, self.weights)[0])
@@ -237,9 +243,9 @@ def test_network_and_loss_mean_the_same_temperature() -> None:
     with torch.no_grad():
         gates = network(torch.randn(8000, 3, 4, 4), return_gates=True).gates
     zeros_B, ones_BG = torch.zeros(8000), torch.ones(8000, 2)
-    surprise = reinforcement_loss(gates, zeros_B, ones_BG, weight=1.0, temperature=network.temperature)
-    chances_BG = torch.distributions.Bernoulli(logits=gates.scores / 0.5)
-    spread = ((gates.scores / 0.5).square() * chances_BG.variance).sum().sqrt() / 8000
+    surprise = reinforcement_loss(gates, zeros_B, ones_BG, weight=1.0)
+    chances_BG = torch.distributions.Bernoulli(logits=gates.scores)
+    spread = (gates.scores.square() * chances_BG.variance).sum().sqrt() / 8000
     assert abs(surprise - chances_BG.entropy().sum(dim=1).mean()) < 5 * spread
-    other = reinforcement_loss(gates, zeros_B, ones_BG, weight=1.0, temperature=1.0)
+    other = reinforcement_loss(gates._replace(scores=0.5 * gates.scores), zeros_B, ones_BG, weight=1.0)
     assert abs(other - chances_BG.entropy().sum(dim=1).mean()) > 5 * spread

@@ -67,7 +67,6 @@ def train_by_reinforcement(network: SkipNet, alpha: float, steps: int = 80) -> N
             returns_BG,
             weight=0.3,
             baseline_G=baseline(returns_BG),
-            temperature=network.temperature,
         )
         optimiser.zero_grad()
         loss.backward()
@@ -79,7 +78,7 @@ def measured(network: SkipNet) -> tuple[float, float, float]:
     """Return accuracy on training images, and the share of blocks and of multiply-adds that ran."""
     x, labels_B = blobs(256, seed=1)
     logits, gates = network.eval()(x, return_gates=True)
-    done = computation(gates.decisions, mac_table(network, (3, 8, 8)))
+    done = computation(gates.decisions, mac_table(network, (8, 8)))
     return (logits.argmax(dim=1) == labels_B).float().mean().item(), done.block_rate, done.mac_rate
 
 

@@ -32,7 +32,7 @@ def trace_macs(module: nn.Module, *inputs: object) -> tuple[int, Tensor]:
         module: On any device; it is not run there.
         inputs: Tensors among them are on the meta device.
     """
-    state = {name: tensor.to("meta") for name, tensor in (*module.named_parameters(), *module.named_buffers())}
+    state = {name: tensor.detach().to("meta") for name, tensor in (*module.named_parameters(), *module.named_buffers())}
     with FlopCounterMode(display=False) as counter:
         output: Tensor = functional_call(module, state, inputs)
     return counter.get_total_flops() // 2, output

@@ -144,11 +144,9 @@ class PyramidNet(StagedNetwork):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
-_BASIC = {"depth": 110, "alpha": 270, "bottleneck": False}
-_BOTTLENECK = {"depth": 272, "alpha": 200, "bottleneck": True}
-_SHAKE_DROP = {"shake_drop": 0.5}
-
-default_cfgs = cifar_cfgs(("pyramidnet110_a270", "pyramidnet272_a200"), "arXiv:1610.02915", first_conv="stem.conv")
+default_cfgs = cifar_cfgs(
+    ("pyramidnet", "pyramidnet110_a270", "pyramidnet272_a200"), "arXiv:1610.02915", first_conv="stem.conv"
+)
 default_cfgs |= cifar_cfgs(
     ("pyramidnet110_a270_shakedrop", "pyramidnet272_a200_shakedrop"),
     "arXiv:1610.02915",
@@ -158,26 +156,47 @@ default_cfgs |= cifar_cfgs(
 
 
 @register_model
+def pyramidnet(
+    pretrained: bool = False, depth: int = 110, alpha: float = 48, bottleneck: bool = False, **kwargs: Any
+) -> PyramidNet:
+    """Return a PyramidNet of any depth and widening; `shake_drop`, 0 by default, is ShakeDrop's last probability."""
+    return create_network(
+        PyramidNet, "pyramidnet", pretrained, depth=depth, alpha=alpha, bottleneck=bottleneck, **kwargs
+    )
+
+
+@register_model
 def pyramidnet110_a270(pretrained: bool = False, **kwargs: Any) -> PyramidNet:
     """Return PyramidNet-110 of widening 270, of basic blocks."""
-    return create_network(PyramidNet, "pyramidnet110_a270", pretrained, **(_BASIC | kwargs))
+    return create_network(
+        PyramidNet, "pyramidnet110_a270", pretrained, depth=110, alpha=270, bottleneck=False, **kwargs
+    )
 
 
 @register_model
 def pyramidnet110_a270_shakedrop(pretrained: bool = False, **kwargs: Any) -> PyramidNet:
     """Return PyramidNet-110 of widening 270, of basic blocks, with ShakeDrop."""
-    return create_network(PyramidNet, "pyramidnet110_a270_shakedrop", pretrained, **(_BASIC | _SHAKE_DROP | kwargs))
+    return create_network(
+        PyramidNet,
+        "pyramidnet110_a270_shakedrop",
+        pretrained,
+        depth=110,
+        alpha=270,
+        bottleneck=False,
+        shake_drop=0.5,
+        **kwargs,
+    )
 
 
 @register_model
 def pyramidnet272_a200(pretrained: bool = False, **kwargs: Any) -> PyramidNet:
     """Return PyramidNet-272 of widening 200, of bottlenecks."""
-    return create_network(PyramidNet, "pyramidnet272_a200", pretrained, **(_BOTTLENECK | kwargs))
+    return create_network(PyramidNet, "pyramidnet272_a200", pretrained, depth=272, alpha=200, **kwargs)
 
 
 @register_model
 def pyramidnet272_a200_shakedrop(pretrained: bool = False, **kwargs: Any) -> PyramidNet:
     """Return PyramidNet-272 of widening 200 with ShakeDrop, the largest network of the papers' CIFAR tables."""
     return create_network(
-        PyramidNet, "pyramidnet272_a200_shakedrop", pretrained, **(_BOTTLENECK | _SHAKE_DROP | kwargs)
+        PyramidNet, "pyramidnet272_a200_shakedrop", pretrained, depth=272, alpha=200, shake_drop=0.5, **kwargs
     )

@@ -48,10 +48,9 @@ class ShakeBlock(ResidualBlock):
         out_chs: Output channels.
         branches: The two branches, from (B, in_chs, H, W) to (B, out_chs, ⌈H/stride⌉, ⌈W/stride⌉).
         stride: Factor by which height and width shrink.
+        expansion: Output channels over those of the branches' 3×3 convolutions.
         level: What shares a coefficient: "batch", "image", "channel" or "pixel".
     """
-
-    expansion = 1
 
     def __init__(
         self,
@@ -60,10 +59,12 @@ class ShakeBlock(ResidualBlock):
         branches: tuple[nn.Module, nn.Module],
         *,
         stride: int = 1,
+        expansion: int = 1,
         level: Level = "image",
     ) -> None:
         super().__init__()
         self.out_chs = out_chs
+        self.expansion = expansion
         self.branch1, self.branch2 = branches
         self.shake = ShakeShake(level)
         same_shape = stride == 1 and in_chs == out_chs
@@ -174,7 +175,8 @@ class ShakeResNeXt(StagedNetwork):
                 _bottleneck_branch(in_chs, mid_chs, out_chs, groups, stride),
                 _bottleneck_branch(in_chs, mid_chs, out_chs, groups, stride),
             )
-            return ShakeBlock(in_chs, out_chs, branches, stride=stride, level=level)
+            expansion = max(1, out_chs // mid_chs)
+            return ShakeBlock(in_chs, out_chs, branches, stride=stride, expansion=expansion, level=level)
 
         chs = (64, 256, 512, 1024)
         super().__init__(
@@ -223,6 +225,7 @@ def _initialise(module: nn.Module) -> None:
 
 default_cfgs = cifar_cfgs(
     (
+        "shakeshake",
         "shakeshake26_2x32d",
         "shakeshake26_2x64d",
         "shakeshake26_2x96d",
@@ -231,6 +234,12 @@ default_cfgs = cifar_cfgs(
     ),
     "arXiv:1705.07485",
 )
+
+
+@register_model
+def shakeshake(pretrained: bool = False, depth: int = 26, width: int = 32, **kwargs: Any) -> ShakeResNet:
+    """Return Shake-Shake of any depth and width, such as ``timm.create_model("shakeshake", depth=14, width=16)``."""
+    return create_network(ShakeResNet, "shakeshake", pretrained, depth=depth, width=width, **kwargs)
 
 
 @register_model

@@ -108,10 +108,10 @@ class StagedNetwork(nn.Module):
         """Return logits (B, K) for images `x` (B, in_chans, H, W)."""
         return self.forward_head(self.forward_features(x))
 
-    def forward_stages(self, x: Tensor, count: int) -> list[Tensor]:
-        """Return the outputs of the first `count` stages for the stem's output `x`."""
+    def forward_stages(self, x: Tensor, stages: int) -> list[Tensor]:
+        """Return the outputs of the first `stages` stages for the stem's output `x`."""
         outputs = []
-        for stage in self.stages[:count]:
+        for stage in self.stages[:stages]:
             x = checkpoint_seq(stage, x) if self.grad_checkpointing else stage(x)
             outputs.append(x)
         return outputs

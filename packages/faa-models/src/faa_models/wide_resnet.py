@@ -73,7 +73,7 @@ class WideResNet(StagedNetwork):
         bn_momentum: Weight of the newest batch in batch norm's running statistics, in [0, 1].
 
     Raises:
-        ValueError: If `depth` is not 6n + 4 with n ≥ 1.
+        ValueError: If `depth` is not 6n + 4 with n ≥ 1, or `width` or `bn_momentum` is not one of these.
     """
 
     def __init__(
@@ -93,6 +93,10 @@ class WideResNet(StagedNetwork):
         blocks, remainder = divmod(depth - 4, 6)
         if blocks < 1 or remainder:
             raise ValueError(f"depth must be 6n + 4 with n >= 1 (10, 16, 22, ...), not {depth}")
+        if width < 1:
+            raise ValueError(f"width must be at least 1, not {width}")
+        if not 0.0 <= bn_momentum <= 1.0:
+            raise ValueError(f"bn_momentum must lie in [0, 1], not {bn_momentum}")
         chs = (16, 16 * width, 32 * width, 64 * width)
         block = partial(WideBlock, drop_rate=block_drop_rate, bn_momentum=bn_momentum)
         super().__init__(

@@ -5,12 +5,14 @@ Shapes: B = batch, C = channels, H and W = height and width, K = classes.
 
 import difflib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import Any, cast
 
 import timm
 import torch
@@ -18,13 +20,12 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from faa_models.conversion.families import Family, Size, find_family, is_unused, original_key, shape_of
-from faa_models.pyramidnet import PyramidNet
+from faa_models.pyramidnet import PyramidBlock, PyramidNet
 
 __all__ = ["Converted", "check", "convert", "fill", "save"]
 
 State = Mapping[str, Tensor]
 TOLERANCE = 1e-9  # of the largest logit, in double precision, whose own noise is about 1e-14
-SHAKE_DROP = 0.5  # of the released code, in the last block
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ def convert(state: State, *, model: str | None = None) -> Converted:
         state: The weights under their original names.
         model: timm's name of the network; None finds it. A PyramidNet's weights do not say whether it was trained
             with ShakeDrop, which scales its residuals: found is the one with it, which the released code always has.
+            "pyramidnet", without "_shakedrop", is the one without it, of the checkpoint's size.
 
     Raises:
         ValueError: If the weights are of no network that is known, do not fit the one given, or a weight is missing,
@@ -63,18 +65,18 @@ def convert(state: State, *, model: str | None = None) -> Converted:
     """
     family = find_family(state)
     size = family.size(state)
-    name, arguments = _named(family, size) if model is None else _asked(model, size)
+    name, arguments = _named(size) if model is None else _asked(model, size)
     classes = shape_of(state, original_key(family, "head.fc.weight"), axes=2)[0]
     in_chans = shape_of(state, original_key(family, family.first_conv))[1]
     if in_chans != 3:
         arguments = {**arguments, "in_chans": in_chans}
     network = _make(name, family, {"num_classes": classes, **arguments})
     dropped = fill(network, family, state)
-    if issubclass(family.network, PyramidNet):
-        drops = SHAKE_DROP if name.endswith("_shakedrop") else 0.0
-        difference = check(state, network, partial(family.forward, shake_drop=drops))
-    else:
-        difference = check(state, network, family.forward)
+    forward = family.forward
+    if isinstance(network, PyramidNet):
+        last = cast("PyramidBlock", network.blocks()[-1][-1])
+        forward = partial(forward, shake_drop=last.join.drop_prob)
+    difference = check(state, network, forward)
     return Converted(model=network, architecture=name, arguments=arguments, dropped=dropped, difference=difference)
 
 
@@ -96,7 +98,7 @@ def fill(network: nn.Module, family: Family, state: State) -> tuple[str, ...]:
     others = [key for key in state if key not in wanted]
     unknown = next((key for key in others if not is_unused(family, state, key)), None)
     if unknown is not None:
-        raise ValueError(f"The weight '{unknown}' is unknown: {type(network).__name__} of this size has none such.")
+        raise ValueError(f"The weight {unknown!r} is unknown: {type(network).__name__} of this size has none such.")
     filled = {key: _plain(kept[original], original, target) for original, (key, target) in wanted.items()}
     network.load_state_dict(filled, assign=True)
     network.eval()
@@ -135,6 +137,8 @@ def check(state: State, network: nn.Module, forward: Callable[[State, Tensor], T
 def save(converted: Converted, directory: str | Path) -> None:
     """Write ``model.safetensors`` and timm's ``config.json``, for ``timm.create_model("local-dir:DIRECTORY")``.
 
+    Images of one channel are given the average of the colours' mean and standard deviation, others repeat the colours'.
+
     Args:
         converted: What `convert` returned.
         directory: Made if it is not there; what is there under these names is replaced, and not atomically.
@@ -143,7 +147,11 @@ def save(converted: Converted, directory: str | Path) -> None:
         OSError: If the disk refuses.
     """
     in_chans = converted.arguments.get("in_chans")
-    description = {"pretrained_cfg": {"input_size": (in_chans, 32, 32)}} if in_chans else {}
+    description: dict[str, Any] = {}
+    if in_chans:
+        config = cast("Mapping[str, Any]", converted.model.pretrained_cfg)
+        statistics = {key: _for_channels(config[key], in_chans) for key in ("mean", "std")}
+        description = {"pretrained_cfg": {"input_size": (in_chans, 32, 32), **statistics}}
     try:
         timm.models.save_for_hf(
             converted.model,
@@ -156,15 +164,14 @@ def save(converted: Converted, directory: str | Path) -> None:
         raise OSError(f"'{directory}' cannot be written: {error}.") from error
 
 
-def _named(family: Family, size: Size) -> tuple[str, Mapping[str, Any]]:
+def _named(size: Size) -> tuple[str, Mapping[str, Any]]:
     """Return timm's name of a network of this size, and what timm needs beside it."""
-    if timm.is_model(size.name):
+    if size.name and timm.is_model(size.name):
         return size.name, {}
-    if size.arguments:
-        return "wrn", size.arguments
-    registered = [name for name in timm.list_models() if _module(name) == family.network.__module__]
+    if size.general:
+        return size.general, {**size.arguments, **size.assumed}
     raise ValueError(
-        f"The weights are of a {size.says}, which is registered under no name; registered are {', '.join(registered)}. "
+        f"The weights are of a {size.says}, which is registered under no name. "
         "A network that a plugin of yours registers can be given as the model."
     )
 
@@ -175,7 +182,7 @@ def _asked(name: str, size: Size) -> tuple[str, Mapping[str, Any]]:
         close = difflib.get_close_matches(name, timm.list_models(), n=3)
         told = f"did you mean {' or '.join(close)}?" if close else "leave it away to have it found."
         raise ValueError(f"timm has no model '{name}'; {told}")
-    return name, size.arguments if name == "wrn" else {}
+    return name, size.arguments if name == size.general else {}
 
 
 def _make(name: str, family: Family, arguments: Mapping[str, Any]) -> nn.Module:
@@ -193,23 +200,24 @@ def _make(name: str, family: Family, arguments: Mapping[str, Any]) -> nn.Module:
 def _check_weight(state: State, key: str, target: Tensor) -> None:
     """Refuse a weight that does not fit where `target` is."""
     if key not in state:
-        raise ValueError(f"The weight '{key}' is missing in the checkpoint.")
+        raise ValueError(f"The weight {key!r} is missing in the checkpoint.")
     value = state[key]
     if value.shape != target.shape:
         raise ValueError(
-            f"The weight '{key}' has shape {tuple(value.shape)}, where the network has {tuple(target.shape)}."
+            f"The weight {key!r} has shape {tuple(value.shape)}, where the network has {tuple(target.shape)}."
         )
     if target.is_floating_point() and not value.is_floating_point():
-        raise ValueError(f"The weight '{key}' is {value.dtype}; weights are floating point.")
+        raise ValueError(f"The weight {key!r} is {value.dtype}; weights are floating point.")
 
 
 def _plain(value: Tensor, key: str, target: Tensor) -> Tensor:
     """Return a weight of its own memory in `target`'s dtype."""
     plain = value.detach().to(target.dtype, copy=True, memory_format=torch.contiguous_format)
     if not plain.isfinite().all():
-        raise ValueError(f"The weight '{key}' has entries that are not finite; its training had diverged.")
+        raise ValueError(f"The weight {key!r} has entries that are not finite; its training had diverged.")
     return plain
 
 
-def _module(name: str) -> str:
-    return str(timm.models.model_entrypoint(name).__module__)
+def _for_channels(colours: Sequence[float], count: int) -> tuple[float, ...]:
+    """Return a statistic of each of `count` channels, from those of red, green and blue."""
+    return (fmean(colours),) if count == 1 else tuple(islice(cycle(colours), count))

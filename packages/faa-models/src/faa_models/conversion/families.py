@@ -23,14 +23,18 @@ class Size:
     """Which member of its family a network is.
 
     Attributes:
-        name: timm's, if it has one.
+        name: timm's for this very size, if it has one.
         says: The size, for people.
-        arguments: What timm needs beside the name.
+        general: timm's name for networks of any size; "" if it has none.
+        arguments: What timm needs beside the general name.
+        assumed: The same, of what the weights do not say and the released code always has.
     """
 
     name: str
     says: str
+    general: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    assumed: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +73,7 @@ def find_family(state: State) -> Family:
         found = _wide_resnet()
     if found is None:
         raise ValueError(
-            f"The weights are of no network that can be converted; their names start with '{next(iter(state), '')}'. "
+            f"The weights are of no network that can be converted; their names start with {next(iter(state), '')!r}. "
             "Known are Wide-ResNet, Shake-Shake, Shake-Shake ResNeXt and PyramidNet of the original repositories."
         )
     return found
@@ -106,10 +110,10 @@ def shape_of(state: State, key: str, axes: int = 4) -> tuple[int, ...]:
         ValueError: If it is missing, has other than `axes` axes, or is empty.
     """
     if key not in state:
-        raise ValueError(f"The weight '{key}' is missing in the checkpoint.")
+        raise ValueError(f"The weight {key!r} is missing in the checkpoint.")
     shape = tuple(state[key].shape)
     if len(shape) != axes or 0 in shape:
-        raise ValueError(f"The weight '{key}' has shape {shape}; it must have {axes} axes, none of them empty.")
+        raise ValueError(f"The weight {key!r} has shape {shape}; it must have {axes} axes, none of them empty.")
     return shape
 
 
@@ -119,7 +123,8 @@ def _wide_resnet() -> Family:
         width, rest = divmod(channels, 16)
         if rest:
             raise ValueError(f"'layer1.0.conv1.weight' makes {channels} channels, where Wide-ResNets have 16 · width.")
-        return Size(name=f"wrn{depth}_{width}", says=f"WRN-{depth}-{width}", arguments={"depth": depth, "width": width})
+        arguments = {"depth": depth, "width": width}
+        return Size(name=f"wrn{depth}_{width}", says=f"WRN-{depth}-{width}", general="wrn", arguments=arguments)
 
     return Family(
         network=WideResNet,
@@ -133,7 +138,8 @@ def _wide_resnet() -> Family:
 def _shake_resnet() -> Family:
     def size(state: State) -> Size:
         depth, width = 6 * _block_count(state) + 2, shape_of(state, "layer1.0.branch1.1.weight")[0]
-        return Size(name=f"shakeshake{depth}_2x{width}d", says=f"Shake-Shake {depth} 2×{width}d")
+        name, says = f"shakeshake{depth}_2x{width}d", f"Shake-Shake {depth} 2×{width}d"
+        return Size(name=name, says=says, general="shakeshake", arguments={"depth": depth, "width": width})
 
     layers = {"stem": "c_in", "head.fc": "fc_out"}
     return Family(network=ShakeResNet, layers=layers, inside={}, size=size, forward=originals.shake_resnet)
@@ -143,7 +149,7 @@ def _shake_resnext() -> Family:
     def size(state: State) -> Size:
         blocks, mid_chs = _block_count(state), shape_of(state, "layer1.0.branch1.0.weight")[0]
         released = (blocks, mid_chs) == (2, 256)  # its name says 26 layers and 96; the code makes 20 and 64
-        says = f"Shake-Shake ResNeXt of {blocks} blocks a stage, {mid_chs} channels in the first"
+        says = f"Shake-Shake ResNeXt of {blocks} blocks a stage, {mid_chs} channels in the first (2 and 256 are known)"
         return Size(name="shakeshake26_2x96d_next" if released else "", says=says)
 
     layers = {"stem": "c_in", "head.fc": "fc_out"}
@@ -159,8 +165,15 @@ def _pyramidnet(*, bottleneck: bool) -> Family:
         depth = (9 if bottleneck else 6) * blocks + 2
         alpha = shape_of(state, f"layer3.{blocks - 1}.conv2.weight")[0] - 16
         says = f"PyramidNet-{depth} of widening {alpha} and {'bottlenecks' if bottleneck else 'basic blocks'}"
-        # The weights do not say whether ShakeDrop trained them; the released code has no other way.
-        return Size(name=f"pyramidnet{depth}_a{alpha}_shakedrop", says=says)
+        # The names do not say the kind of block, and some depths allow both.
+        released = (depth, alpha, bottleneck) in ((110, 270, False), (272, 200, True))
+        return Size(
+            name=f"pyramidnet{depth}_a{alpha}_shakedrop" if released else "",
+            says=says,
+            general="pyramidnet",
+            arguments={"depth": depth, "alpha": alpha, "bottleneck": bottleneck},
+            assumed={"shake_drop": 0.5},
+        )
 
     return Family(
         network=PyramidNet,

@@ -23,15 +23,15 @@ class MacTable:
     Attributes:
         total: Of the network without gates, every block running.
         saved: For each gate, what is saved where its block is skipped: the block less its shortcut.
-        gates: Of all gates together.
+        gate_macs: Of all gates together.
     """
 
     total: int
     saved: tuple[int, ...]
-    gates: int
+    gate_macs: int
 
     def weights(self) -> Tensor:
-        """Return what each gate saves over their mean, float32 [G]: costs for `sparsity_loss`."""
+        """Return what each gate saves over their mean, float32 [G] on the CPU: costs for the objectives."""
         saved_G = torch.tensor(self.saved, dtype=torch.float32)
         return saved_G / saved_G.mean()
 
@@ -52,26 +52,26 @@ class Computation:
     mac_rate: float
 
 
-def mac_table(network: SkipNet, image: tuple[int, int, int] = (3, 32, 32)) -> MacTable:
+def mac_table(network: SkipNet, size: tuple[int, int] = (32, 32)) -> MacTable:
     """Return where a network's multiply-adds are.
 
     Args:
         network: On any device; it is not run there.
-        image: Shape of an image, (channels, height, width).
+        size: Height and width of an image.
     """
     batch = 2  # batch norms in training refuse a lone image of one pixel
-    total, x = trace_macs(network.stem, blank_input(network.stem, (batch, *image)))
+    total, x = trace_macs(network.stem, blank_input(network.stem, (batch, network.in_chans, *size)))
     state = network.gates.start(batch, x.device)
-    saved, gates = [], 0
-    for index, block in enumerate(chain.from_iterable(network.blocks()), start=-network.first_gated):
-        if index >= 0:
-            cost, (_, state) = trace_macs(network.gates, index, x, state)
-            gates += cost
+    saved, gate_macs = [], 0
+    for block, gate in chain.from_iterable(network.gated_blocks()):
+        if gate is not None:
+            cost, (_, state) = trace_macs(network.gates, gate, x, state)
+            gate_macs += cost
             saved.append((trace_macs(block, x)[0] - trace_macs(_Shortcut(block), x)[0]) // batch)
         cost, x = trace_macs(block, x)
         total += cost
     total += trace_macs(network.norm, x)[0] + trace_macs(network.head, x)[0]
-    return MacTable(total=total // batch, saved=tuple(saved), gates=gates // batch)
+    return MacTable(total=total // batch, saved=tuple(saved), gate_macs=gate_macs // batch)
 
 
 def computation(decisions_NG: Tensor, table: MacTable) -> Computation:
@@ -91,7 +91,7 @@ def computation(decisions_NG: Tensor, table: MacTable) -> Computation:
     return Computation(
         gate_rates=tuple(rates),
         block_rate=(1.0 + sum(rates)) / (1.0 + len(rates)),
-        mac_rate=(table.total + table.gates - skipped) / table.total,
+        mac_rate=(table.total + table.gate_macs - skipped) / table.total,
     )
 
 

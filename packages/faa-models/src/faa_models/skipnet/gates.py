@@ -3,6 +3,7 @@
 Shapes: B = batch, C = channels, H and W = height and width.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
@@ -55,7 +56,7 @@ class RecurrentGates(nn.Module):
     Args:
         features: The channels before each gated block.
         hidden: Size of the projections and of the LSTM's state.
-        bias: Score at the start of training, where it is not 0: above 0, every block runs at first.
+        bias: About what the scores are at the start of training, where it is not 0.
     """
 
     def __init__(self, features: Sequence[GatedFeatures], *, hidden: int = 10, bias: float = 0.0) -> None:
@@ -93,7 +94,7 @@ class FeedForwardGates(nn.Module):
         features: The channels before each gated block. Where bottlenecks multiply them by e, a gate's convolutions
             give e² times fewer: a gate then costs about 13 % of a block, as in the paper's basic blocks, where e = 1.
         pooled: FFGate-I, two convolutions behind a pooling; else FFGate-II, one convolution.
-        bias: Score at the start of training, where it is not 0: above 0, every block runs at first.
+        bias: About what the scores are at the start of training, where it is not 0.
     """
 
     def __init__(self, features: Sequence[GatedFeatures], *, pooled: bool, bias: float = 0.0) -> None:
@@ -126,11 +127,13 @@ def make_gates(kind: GateKind, features: Sequence[GatedFeatures], bias: float) -
     Args:
         kind: "rnn", "ff1" or "ff2".
         features: The channels before each gated block.
-        bias: Score at the start of training, where it is not 0.
+        bias: About what the scores are at the start of training, where it is not 0.
 
     Raises:
-        ValueError: If there is no such kind.
+        ValueError: If there is no such kind, or the bias is not finite.
     """
+    if not math.isfinite(bias):
+        raise ValueError(f"gate_bias must be finite, not {bias}")
     if kind == "rnn":
         return RecurrentGates(features, bias=bias)
     if kind in ("ff1", "ff2"):

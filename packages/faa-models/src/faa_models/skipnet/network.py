@@ -3,14 +3,17 @@
 Shapes: B = batch, C = channels, H and W = height and width, K = classes, G = gates.
 """
 
+import math
 from functools import partial
-from itertools import chain, pairwise
+from itertools import chain, count, pairwise
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from faa_models.skipnet.execution import gathered, masked
 from faa_models.skipnet.gates import GatedFeatures, GateKind, make_gates
 from faa_models.staged import ResidualBlock, StagedNetwork
 
@@ -24,7 +27,7 @@ class GateRecord(NamedTuple):
     """What the gates said.
 
     Attributes:
-        scores: [B, G], float32; divided by the temperature, their sigmoid is the probability that the block runs.
+        scores: [B, G], float32, divided by the temperature; their sigmoid is the probability that the block runs.
         decisions: [B, G], float32, 1 where the block ran and 0 where it was skipped. With straight-through gates
             their gradient is that of the probability.
     """
@@ -50,16 +53,21 @@ class SkipNet(StagedNetwork):
         backbone: Network to gate; its modules become this network's.
         gate: "rnn" (one LSTM for all), "ff1" or "ff2" (convolutions, one gate for each block).
         from_stage: First stage with gates, from 0; its first block, and all stages before, always run.
-        gate_bias: Score of the gates at the start of training, where it is not 0; at 2 every block runs at first.
+        gate_bias: About what the gates' scores are at the start of training, where it is not 0; at 2 every block runs.
         temperature: Divides the scores, above 0. Sampling at 0.05 is close to what the scores decide by their sign.
         gating: How training decides: "straight-through" by the score's sign, with the probability's gradient; or
             "sampled" by chance, for reinforcement. Evaluation decides by the sign.
         execution: How evaluation skips: "masked" computes every block for every image and drops what is not wanted;
-            "gather" computes a block for the images that want it, and so saves time. Training is always masked.
-        freeze_statistics: Keep batch norm's running statistics, and use them, in training; by default while `gating`
-            is "sampled", when chance would disturb them.
+            "gather" computes a block for the images that want it, and so saves time, but gives the gates no gradient.
+            Training is always masked.
+        freeze_statistics: Keep batch norm's running statistics, and use them, in training. None does where `gating` is
+            "sampled" when training begins: chance would disturb them.
+
+    `temperature`, `gating`, `execution` and `freeze_statistics` are attributes too, to be changed between stages;
+    `train()` then takes them up.
 
     Raises:
+        TypeError: If the backbone is no network of this kind.
         ValueError: If an argument is not one of these, or the backbone has no block to gate.
     """
 
@@ -75,7 +83,7 @@ class SkipNet(StagedNetwork):
         execution: Execution = "masked",
         freeze_statistics: bool | None = None,
     ) -> None:
-        _check(backbone, from_stage, temperature, gating, execution)
+        _check_backbone(backbone, from_stage)
         super().__init__(
             backbone.stem,
             backbone.blocks(),
@@ -94,23 +102,65 @@ class SkipNet(StagedNetwork):
         if not features:
             raise ValueError(f"from_stage {from_stage} leaves no block to gate among {len(blocks)}")
         del self.head  # the backbone's own head comes last, behind the gates
-        self.gates = make_gates(gate, features, gate_bias)
+        reference = next(backbone.stem.parameters())
+        self.gates = make_gates(gate, features, gate_bias).to(device=reference.device, dtype=reference.dtype)
         self.head = backbone.head
         self.temperature = temperature
         self.gating = gating
         self.execution = execution
-        self.freeze_statistics = gating == "sampled" if freeze_statistics is None else freeze_statistics
+        self.freeze_statistics = freeze_statistics
+        made_by_timm: dict[str, Any] = getattr(backbone, "pretrained_cfg", {})
+        if made_by_timm:  # images are normalised as the backbone's
+            self.pretrained_cfg = self.default_cfg = {**made_by_timm, "architecture": "skipnet"}
         self.set_grad_checkpointing(backbone.grad_checkpointing)
         self.train(backbone.training)  # freezes the statistics, if that is asked for
+
+    @property
+    def gating(self) -> Gating:
+        """How training decides: "straight-through" or "sampled"."""
+        return self._gating
+
+    @gating.setter
+    def gating(self, value: Gating) -> None:
+        self._gating: Gating = _one_of("gating", value, get_args(Gating))
+
+    @property
+    def execution(self) -> Execution:
+        """How evaluation skips: "masked" or "gather"."""
+        return self._execution
+
+    @execution.setter
+    def execution(self, value: Execution) -> None:
+        self._execution: Execution = _one_of("execution", value, get_args(Execution))
+
+    @property
+    def temperature(self) -> float:
+        """What the scores are divided by."""
+        return self._temperature
+
+    @temperature.setter
+    def temperature(self, value: float) -> None:
+        if not 0 < value < math.inf:  # nor NaN
+            raise ValueError(f"temperature must be finite and above 0, not {value}")
+        self._temperature = value
 
     def train(self, mode: bool = True) -> "SkipNet":
         """Set training or evaluation; frozen batch norms stay in evaluation."""
         super().train(mode)
-        if mode and self.freeze_statistics:
+        frozen = self.gating == "sampled" if self.freeze_statistics is None else self.freeze_statistics
+        if mode and frozen:
             for module in self.modules():
-                if isinstance(module, nn.BatchNorm2d):
+                if isinstance(module, _BatchNorm):
                     module.eval()
         return self
+
+    def gated_blocks(self) -> list[list[tuple[ResidualBlock, int | None]]]:
+        """Return each stage's blocks in order, each with the number of its gate, or None where it always runs."""
+        numbers = count(-self.first_gated)
+        return [
+            [(block, gate if gate >= 0 else None) for block, gate in zip(blocks, numbers, strict=False)]
+            for blocks in self.blocks()
+        ]
 
     def forward(  # type: ignore[override]
         self, x: Tensor, decisions: Tensor | None = None, return_gates: bool = False
@@ -134,43 +184,42 @@ class SkipNet(StagedNetwork):
         out: Tensor = self.norm(self.forward_gated(self.stem(x), len(self.stages))[0])
         return out
 
-    def forward_stages(self, x: Tensor, count: int) -> list[Tensor]:
-        """Return the outputs of the first `count` stages for the stem's output `x`."""
-        return self.forward_gated(x, count)[1]
+    def forward_stages(self, x: Tensor, stages: int) -> list[Tensor]:
+        """Return the outputs of the first `stages` stages for the stem's output `x`."""
+        return self.forward_gated(x, stages)[1]
 
     def forward_gated(
-        self, x: Tensor, count: int, decisions: Tensor | None = None
+        self, x: Tensor, stages: int, decisions: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor], GateRecord]:
-        """Return the last output, those of the first `count` stages for the stem's output `x`, and what gates said.
+        """Return the last output, those of the first `stages` stages for the stem's output `x`, and what gates said.
 
         Args:
             x: [B, C, H, W].
-            count: Stages to run.
+            stages: How many run.
             decisions: Which blocks run, [B, G], in place of what the gates decide.
 
         Raises:
             ValueError: If `decisions` has another shape.
         """
-        if decisions is not None and decisions.shape != (len(x), self._gate_count()):
-            expected = f"[{len(x)} images, {self._gate_count()} gates]"
+        if decisions is not None and decisions.shape != (x.shape[0], self._gate_count()):
+            expected = f"[{x.shape[0]} images, {self._gate_count()} gates]"
             raise ValueError(f"decisions must be {expected}, not {list(decisions.shape)}")
-        mix = _gathered if self.execution == "gather" and not self.training else _masked
+        run = gathered if self.execution == "gather" and not self.training else masked
+        if self.grad_checkpointing:
+            run = partial(checkpoint, run, use_reentrant=False)
         state = self.gates.start(x.shape[0], x.device)
         outputs: list[Tensor] = []
         scores: list[Tensor] = []
         taken: list[Tensor] = []
-        index = -self.first_gated
-        for blocks in self.blocks()[:count]:
-            for block in blocks:
-                decision = None
-                if index >= 0:
-                    score, state = self.gates(index, x, state)
-                    scores.append(score.float())
-                    decision = self._decide(scores[-1]) if decisions is None else decisions[:, index].float()
-                    taken.append(decision)
-                index += 1
-                recompute = partial(checkpoint, mix, use_reentrant=False) if self.grad_checkpointing else mix
-                x = recompute(block, x, decision)
+        for blocks in self.gated_blocks()[:stages]:
+            for block, gate in blocks:
+                decision_B = None
+                if gate is not None:
+                    score_B, state = self.gates(gate, x, state)
+                    scores.append(score_B.float() / self.temperature)
+                    decision_B = self._decide(scores[-1]) if decisions is None else decisions[:, gate].float()
+                    taken.append(decision_B)
+                x = run(block, x, decision_B)
             outputs.append(x)
         return x, outputs, GateRecord(_columns(scores, x), _columns(taken, x))
 
@@ -192,44 +241,29 @@ class SkipNet(StagedNetwork):
         return max(0, sum(len(stage) for stage in self.blocks()) - self.first_gated)
 
     def _decide(self, scores_B: Tensor) -> Tensor:
-        probabilities_B = (scores_B / self.temperature).sigmoid()
+        probabilities_B = scores_B.sigmoid()
         if self.training and self.gating == "sampled":
             return torch.bernoulli(probabilities_B.detach())
         decided_B = (scores_B > 0).float()
         return decided_B + (probabilities_B - probabilities_B.detach())
 
 
-def _masked(block: ResidualBlock, x: Tensor, decision_B: Tensor | None) -> Tensor:
-    """Return the block's output where the decision is 1 and its shortcut where it is 0, having computed both."""
-    shortcut = block.skip(x)
-    out: Tensor = block(x, shortcut)
-    if decision_B is None:
-        return out
-    return torch.lerp(shortcut.to(out.dtype), out, decision_B.to(out.dtype)[:, None, None, None])
-
-
-def _gathered(block: ResidualBlock, x: Tensor, decision_B: Tensor | None) -> Tensor:
-    """Return the same, computing the block for the images that want it; has to wait for the decisions."""
-    shortcut = block.skip(x)
-    rows = None if decision_B is None else decision_B.nonzero().squeeze(1)
-    if rows is None or len(rows) == len(x):
-        everywhere: Tensor = block(x, shortcut)
-        return everywhere
-    return shortcut.index_put((rows,), block(x[rows], shortcut[rows]).to(shortcut.dtype)) if len(rows) else shortcut
-
-
 def _columns(columns: list[Tensor], like: Tensor) -> Tensor:
     return torch.stack(columns, dim=1) if columns else torch.empty(like.shape[0], 0, device=like.device)
 
 
-def _check(backbone: StagedNetwork, from_stage: int, temperature: float, gating: str, execution: str) -> None:
-    levels = len(backbone.feature_info)
-    if isinstance(backbone, SkipNet) or len(backbone.stages) < levels - 1:
+def _one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+    return value
+
+
+def _check_backbone(backbone: object, from_stage: object) -> None:
+    if not isinstance(backbone, StagedNetwork):
+        needed = "a StagedNetwork, such as Wide-ResNet, Shake-Shake or PyramidNet of this package"
+        raise TypeError(f"the backbone must be {needed}, not {type(backbone).__name__}")
+    stages = len(backbone.feature_info) - 1
+    if isinstance(backbone, SkipNet) or len(backbone.stages) < stages:
         raise ValueError("the backbone must be a whole network without gates, not a gated or pruned one")
-    if not 0 <= from_stage < levels - 1:
-        raise ValueError(f"from_stage must be 0 to {levels - 2}, not {from_stage}")
-    if not temperature > 0:  # nor NaN
-        raise ValueError(f"temperature must be above 0, not {temperature}")
-    for name, given, allowed in (("gating", gating, get_args(Gating)), ("execution", execution, get_args(Execution))):
-        if given not in allowed:
-            raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {given!r}")
+    if type(from_stage) is not int or not 0 <= from_stage < stages:
+        raise ValueError(f"from_stage must be a whole number from 0 to {stages - 1}, not {from_stage}")

@@ -55,8 +55,7 @@ def returns(
     if decisions_BG.ndim != 2 or cross_entropy_B.shape != decisions_BG.shape[:1]:
         given = f"{list(decisions_BG.shape)} and {list(cross_entropy_B.shape)}"
         raise ValueError(f"decisions must be [B, G] and the cross-entropy of each image [B], not {given}")
-    gates = decisions_BG.shape[1]
-    rewards_BG = _priced((alpha / gates) * (1.0 - decisions_BG.detach()), costs_G)
+    rewards_BG = _priced((alpha / decisions_BG.shape[1]) * (1.0 - decisions_BG.detach()), costs_G)
     value_B = -cross_entropy_B.detach().to(rewards_BG)
     values: list[Tensor] = []
     for reward_B in reversed(rewards_BG.unbind(dim=1)):
@@ -72,7 +71,6 @@ def reinforcement_loss(
     *,
     weight: float = 0.01,
     baseline_G: Tensor | None = None,
-    temperature: float = 1.0,
 ) -> Tensor:
     """Return mean cross-entropy + weight · mean over images of Σ_g −log π(decision_g) · (return_g − baseline_g).
 
@@ -84,17 +82,16 @@ def reinforcement_loss(
         returns_BG: From `returns`.
         weight: Of the second term.
         baseline_G: Subtracted from the returns, to lower the variance of the gradient; 0 if None, as in the papers.
-        temperature: The network's, by which its scores were divided before sampling.
 
     Raises:
-        ValueError: If there is not one return for each decision.
+        ValueError: If there is not one return for each decision, and one baseline for each gate.
     """
     if returns_BG.shape != gates.decisions.shape:
         given = list(returns_BG.shape)
         raise ValueError(f"returns must be shaped as the decisions, {list(gates.decisions.shape)}, not {given}")
-    surprise_BG = binary_cross_entropy_with_logits(
-        gates.scores / temperature, gates.decisions.detach(), reduction="none"
-    )
+    if baseline_G is not None and baseline_G.shape != returns_BG.shape[1:]:
+        raise ValueError(f"the baseline must be [{returns_BG.shape[1]} gates], not {list(baseline_G.shape)}")
+    surprise_BG = binary_cross_entropy_with_logits(gates.scores, gates.decisions.detach(), reduction="none")
     advantage_BG = returns_BG if baseline_G is None else returns_BG - baseline_G
     return cross_entropy_B.mean() + weight * (surprise_BG * advantage_BG.detach()).sum(dim=1).mean()
 
@@ -103,7 +100,7 @@ class MovingBaseline(nn.Module):
     """The moving average of returns, gate by gate.
 
     Args:
-        gates: Number of gates G.
+        gate_count: G.
         decay: Weight of the past, in [0, 1).
 
     Raises:
@@ -113,12 +110,12 @@ class MovingBaseline(nn.Module):
     mean: Tensor
     updates: Tensor
 
-    def __init__(self, gates: int, decay: float = 0.9) -> None:
+    def __init__(self, gate_count: int, decay: float = 0.9) -> None:
         super().__init__()
         if not 0.0 <= decay < 1.0:
             raise ValueError(f"decay must lie in [0, 1), not {decay}")
         self.decay = decay
-        self.register_buffer("mean", torch.zeros(gates))
+        self.register_buffer("mean", torch.zeros(gate_count))
         self.register_buffer("updates", torch.zeros(()))
 
     @torch.no_grad()
