@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -208,6 +209,22 @@ def test_search_prints_a_training_without_the_settings_of_a_search(faa, tmp_path
     command = next(line.split() for line in printed.splitlines() if line.startswith("  faa train"))
     assert "--train-subset" in command
     assert faa(*command[1:], "--epochs", 1, "--output", "trained").code == 0
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_search_prints_the_arguments_of_the_model(faa, tmp_path, by_file):
+    """From a file or a flag, as the shell takes them; the printed training and the policy's origin have them."""
+    (tmp_path / "mine.yaml").write_text("model: wrn\nmodel_kwargs: {depth: 10, width: 2, global_pool: avg}\n")
+    typed = ("--model", "wrn", "--model-kwargs", "depth=10, width=2, global_pool=avg")
+    given = ("-c", "mine.yaml") if by_file else typed
+    printed = faa("search", *SEARCH, *given, "--output", "found").out
+    command = shlex.split(next(line for line in printed.splitlines() if line.startswith("  faa train")))
+    arguments = {"depth": 10, "width": 2, "global_pool": "avg"}
+    assert Policy.load(tmp_path / "found/policy.json").provenance["model_kwargs"] == arguments
+    assert faa(*command[1:], "--epochs", 1, "--output", "trained").code == 0
+    assert yaml.safe_load((tmp_path / "trained/config.yaml").read_text())["model_kwargs"] == arguments
+    if by_file:
+        assert "--model-kwargs depth=10,width=2,global_pool=avg " in printed
 
 
 def test_search_prints_the_training_that_goes_with_it(faa):

@@ -32,6 +32,24 @@ MISTAKES = [
     (("train", "--model", "wrn", "--model-kwargs", "depth=17"), "depth must be 6n + 4"),
     (("train", "--model", "wrn", "--model-kwargs", "breadth=2"), "breadth"),
     (("train", "--model", "wrn", "--model-kwargs", "num_classes=3"), "the data and the run set num_classes"),
+    (("search", "--model", "wrn", "--model-kwargs", "device=meta,pretrained_x=1"), "set device, pretrained_x; leave"),
+    (("train", "--model", "wrn", "--model-kwargs", "global_pool=''"), "the data and the run set global_pool"),
+    (
+        ("train", "--model", "wrn", "--model-kwargs", "global_pool=foo"),
+        "cannot be made with global_pool=foo: Assertion",
+    ),
+    (("search", "--model", "wrn", "--model-kwargs", "depth=17"), "depth must be 6n + 4"),
+    (("train", "--model", "resnet10t", "--model-kwargs", "act_layer=foo"), "made with act_layer=foo: KeyError: 'foo'"),
+    (("train", "--model", "resnet10t", "--model-kwargs", "output_stride=7"), "with output_stride=7: AssertionError"),
+    (("train", "--model", "resnet10t", "--model-kwargs", "block=foo"), "with block=foo: AttributeError"),
+    (("train", "--model", "test_vit", "--model-kwargs", "patch_size=0"), "with patch_size=0: ZeroDivisionError"),
+    (("train", "--model", "wrn", "--model-kwargs", "drop-rate=0.1"), "names are words"),
+    (("train", "--model", "wrn", "--model-kwargs", "depth=10,depth=16"), "give each name once"),
+    (("train", "--model", "wrn", "--model-kwargs", "drop_rate=nan"), "finite numbers"),
+    (("train", "--model", "wrn", "--model-kwargs", "drop_rate=-1e999"), "finite numbers"),
+    (("train", "--model", "wrn", "--model-kwargs", "depth=b'a'"), "values are true, false, finite"),
+    (("train", "--model", "wrn", "--model-kwargs", "depth=None"), "values are true, false, finite"),
+    (("train", "--model", "wrn", "--model-kwargs", "depth=" + "(" * 100_000), "at most 100 characters"),
     (("train", "--model", "inception_v3"), "does not take images of 8 px"),
     (("train", "--scale", 0.5, 2.0), "--scale"),
     (("train", "--train-subset", 5000), "more than the 797"),
@@ -95,6 +113,27 @@ def test_unknown_settings_in_a_file_are_named_with_the_file(faa, tmp_path):
 def test_wrong_values_in_a_file_are_named_with_the_file(faa, tmp_path):
     (tmp_path / "mine.yaml").write_text("epochs: several\n")
     assert "mine.yaml: epochs" in faa("train", "-c", "mine.yaml").err
+
+
+@pytest.mark.parametrize("value", ["[1, 2]", ".nan", "-.inf", "null", "{a: 1}", "'a,b'", "nan"])
+def test_values_that_are_no_arguments_of_a_model(faa, tmp_path, value):
+    (tmp_path / "mine.yaml").write_text(f"model_kwargs: {{depth: {value}}}\n")
+    said = faa("train", "-c", "mine.yaml").err
+    assert "mine.yaml: model_kwargs: value error, names are words" in said
+    assert said.count("model_kwargs") == 1
+
+
+def test_arguments_that_only_a_forward_pass_refuses_are_pointed_at(faa):
+    said = faa("train", "--model", "inception_v3", "--model-kwargs", "drop_rate=0.5").err
+    assert "give another --img-size, or other --model-kwargs than drop_rate=0.5." in said
+
+
+@pytest.mark.parametrize("command", [("train",), ("search", "--folds", 1, "--width", 1, "--depth", 1, "--top", 1)])
+def test_a_refused_model_does_not_block_the_corrected_command(faa, tmp_path, command):
+    rest = ("--train-subset", 40, "--epochs", 1, "--model", "wrn", "--output", "run", "--model-kwargs")
+    assert faa(*command, *rest, "depth=11,width=1").code == 2
+    assert not (tmp_path / "run").exists()
+    assert faa(*command, *rest, "depth=10,width=1").code == 0
 
 
 def test_one_class_is_refused(faa, tmp_path):

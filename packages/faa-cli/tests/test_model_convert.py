@@ -83,6 +83,14 @@ def test_other_sizes_say_them(faa, tmp_path):
     assert weights(tmp_path / "out")["stages.2.0.conv2.weight"].shape == (128, 128, 3, 3)
 
 
+def test_images_of_one_channel_warn_of_nothing(faa, tmp_path):
+    state = wide_resnet()
+    torch.save(state | {"conv1.weight": state["conv1.weight"][:, :1]}, tmp_path / "old.pth")
+    outcome = faa("model", "convert", "old.pth", "out")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "wrn10_1, in_chans 1: 100 classes" in outcome.out
+
+
 def test_what_was_left_out_is_said(faa, tmp_path):
     state: dict[str, Tensor] = {"c_in.weight": torch.randn(16, 3, 3, 3), "c_in.bias": torch.randn(16)}
 
@@ -134,6 +142,8 @@ def test_an_empty_folder_is_filled_and_refusals_leave_none(faa, checkpoint, tmp_
         outcome = faa("model", "convert", "old.pth", "out", *arguments)
         assert (outcome.code, said in outcome.err) == (2, True)
     torch.save(wide_resnet() | {"extra": torch.zeros(1)}, tmp_path / "extra.pth")
+    torch.save(wide_resnet() | {"red\x1b[31m": torch.zeros(1)}, tmp_path / "red.pth")
+    assert "'red\\x1b[31m' is unknown" in faa("model", "convert", "red.pth", "out").err
     assert "'extra' is unknown" in faa("model", "convert", "extra.pth", "out").err
     assert "no running averages" in faa("model", "convert", "extra.pth", "out", "--ema").err
     assert not (tmp_path / "out").exists()
@@ -150,9 +160,11 @@ def test_harmful_and_damaged_checkpoints_do_nothing(faa, tmp_path):
     torch.save({"model": wide_resnet(), "log": Harm()}, tmp_path / "harmful.pth")
     (tmp_path / "cut.pth").write_bytes((tmp_path / "harmful.pth").read_bytes()[:20_000])
     (tmp_path / "text.pth").write_text("weights")
-    for name, said in (("harmful.pth", "asks to run"), ("cut.pth", "damaged"), ("text.pth", "no checkpoint")):
+    told = {"harmful.pth": "asks to run", "cut.pth": "damaged", "text.pth": "no checkpoint", "": "must not be empty"}
+    for name, said in told.items():
         outcome = faa("model", "convert", name, "out")
         assert outcome.code == 2
         assert said in outcome.err
         assert "Traceback" not in outcome.err
+        assert "arbitrary code" not in outcome.err
     assert sorted(one.name for one in tmp_path.iterdir()) == ["cut.pth", "harmful.pth", "text.pth"]

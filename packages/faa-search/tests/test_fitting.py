@@ -122,7 +122,8 @@ def test_shaken_networks_resume_to_the_bit(
     tmp_path: Path, job: FitJob, accelerator: Accelerator, listener: Any, interruption: type[Exception]
 ) -> None:
     """ShakeDrop draws anew in each step; a run that was stopped draws what the whole one drew."""
-    model = {"model": "pyramidnet110_a270_shakedrop", "model_kwargs": {"depth": 8, "alpha": 6}}
+    arguments = {"depth": 8, "alpha": 6, "shake_drop": 0.5}
+    model = {"model": "pyramidnet", "model_kwargs": arguments}
     config = TrainConfig(**SETTINGS | model)
     fit(at(job, tmp_path / "whole"), config, accelerator, Silent())
     resumed = at(job, tmp_path / "resumed")
@@ -131,7 +132,7 @@ def test_shaken_networks_resume_to_the_bit(
     torch.manual_seed(1)
     fit(resumed, config, accelerator, Silent())
     assert_equal(tmp_path / "whole" / "last", resumed.directory)
-    plain = config.model_copy(update={"model": "pyramidnet110_a270"})
+    plain = config.model_copy(update={"model_kwargs": arguments | {"shake_drop": 0.0}})
     fit(at(job, tmp_path / "plain"), plain, accelerator, Silent())
     one, other = (state(tmp_path / name / "last")[0]["model.stem.conv.weight"] for name in ("whole", "plain"))
     assert not torch.equal(one, other)

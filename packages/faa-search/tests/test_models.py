@@ -1,14 +1,17 @@
 """Networks by name: what they take, and that seeds key their weights."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+import timm
 import torch
 from accelerate import Accelerator
+from torch import nn
 
 from faa_core import FaaError
 from faa_search.config import TrainConfig
-from faa_search.training.models import ModelInput, Normalise, make_model, model_input
+from faa_search.training.models import NOT_OPTIONS, ModelInput, Normalise, count_weights, make_model, model_input
 from faa_search.training.network import Network, evaluating, make_accelerator
 
 
@@ -44,6 +47,45 @@ def test_no_published_weights() -> None:
     """--pretrained where there are none is said, not ignored."""
     with pytest.raises(FaaError, match="The model 'wrn16_1' cannot be made"):
         make_model("wrn16_1", classes=3, pretrained=True, size=8, seed=0)
+
+
+@pytest.mark.parametrize("key", [*NOT_OPTIONS, "pretrained", "pretrained_cfg_overlay", "pretrained_strict"])
+def test_options_that_the_run_sets(key: str) -> None:
+    """The data and the run decide them; the images' side of a model that is built for one is still passed on."""
+    with pytest.raises(FaaError, match=f"the data and the run set {key}; leave it out"):
+        make_model("test_vit", classes=2, pretrained=False, size=32, seed=0, options={key: "1"})
+
+
+@pytest.mark.parametrize("raised", [KeyError, AssertionError, MemoryError, NotImplementedError, IndexError])
+def test_a_constructor_may_raise_anything(monkeypatch: pytest.MonkeyPatch, raised: type[Exception]) -> None:
+    """One error names the model, what it was given, and why."""
+
+    def create_model(*_arguments: Any, **_named: Any) -> None:
+        raise raised("so it is")
+
+    monkeypatch.setattr(timm, "create_model", create_model)
+    words = rf"'wrn16_1' cannot be made with drop_rate=0\.5,act=relu: {raised.__name__}: .*so it is"
+    with pytest.raises(FaaError, match=words):
+        make_model("wrn16_1", classes=2, pretrained=False, size=8, seed=0, options={"drop_rate": 0.5, "act": "relu"})
+
+
+def test_weights_are_counted_without_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand for the smallest; a network that needs real numbers to be made is made for real."""
+    counted = count_weights("wrn16_1", classes=3, size=8)
+    model = make_model("wrn16_1", classes=3, pretrained=False, size=8, seed=0)
+    assert sum(value.numel() for value in model.parameters()) == counted
+    terabytes = count_weights("wrn", classes=10, size=8, options={"depth": 10, "width": 10_000})
+    assert terabytes > 10**12
+    with pytest.raises(FaaError, match="depth must be"):
+        count_weights("wrn", classes=10, size=8, options={"depth": 11})
+    really = timm.create_model
+
+    def needs_numbers(*arguments: Any, **named: Any) -> nn.Module:
+        assert torch.linspace(0, 1, 2)[1].item() == 1.0
+        return really(*arguments, **named)
+
+    monkeypatch.setattr(timm, "create_model", needs_numbers)
+    assert counted == count_weights("wrn16_1", classes=3, size=8)
 
 
 def test_models_built_for_one_size() -> None:

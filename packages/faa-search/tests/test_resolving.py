@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from faa_core import FaaError, UnknownNameError
-from faa_search.config import EvalConfig, SearchConfig, Settings, TrainConfig, differences
+from faa_search.config import EvalConfig, SearchConfig, Settings, TrainConfig, as_pairs, differences
 from faa_search.recipes import load_recipe, recipe_names
 from faa_search.resolving import Layer, read_layer, resolve
 from faa_search.training.models import model_input
@@ -86,6 +86,18 @@ def test_ranges(settings: dict[str, Any]) -> None:
     """Nothing outside its range comes through."""
     (key,) = settings
     assert f"f: {key}: " in fault(SearchConfig, Layer("f", settings))
+
+
+def test_arguments_of_a_model() -> None:
+    """Literals, true and false in any case, and words; whatever they are, the written form reads back the same."""
+    config = TrainConfig(model_kwargs="a=1, b=-0.5,c=true,d=False,e=word,f='1',g=1e-5")  # type: ignore[arg-type]
+    read = {"a": 1, "b": -0.5, "c": True, "d": False, "e": "word", "f": "1", "g": 1e-5}
+    assert read == config.model_kwargs
+    assert [type(value) for value in read.values()] == [type(value) for value in config.model_kwargs.values()]
+    assert "a=1,b=-0.5,c=True,d=False,e=word,f='1',g=1e-05" == as_pairs(read)
+    odd = read | {"h": "true", "i": "", "j": " x ", "k": "it's", "l": "'q'", "m": "a=b", "n": "None", "o": "b'a'"}
+    assert odd == TrainConfig(model_kwargs=as_pairs(odd)).model_kwargs  # type: ignore[arg-type]
+    assert TrainConfig(model_kwargs=odd).model_kwargs == odd
 
 
 def test_a_file_of_settings(tmp_path: Path) -> None:

@@ -194,7 +194,10 @@ def test_no_test_split(tmp_path: Path, write_images: Callable[..., Path], listen
 
 def test_names_that_do_not_exist(tmp_path: Path) -> None:
     """Model and policy are checked before a directory is made."""
-    for settings, words in (({"model": "wrn"}, "timm has no model 'wrn'"), ({"policy": "nonee"}, "did you mean none")):
+    for settings, words in (
+        ({"model": "wrn16"}, "timm has no model 'wrn16'"),
+        ({"policy": "nonee"}, "did you mean none"),
+    ):
         with pytest.raises(FaaError, match=words):
             train(config(**settings), tmp_path / "run")
         assert not (tmp_path / "run").exists()
@@ -250,15 +253,60 @@ def test_evaluation_faults(
     assert "tell 10 classes apart" in fault(copy, dataset=str(root), split="train")
     described = json.loads((copy / "config.json").read_text())
     for content, words in (
-        (described | {"architecture": "wrn40_2"}, "are of another model"),
+        (described | {"architecture": "wrn40_2"}, "is damaged or of another model"),
+        (described | {"architecture": "wrn10_1"}, "are of another model"),
         (described | {"architecture": "nothing"}, "timm has no model 'nothing'"),
-        ({"num_classes": 10}, "is no model's configuration"),
-        ([1], "describes no model"),
+        ({"num_classes": 10}, "is no model's configuration: architecture: Field required"),
+        ([1], "is no model's configuration"),
     ):
         (copy / "config.json").write_text(json.dumps(content))
         assert words in fault(copy)
     (copy / "config.json").write_text("{")
-    assert "cannot be read" in fault(copy)
+    assert "is no model's configuration: file: Invalid JSON" in fault(copy)
     (copy / "config.json").write_text(json.dumps(described))
-    (copy / "model.safetensors").write_bytes(b"12345678")
-    assert "cannot be read" in fault(copy)
+    whole = (copy / "model.safetensors").read_bytes()
+    for damaged in (b"12345678", b"\xff" * len(whole)):
+        (copy / "model.safetensors").write_bytes(damaged)
+        assert "damaged" in fault(copy) or "cannot be read" in fault(copy)
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "words"),
+    [
+        ("model_args", {"global_pool": "foo"}, "cannot be made with width=1,global_pool=foo: AssertionError"),
+        ("model_args", {"device": "meta"}, "the data and the run set device"),
+        ("model_args", {"depth": 1_000_000}, "a whole number in model_args is above 10,000"),
+        ("model_args", {"layers": [2, {"a": 10_001}]}, "a whole number in model_args is above 10,000"),
+        ("model_args", {"width": 5000}, "cannot hold its 4,268,"),
+        ("model_args", {"in_chans": 1}, "the weights take 1 channels, and faa evaluates RGB images"),
+        ("pretrained_cfg", {"input_size": [4, 8, 8]}, "the weights take 4 channels"),
+        ("pretrained_cfg", {"input_size": [3, 0, 0]}, "pretrained_cfg.input_size.1: Input should be greater"),
+        ("pretrained_cfg", {"mean": "abc"}, "pretrained_cfg.mean: "),
+        ("pretrained_cfg", {"mean": [1, 2]}, "pretrained_cfg.mean.2: Field required"),
+        ("pretrained_cfg", {"mean": [0, 0, float("nan")]}, "pretrained_cfg.mean.2: "),
+        ("pretrained_cfg", {"std": [0, 0, 0]}, "pretrained_cfg.std.0: Input should be greater"),
+    ],
+)
+def test_descriptions_of_strangers(
+    finished: tuple[Path, TrainResult], tmp_path: Path, part: str, change: dict[str, Any], words: str
+) -> None:
+    """A config.json may hold anything; what cannot be is one error that names it, and never a wrong result."""
+    copy = shutil.copytree(finished[0] / "best", tmp_path / "copy")
+    described = json.loads((copy / "config.json").read_text()) | {"architecture": "wrn"}
+    described["model_args"] = {"width": 1}
+    described[part] |= change
+    (copy / "config.json").write_text(json.dumps(described))
+    with pytest.raises(FaaError) as raised:
+        evaluate_checkpoint(copy, EvalConfig(device="cpu"), note=print)
+    assert words in str(raised.value)
+    assert f"'{copy / 'config.json'}'" in str(raised.value)
+
+
+def test_what_a_description_repeats_is_the_datas(finished: tuple[Path, TrainResult], tmp_path: Path) -> None:
+    """Classes, channels and side in the model's arguments, as timm writes them, do no harm."""
+    output, result = finished
+    copy = shutil.copytree(output / "best", tmp_path / "copy")
+    described = json.loads((copy / "config.json").read_text())
+    described["model_args"] = {"num_classes": 21_843, "in_chans": 3, "img_size": 8, "global_pool": None}
+    (copy / "config.json").write_text(json.dumps(described))
+    assert result.test == evaluate_checkpoint(copy, EvalConfig(device="cpu"), note=print).metrics

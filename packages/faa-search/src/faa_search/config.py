@@ -4,6 +4,8 @@ The command line's flags are these fields, named as timm names them wherever tim
 """
 
 import ast
+import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
@@ -14,6 +16,7 @@ Share = Annotated[FiniteFloat, Field(ge=0, lt=1)]
 Probability = Annotated[FiniteFloat, Field(ge=0, le=1)]
 AreaShare = Annotated[FiniteFloat, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+LONGEST = 100  # characters of a value of --model-kwargs
 RewardName = Literal["mean-loss", "mean-accuracy", "best-accuracy", "best-loss"]
 
 
@@ -94,8 +97,15 @@ class FitConfig(DeviceConfig):
 
     @field_validator("model_kwargs", mode="before")
     @classmethod
-    def _pairs(cls, given: Any) -> Any:
-        return dict(_pair(text) for text in given.split(",")) if isinstance(given, str) else given
+    def _arguments(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            pairs = [_pair(text) for text in given.split(",")]
+            given = dict(pairs)
+            if len(given) < len(pairs):
+                raise ValueError("give each name once")
+        if isinstance(given, dict) and not all(map(_is_argument, given, given.values())):
+            raise ValueError("names are words; values are true, false, finite numbers, or words without commas")
+        return given
 
     @field_validator("scale", "ratio")
     @classmethod
@@ -148,12 +158,42 @@ def differences(one: dict[str, Any], other: dict[str, Any], *, ignoring: frozens
     return [f"{key}: {one.get(key)!r} → {other.get(key)!r}" for key in keys if one.get(key) != other.get(key)]
 
 
+def as_pairs(arguments: Mapping[str, Any]) -> str:
+    """Return a model's arguments as --model-kwargs takes them: NAME=VALUE,NAME=VALUE."""
+    return ",".join(f"{name}={_written(value)}" for name, value in arguments.items())
+
+
 def _pair(text: str) -> tuple[str, Any]:
-    """Return the name and the value of NAME=VALUE; what is no Python literal is a word."""
+    """Return the name and the value of NAME=VALUE."""
     name, equals, value = (part.strip() for part in text.partition("="))
     if not (name and equals and value):
         raise ValueError("give name=value pairs, such as depth=22,width=4")
+    if len(value) > LONGEST:  # Python's parser can run out of stack on long ones
+        raise ValueError(f"a value has at most {LONGEST} characters")
+    return name, _parsed(value)
+
+
+def _parsed(value: str) -> Any:
+    """Return what a value stands for: a Python literal, true or false in any case; all else is a word."""
+    if value.lower() in {"true", "false"}:
+        return value.lower() == "true"
     try:
-        return name, ast.literal_eval(value)
+        return ast.literal_eval(value)
     except (ValueError, SyntaxError):
-        return name, value
+        return value
+
+
+def _written(value: Any) -> str:
+    """Return what `_parsed` reads back; quoted only where it must be."""
+    plain = (
+        isinstance(value, str) and len(value) <= LONGEST and value == value.strip() != "" and _parsed(value) == value
+    )
+    return str(value) if plain else repr(value)
+
+
+def _is_argument(name: Any, value: Any) -> bool:
+    if not (isinstance(name, str) and name.isidentifier()):
+        return False
+    if isinstance(value, str):  # what is no finite number must not pass for a word
+        return "," not in value and value.strip().lower().lstrip("+-") not in {"nan", "inf", "infinity"}
+    return isinstance(value, bool | int | float) and abs(value) < math.inf

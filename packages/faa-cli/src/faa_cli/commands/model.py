@@ -55,7 +55,7 @@ def _row(name: str) -> tuple[str, ...]:
         return name, "–", "–", parameters, "–", "–"
     try:
         macs = f"{count_macs(model, (1, *config.input_size)) / 1e6:,.0f} M"
-    except (RuntimeError, NotImplementedError, TypeError):  # some of timm's need real numbers to run
+    except Exception:  # noqa: BLE001 foreign networks that need real numbers to run raise anything
         macs = "–"
     tags = [full.partition(".")[2] for full in timm.list_pretrained(name)]
     more = f" and {len(tags) - TAGS} more" if len(tags) > TAGS else ""
@@ -72,7 +72,7 @@ def convert(
         str | None,
         typer.Option(
             help="timm's name of the network. (default: told by the weights; a PyramidNet is taken for one trained "
-            "with ShakeDrop, which its weights do not say)"
+            "with ShakeDrop, which its weights do not say; 'pyramidnet' is the one without)"
         ),
     ] = None,
     ema: Annotated[bool, typer.Option("--ema", help="Take the running averages of the weights.")] = False,

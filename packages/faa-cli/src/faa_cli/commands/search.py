@@ -9,7 +9,7 @@ from rich.console import Console
 
 from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, use_threads, with_settings
 from faa_cli.showing import duration, make_reporter, show_table
-from faa_search.config import DataConfig, SearchConfig
+from faa_search.config import DataConfig, SearchConfig, as_pairs
 from faa_search.resolving import read_layer
 
 app = typer.Typer(add_completion=False)
@@ -67,8 +67,10 @@ def training_flags(recipe: str | None, given: Mapping[str, Any]) -> str:
         given: Settings of its file and flags.
     """
     words = [f"--recipe {recipe}"] if recipe else []
-    for name in sorted(DataConfig.model_fields.keys() | {"model"}):
-        if given.get(name) is not None and given[name] is not False:
+    for name in sorted(DataConfig.model_fields.keys() | {"model", "model_kwargs"}):
+        value = given.get(name)
+        if value is not None and value is not False and value != {}:
             flag = f"--{name.replace('_', '-')}"
-            words.append(flag if given[name] is True else f"{flag} {shlex.quote(str(given[name]))}")
+            shown = as_pairs(value) if isinstance(value, Mapping) else str(value)
+            words.append(flag if value is True else f"{flag} {shlex.quote(shown)}")
     return "".join(f"{word} " for word in words)

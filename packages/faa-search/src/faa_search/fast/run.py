@@ -25,7 +25,7 @@ from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import keep_images, run_directory, versions
 from faa_search.samplers import PolicySpace, Sampler
 from faa_search.training.fitting import FitJob, fit
-from faa_search.training.models import ModelInput, model_input
+from faa_search.training.models import ModelInput, count_weights, model_input
 from faa_search.training.network import make_accelerator
 from faa_search.training.views import View, baseline_of, resized_crop_of
 
@@ -90,6 +90,7 @@ def search(
         raise FaaError("A search runs in one process; start it without accelerate launch or torchrun.")
     sampler: Sampler = plugins.load("faa.samplers", config.sampler or "tpe", kind="sampler")
     expected = model_input(config.model)
+    count_weights(config.model, classes=2, size=config.img_size or expected.size, options=config.model_kwargs)
     with run_directory(Path(output), "search", config) as directory:
         finished = directory / "result.json"
         if finished.is_file():
@@ -216,8 +217,8 @@ def _explore(context: _Context, folds: list[HeldOut], journal: Journal, before: 
 
 
 def _provenance(config: SearchConfig, device: str, seconds: float) -> dict[str, Any]:
-    shown = ("dataset", "train_subset", "img_size", "model", "epochs", "folds", "held_out", "width", "depth", "top",
-             "views", "reward", "seed")  # fmt: skip
+    shown = ("dataset", "train_subset", "img_size", "model", "model_kwargs", "epochs", "folds", "held_out", "width",
+             "depth", "top", "views", "reward", "seed")  # fmt: skip
     settings = config.model_dump(mode="json")
     return {
         "algorithm": config.algorithm,

@@ -24,7 +24,7 @@ def scratch_network(config: FitConfig, view: View, expected: ModelInput, acceler
         options=config.model_kwargs,
     )
     network = Network(model, expected, config.model_copy(update={"torchcompile": False}), accelerator)
-    check_input(network, view.size)
+    check_input(network, view.size, config.model_kwargs)
     return network
 
 

@@ -75,7 +75,7 @@ def fit(
         options=config.model_kwargs,
     )
     network = Network(model, job.expected, config, accelerator)
-    check_input(network, job.view.size)
+    check_input(network, job.view.size, config.model_kwargs)
     steps = steps_per_epoch(images, config.batch_size, rank)
     trainer = Trainer(network, config, accelerator, steps_per_epoch=steps)
     state = job.directory / STATE

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import timm
@@ -11,11 +12,13 @@ from torch import Tensor, nn
 
 from faa_core import FaaError, plugins
 from faa_core.randomness import seed_of
+from faa_search.config import as_pairs
 from faa_search.keyed_torch import torch_seeded
 
-NOT_OPTIONS = frozenset(
-    {"cache_dir", "checkpoint_path", "features_only", "in_chans", "num_classes", "pretrained", "pretrained_cfg"}
-)
+NOT_OPTIONS = frozenset({
+    "cache_dir", "checkpoint_path", "device", "dtype", "exportable", "feature_cfg", "feature_cls", "features_only",
+    "img_size", "in_chans", "kwargs_filter", "no_jit", "num_classes", "out_indices", "scriptable",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,20 +73,39 @@ def make_model(
         options: More arguments of the model.
 
     Raises:
-        FaaError: If it cannot be made.
+        FaaError: If it cannot be made, or the data and the run decide what an option says.
     """
     expected = model_input(name)
     kwargs = dict(options or {})
+    given = f" with {as_pairs(kwargs):.200}" if kwargs else ""
+    if taken := sorted(key for key, value in kwargs.items() if _is_set_elsewhere(key, value)):
+        raise FaaError(f"Arguments of the model '{name}': the data and the run set {', '.join(taken)}; leave it out.")
     if _is_built_for_one_size(name) and size != expected.size:
         kwargs["img_size"] = size
-    if taken := sorted(kwargs.keys() & NOT_OPTIONS):
-        raise FaaError(f"Arguments of the model '{name}': the data and the run set {', '.join(taken)}; leave it out.")
     with torch_seeded(seed_of("weights", seed)):
         try:
             model: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=classes, **kwargs)
-        except (RuntimeError, TypeError, ValueError, OSError) as error:
-            raise FaaError(f"The model '{name}' cannot be made: {error}") from error
+        except Exception as error:  # a constructor, given what its author did not think of, may raise anything
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise FaaError(f"The model '{name}' cannot be made{given}: {reason}") from error
     return model
+
+
+def count_weights(name: str, *, classes: int, size: int, options: Mapping[str, Any] | None = None) -> int:
+    """Return how many numbers a network's weights are, without memory for them and without fetching any.
+
+    Called before a run's directory is made, so that arguments the network refuses leave nothing behind.
+
+    Raises:
+        FaaError: If it cannot be made.
+    """
+    make = partial(make_model, name, classes=classes, pretrained=False, size=size, seed=0, options=options)
+    try:
+        with torch.device("meta"):
+            model = make()
+    except FaaError:  # some networks compute with real numbers when they are made
+        model = make()
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 class Normalise(nn.Module):
@@ -105,6 +127,11 @@ class Normalise(nn.Module):
 def _is_built_for_one_size(name: str) -> bool:
     config = timm.get_pretrained_cfg(name)
     return bool(config is not None and config.fixed_input_size)
+
+
+def _is_set_elsewhere(key: str, value: Any) -> bool:
+    """Return whether an argument is not for the caller to choose; without pooling there would be no logits."""
+    return key in NOT_OPTIONS or key.startswith("pretrained") or (key == "global_pool" and not value)
 
 
 def _rgb(config: Any, field: str) -> tuple[float, float, float]:

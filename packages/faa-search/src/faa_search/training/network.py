@@ -1,15 +1,16 @@
 """A model on its device, ready for batches of uint8 images."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
 from faa_core import FaaError
-from faa_search.config import FitConfig
+from faa_search.config import FitConfig, as_pairs
 from faa_search.training.metrics import Metrics, Tally
 from faa_search.training.models import ModelInput, Normalise
 from faa_search.training.views import Batch
@@ -57,8 +58,13 @@ class Network:
 
 
 @torch.no_grad()
-def check_input(network: Network, size: int) -> None:
+def check_input(network: Network, size: int, options: Mapping[str, Any]) -> None:
     """Try the network on a blank batch.
+
+    Args:
+        network: To be tried.
+        size: Side of the images in pixels.
+        options: Arguments the model was made with, for the message.
 
     Raises:
         FaaError: If it does not take images of this side.
@@ -67,9 +73,12 @@ def check_input(network: Network, size: int) -> None:
     try:
         with evaluating(network):
             network.model(network.normalise(blank))
-    except (RuntimeError, AssertionError, ValueError) as error:
+    except Exception as error:  # as when it is made: with foreign arguments anything may be raised
         message = " ".join(str(error).split())[:200]
-        raise FaaError(f"The model does not take images of {size} px ({message}); give another --img-size.") from error
+        hint = f", or other --model-kwargs than {as_pairs(options):.200}" if options else ""
+        raise FaaError(
+            f"The model does not take images of {size} px ({message}); give another --img-size{hint}."
+        ) from error
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from faa_search.training.estimate import fitting_seconds, scratch_network
 from faa_search.training.evaluation import evaluate_source
 from faa_search.training.fitting import FitJob, fit
 from faa_search.training.metrics import Metrics
-from faa_search.training.models import ModelInput, model_input
+from faa_search.training.models import ModelInput, count_weights, model_input
 from faa_search.training.network import make_accelerator
 from faa_search.training.views import View, baseline_of, resized_crop_of
 
@@ -68,6 +68,7 @@ def train(
     processes = accelerator or make_accelerator(config.device)
     chosen = policy or Policy.load(config.policy)
     expected = model_input(config.model)
+    count_weights(config.model, classes=2, size=config.img_size or expected.size, options=config.model_kwargs)
     with run_directory(Path(output), "train", config, main_process=processes.is_main_process) as directory:
         _keep_policy(directory, chosen, processes)
         finished = directory / "result.json"
