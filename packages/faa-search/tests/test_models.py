@@ -49,7 +49,7 @@ def test_no_published_weights() -> None:
         make_model("wrn16_1", classes=3, pretrained=True, size=8, seed=0)
 
 
-@pytest.mark.parametrize("key", [*NOT_OPTIONS, "pretrained", "pretrained_cfg_overlay", "pretrained_strict"])
+@pytest.mark.parametrize("key", [*sorted(NOT_OPTIONS), "pretrained", "pretrained_cfg_overlay", "pretrained_strict"])
 def test_options_that_the_run_sets(key: str) -> None:
     """The data and the run decide them; the images' side of a model that is built for one is still passed on."""
     with pytest.raises(FaaError, match=f"the data and the run set {key}; leave it out"):
