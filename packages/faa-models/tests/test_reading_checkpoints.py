@@ -117,7 +117,7 @@ def test_names_in_a_file_are_escaped(tmp_path):
     assert r"'shop\x1b[31m.buy'" in refusal(tmp_path / "global.pth")
     header = b'{"a":{"dtype":"F\\u001b[31m","shape":[1],"data_offsets":[0,4]}}'
     (tmp_path / "old.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * 4)
-    with pytest.raises(ValueError, match=r"F\\x1b\[31m") as caught:
+    with pytest.raises(ValueError, match="is a damaged safetensors file") as caught:
         read_checkpoint(tmp_path / "old.safetensors")
     assert str(caught.value).isprintable()
 

@@ -153,6 +153,7 @@ def test_a_step_in_parallel_is_the_step_alone(gate: str, gating: str) -> None:
     torch.testing.assert_close(grads[1], grads[0])
 
 
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch 2.9's own, in tracing
 @pytest.mark.parametrize("gate", ["rnn", "ff1"])
 @pytest.mark.parametrize("gating", ["straight-through", "sampled"])
 @pytest.mark.parametrize("training", [True, False])

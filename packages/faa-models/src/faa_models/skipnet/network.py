@@ -5,7 +5,7 @@ Shapes: B = batch, C = channels, H and W = height and width, K = classes, G = ga
 
 import math
 from functools import partial
-from itertools import chain, count, pairwise
+from itertools import chain, pairwise
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
@@ -156,11 +156,12 @@ class SkipNet(StagedNetwork):
 
     def gated_blocks(self) -> list[list[tuple[ResidualBlock, int | None]]]:
         """Return each stage's blocks in order, each with the number of its gate, or None where it always runs."""
-        numbers = count(-self.first_gated)
-        return [
-            [(block, gate if gate >= 0 else None) for block, gate in zip(blocks, numbers, strict=False)]
-            for blocks in self.blocks()
-        ]
+        stages: list[list[tuple[ResidualBlock, int | None]]] = []
+        number = -self.first_gated
+        for blocks in self.blocks():
+            stages.append([(block, gate if gate >= 0 else None) for gate, block in enumerate(blocks, start=number)])
+            number += len(blocks)
+        return stages
 
     def forward(  # type: ignore[override]
         self, x: Tensor, decisions: Tensor | None = None, return_gates: bool = False
