@@ -20,39 +20,14 @@ DATA = [
     "train_subset",
     "img_size",
 ]
-FIT = [
-    "model",
-    "model_kwargs",
-    "pretrained",
-    "epochs",
-    "batch_size",
-    "opt",
-    "lr",
-    "momentum",
-    "weight_decay",
-    "sched",
-    "warmup_epochs",
-    "warmup_lr",
-    "min_lr",
-    "decay_epochs",
-    "decay_rate",
-    "smoothing",
-    "clip_grad",
-    "model_ema",
-    "model_ema_decay",
-    "amp",
-    "channels_last",
-    "torchcompile",
-    "train_crop_mode",
-    "crop_pad",
-    "scale",
-    "ratio",
-    "hflip",
-    "cutout",
-    "workers",
-    "device",
-    "seed",
-]
+FIT = """
+device amp amp_dtype workers model model_kwargs pretrained channels_last torchcompile sync_bn model_ema model_ema_decay
+epochs batch_size grad_accum_steps batch_aug sampling opt opt_eps momentum weight_decay weight_decay_on decay_before_clip
+clip_grad lr lr_base_size sched sched_epochs warmup_epochs warmup_lr warmup_prefix min_lr decay_epochs decay_milestones
+decay_rate smoothing bce_loss mixup cutmix mixup_prob mixup_switch_prob mixup_off_epoch
+train_crop_mode crop_pad scale ratio hflip color_jitter cutout
+resident save_every recovery_interval seed
+""".split()
 
 
 def test_no_flag_comes_or_goes_unnoticed():
@@ -70,9 +45,10 @@ def test_no_flag_comes_or_goes_unnoticed():
         "reward",
         "score_batch_size",
     ]
-    assert {*DATA, *FIT, "policy", "val_fraction"} == set(TrainConfig.model_fields)
+    train = ["policy", "val_fraction", "test_every", "checkpoint_hist", "log_with"]
+    assert {*DATA, *FIT, *train} == set(TrainConfig.model_fields)
     assert {*DATA, *FIT, *search} == set(SearchConfig.model_fields)
-    assert {*DATA, "split", "amp", "workers", "device"} == set(EvalConfig.model_fields)
+    assert {*DATA, "split", "amp", "amp_dtype", "workers", "device"} == set(EvalConfig.model_fields)
 
 
 def test_every_setting_is_a_flag_with_help_and_default(faa):

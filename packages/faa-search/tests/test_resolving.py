@@ -62,7 +62,9 @@ def test_values_that_are_not_allowed() -> None:
     )
     assert "recipe r: lr: input should be greater than 0 (given -1)" in message
     assert "--batch-size: input should be greater than or equal to 1 (given 0)" in message
-    assert "--sched: input should be 'cosine' or 'step' (given 'linear')" in message
+    assert (
+        "--sched: input should be 'cosine', 'step', 'multistep', 'micronet' or 'constant' (given 'linear')" in message
+    )
     assert "--epochs: " in message
 
 

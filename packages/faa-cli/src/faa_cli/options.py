@@ -9,12 +9,20 @@ import typer
 from pydantic.fields import FieldInfo
 
 from faa_search.config import DataConfig, FitConfig, Settings
+from faa_search.config.fitting import BaselineConfig, LossConfig, NetworkConfig, UpdateConfig
 from faa_search.recipes import load_recipe
 from faa_search.resolving import Config, Layer, read_layer, resolve
 
 INTERRUPTED = 130
 SHORT = {"batch_size": "-b", "workers": "-j"}
-PANELS = ((DataConfig, "Data"), (FitConfig, "Network and fitting"))
+PANELS = (
+    (DataConfig, "Data"),
+    (NetworkConfig, "Network"),
+    (UpdateConfig, "Updates"),
+    (LossConfig, "Loss"),
+    (BaselineConfig, "Baseline augmentation"),
+    (FitConfig, "Running"),
+)
 
 RecipeOption = Annotated[str | None, typer.Option(help="Named complete settings; see `faa recipe list`.")]
 ConfigOption = Annotated[str | None, typer.Option("--config", "-c", help="YAML file with settings.")]
@@ -32,7 +40,8 @@ def with_settings(config: type[Settings], panel: str) -> Callable[[Callable[...,
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         fixed = [p for p in inspect.signature(command).parameters.values() if p.name != "flags"]
         placed = [(_panel(config, name, panel), name, field) for name, field in config.model_fields.items()]
-        placed.sort(key=lambda row: (row[0] != panel, row[0]))  # its own first, then data, then fitting
+        headings = [panel, *(heading for _base, heading in PANELS)]  # its own first
+        placed.sort(key=lambda row: headings.index(row[0]))
         own = [_parameter(name, field, heading) for heading, name, field in placed]
 
         def run(**values: Any) -> None:
@@ -104,22 +113,24 @@ def _kind(annotation: Any) -> tuple[Any, tuple[str, ...]]:
         return _kind(next(arm for arm in get_args(annotation) if arm is not types.NoneType))
     if origin is Literal:
         return str, tuple(get_args(annotation))
-    if origin is tuple:
+    if origin is tuple and Ellipsis not in get_args(annotation):
         return tuple[float, float], ()
-    if origin is dict:
+    if origin in (dict, tuple):  # texts that separate their parts by commas
         return str, ()
     return annotation, ()
 
 
 def _help(field: FieldInfo) -> str:
     text = field.description or ""
-    return text if field.default in (None, {}) else f"{text} (default: {_shown(field.default)})"
+    return text if field.default in (None, {}, ()) else f"{text} (default: {_shown(field.default)})"
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    return " ".join(f"{part:.4g}" for part in value) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return (" " if len(value) == 2 else ",").join(f"{part:.4g}" for part in value)
+    return str(value)
 
 
 def _panel(config: type[Settings], name: str, own: str) -> str:

@@ -26,7 +26,9 @@ PACKAGES = (
     "faa-core", "faa-models", "faa-search", "faa-cli", "torch", "torchvision", "timm", "accelerate", "hyperopt",
     "numpy", "pillow", "scikit-learn", "safetensors",
 )  # fmt: skip
-CHANGEABLE = frozenset({"workers"})  # settings that change no result, so a run may be resumed with others
+CHANGEABLE = frozenset({  # settings that change no result, so a run may be resumed with others
+    "log_with", "recovery_interval", "resident", "save_every", "workers",
+})  # fmt: skip
 
 
 @contextmanager

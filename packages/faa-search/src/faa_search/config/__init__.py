@@ -1,0 +1,23 @@
+"""What a person can set, once: names, types, ranges, defaults and help.
+
+The command line's flags are these fields, named as timm names them wherever timm has the flag.
+"""
+
+from faa_search.config.arguments import as_pairs
+from faa_search.config.base import Settings, differences
+from faa_search.config.commands import EvalConfig, RewardName, SearchConfig, TrainConfig
+from faa_search.config.data import DataConfig
+from faa_search.config.fitting import DeviceConfig, FitConfig
+
+__all__ = [
+    "DataConfig",
+    "DeviceConfig",
+    "EvalConfig",
+    "FitConfig",
+    "RewardName",
+    "SearchConfig",
+    "Settings",
+    "TrainConfig",
+    "as_pairs",
+    "differences",
+]
