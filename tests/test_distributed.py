@@ -1,40 +1,141 @@
-"""Several processes, on the CPU with gloo, train as one does."""
+"""Several processes, on the CPU with gloo, train as one does, on one node and on two; they stop and go on together."""
 
+import csv
 import json
+import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 
+import psutil
 import pytest
 from safetensors.torch import load_file
 
 TINY = (
     "--dataset digits --train-subset 60 --img-size 8 --hflip 0 --epochs 3 --policy uniform-random --device cpu".split()
 )
+ACCELERATE = "accelerate.commands.accelerate_cli"
+TWO = ["--num-processes", "2"]
+Start = Callable[..., subprocess.Popen[str]]
 
 
-def launched(tmp_path, environment, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "faa_cli"]
-    variables = {**environment, "ACCELERATE_USE_CPU": "true"}
-    return subprocess.run(
-        [*command, *arguments], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False, timeout=240
-    )
+@pytest.fixture
+def start(tmp_path, environment) -> Start:
+    """Start a Python module with arguments, in the background."""
+
+    def run(module: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", module, *arguments]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            command, cwd=tmp_path, env={**environment, **variables}, stdout=pipe, stderr=pipe, text=True
+        )
+
+    return run
 
 
-def test_two_processes_train_as_one_with_the_whole_batch(faa, tmp_path, environment):
-    """The model has no batch norm, which would see half of the batch in each process."""
-    model = ["--model", "test_vit", "--img-size", "160"]
-    two = launched(tmp_path, environment, "train", *TINY, *model, "--batch-size", "10", "--output", "two")
-    assert two.returncode == 0, two.stderr
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    _out, err = process.communicate(timeout=240)
+    return process.returncode, err
+
+
+def wait_for(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    path = run / "summary.csv"
+    return list(csv.DictReader(path.read_text().splitlines())) if path.is_file() else []
+
+
+def test_two_processes_train_as_one_with_the_whole_batch(faa, tmp_path):
+    """The same loss curve; the model has no batch norm, which would see half of the batch in each process."""
+    model = ["--model", "test_nfnet"]
+    faa("train", *TINY, *model, *TWO, "--batch-size", "10", "--output", "two")
     faa("train", *TINY, *model, "--batch-size", "20", "--output", "one")
     one_weights, two_weights = (load_file(tmp_path / run / "last/model.safetensors") for run in ("one", "two"))
     for name, weight in one_weights.items():
         assert float((weight - two_weights[name]).abs().max()) < 1e-4, name
+    curves = [[float(row["train_loss"]) for row in rows(tmp_path / run)] for run in ("one", "two")]
+    assert curves[0] == pytest.approx(curves[1], rel=1e-5)
     results = [json.loads((tmp_path / run / "result.json").read_text())["test"] for run in ("one", "two")]
     assert results[0]["images"] == results[1]["images"] == 1000  # each counted once
     assert results[0]["top1"] == pytest.approx(results[1]["top1"], abs=0.003)
 
 
-def test_a_search_in_two_processes_is_refused(tmp_path, environment):
-    done = launched(tmp_path, environment, "search", "--dataset", "digits", "--device", "cpu", "--output", "two")
-    assert done.returncode != 0
-    assert "one process" in done.stderr
+def test_killed_and_stopped_processes_go_on_together(start, tmp_path):
+    """A process is killed, then the launcher is told to stop; the same command ends as if nothing had happened."""
+    command = ["train", *TINY, *TWO, "--model-ema", "--val-fraction", "0.2", "--batch-size", "4"]
+    command += ["--epochs", "24", "--output"]
+    reference = start("faa_cli", *command, "whole")
+    assert finish(reference)[0] == 0
+
+    run = tmp_path / "stopped"
+    killed = start("faa_cli", *command, "stopped")
+    wait_for(lambda: len(rows(run)) >= 3, killed)
+    ranks = {child.environ().get("RANK"): child for child in psutil.Process(killed.pid).children(recursive=True)}
+    ranks["1"].send_signal(signal.SIGKILL)
+    code, err = finish(killed)
+    assert code == 2
+    assert "Process 1 was killed by SIGKILL, and the others were stopped. The same command goes on" in err
+    assert "Traceback" not in err
+
+    done = len(rows(run))
+    stopped = start("faa_cli", *command, "stopped")
+    wait_for(lambda: len(rows(run)) > done + 2, stopped)
+    stopped.send_signal(signal.SIGTERM)
+    code, err = finish(stopped)
+    assert code == 128 + signal.SIGTERM
+    assert "Stopped. The same command goes on from here." in err
+    assert len(rows(run)) < 24
+
+    assert finish(start("faa_cli", *command, "stopped"))[0] == 0
+    for weights in ("last/model.safetensors", "best/model.safetensors"):
+        assert (tmp_path / "whole" / weights).read_bytes() == (run / weights).read_bytes()
+    assert [row["train_loss"] for row in rows(run)] == [row["train_loss"] for row in rows(tmp_path / "whole")]
+
+
+def test_two_nodes_train_as_two_processes(faa, start, tmp_path):
+    """Accelerate's launcher, once for each node, over the loopback; with copies of images spread over the nodes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    train = ["train", *TINY, "--batch-size", "10", "--batch-aug", "2", "--output"]
+    launch = "launch --multi_gpu --num_machines 2 --num_processes 2 --main_process_ip 127.0.0.1".split()
+    launch += ["--main_process_port", port, "--mixed_precision", "no", "--dynamo_backend", "no"]
+    nodes = [
+        start(
+            "accelerate.commands.accelerate_cli", *launch, "--machine_rank", str(rank), "-m", "faa_cli", *train, "two"
+        )
+        for rank in range(2)
+    ]
+    ended = [finish(node) for node in nodes]
+    assert [code for code, _err in ended] == [0, 0], ended
+    faa(*train, "one", *TWO)
+    one, two = ((tmp_path / run / "last/model.safetensors").read_bytes() for run in ("one", "two"))
+    assert one == two
+
+
+def test_processes_that_are_not_there(start):
+    """Accelerate starts one process on a CPU whatever it was asked for: an error, not a run of another batch size."""
+    quiet = ["--mixed_precision", "no", "--dynamo_backend", "no", "--num_machines", "1"]
+    train = ["-m", "faa_cli", "train", *TINY, "--output", "run"]
+    code, err = finish(start(ACCELERATE, "launch", "--cpu", "--num_processes", "2", *quiet, *train))
+    assert code != 0
+    assert "asked for several processes and started one" in err
+    code, err = finish(start(ACCELERATE, "launch", "--cpu", "--num_processes", "1", *quiet, *train, *TWO))
+    assert code != 0
+    assert "--num-processes 2, but the launcher started 1" in err
+
+
+def test_a_search_in_two_processes_is_refused(start):
+    launch = ["--standalone", "--nproc-per-node", "2", "-m", "faa_cli"]
+    code, err = finish(
+        start("torch.distributed.run", *launch, "search", "--dataset", "digits", "--device", "cpu", "--output", "two")
+    )
+    assert code != 0
+    assert "one process" in err

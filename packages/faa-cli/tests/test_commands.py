@@ -127,8 +127,13 @@ def test_model_list_shows_ours_and_timms(faa):
 
 
 def test_recipes_are_listed_and_shown(faa):
-    assert "cifar10/wrn40_2" in faa("recipe", "list").out
-    assert "# Source:" in faa("recipe", "show", "cifar10/wrn40_2").out
+    rows = [line.split()[0] for line in faa("recipe", "list").out.splitlines()[1:]]
+    assert rows[0] == "digits/wrn16_1"
+    first = [rows.index(name) for name in ("cifar10/wrn40_2", "cifar100/wrn40_2", "svhn/wrn28_10", "imagenet/resnet50")]
+    assert first == sorted(first)
+    assert rows.index("cifar10/shakeshake26_2x96d") < rows.index("cifar10/shakeshake26_2x112d")
+    assert re.search("^source: .*\n.*arXiv:1905.00397", faa("recipe", "show", "cifar10/wrn40_2").out, re.MULTILINE)
+    assert json.loads(faa("recipe", "schema").out)["title"] == "RecipeFile"
 
 
 def test_doctor_lists_versions_and_plugins(faa):

@@ -48,7 +48,8 @@ def test_no_flag_comes_or_goes_unnoticed():
     train = ["policy", "val_fraction", "test_every", "checkpoint_hist", "log_with"]
     assert {*DATA, *FIT, *train} == set(TrainConfig.model_fields)
     assert {*DATA, *FIT, *search} == set(SearchConfig.model_fields)
-    assert {*DATA, "split", "amp", "amp_dtype", "workers", "device"} == set(EvalConfig.model_fields)
+    own = {"split", "corruptions", "frost", "seed"}
+    assert {*DATA, *own, "amp", "amp_dtype", "workers", "device"} == set(EvalConfig.model_fields)
 
 
 def test_every_setting_is_a_flag_with_help_and_default(faa):

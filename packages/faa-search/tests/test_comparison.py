@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from faa_core import FaaError, Policy
-from faa_search.comparison import Pair, compare_policies, holm, summarise
-from faa_search.config import TrainConfig
+from faa_search.comparison import Pair, compare, compare_policies, conclusion, holm, read_comparison, summarise
+from faa_search.comparison.statistics import detectable
+from faa_search.config import CompareConfig, TrainConfig
 
 ERRORS = {
     "one": [5.0, 5.4, 4.9, 5.2, 5.1],
@@ -113,6 +114,48 @@ def test_equal_gaps() -> None:
     assert "worse" == pair(second * 3, first * 3).verdict
 
 
+def test_detectable_by_hand() -> None:
+    """(t(0.975) + t(0.8)) · s / √n; with three tests the first quantile is that of 1 − 0.05 / 6."""
+    gap = np.array([0.0, 1.0, 2.0, 1.0, 1.0])  # s² = ½
+    assert (2.77645 + 0.94096) * 0.5**0.5 / 5**0.5 == pytest.approx(detectable(gap, tests=1), rel=1e-5)
+    assert (3.96068 + 0.94096) * 0.5**0.5 / 5**0.5 == pytest.approx(detectable(gap, tests=3), rel=1e-4)
+    assert detectable(gap, tests=1) == pytest.approx(pair(gap.tolist(), [0.0] * 5).detectable)
+    assert 0.0 == detectable(np.array([0.1, 0.1, 0.1]), tests=1)
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10, 30])
+def test_what_is_detectable_is_found_four_times_in_five(seeds: int) -> None:
+    """The power of the paired t-test, from the noncentral t distribution."""
+    gap = np.arange(float(seeds))
+    noncentrality = detectable(gap, tests=1) / (gap.std(ddof=1) / seeds**0.5)
+    critical = stats.t.ppf(0.975, seeds - 1)
+    assert 0.8 == pytest.approx(stats.nct.sf(critical, seeds - 1, noncentrality), abs=0.04)
+
+
+def test_conclusions() -> None:
+    """The best is named with what the tests allow to say; the limit is that of it and the next best."""
+    clear = conclusion(summarise({"one": ERRORS["one"], "two": ERRORS["two"]}))
+    assert "one has the lowest mean test error, 5.12 % (n = 5 seeds)." in clear
+    assert "significantly lower than two, so it is the best" in clear
+    turned = conclusion(summarise({"two": ERRORS["two"], "one": ERRORS["one"]}))
+    assert clear.splitlines()[0] == turned.splitlines()[0]
+    between = summarise(ERRORS)
+    text = conclusion(between)
+    assert "significantly lower than two, but not than three: these runs do not tell which of those is best" in text
+    assert f"finds a difference of {between.pairs[1].detectable:.2f} points between one and three" in text
+    unclear = conclusion(summarise({"one": ERRORS["one"], "three": ERRORS["three"], "four": ERRORS["one"][::-1]}))
+    assert "but not significantly lower than" in unclear
+    assert "these runs do not tell which is best" in unclear
+    assert "do not tell" not in clear
+    assert "same with every seed" in conclusion(summarise({"a": [1.0, 2.0], "b": [1.0, 2.0]}))
+
+
+def test_best_of_many_names_them_all() -> None:
+    worse = {name: [9.0 + number, 9.1 + number, 9.3 + number, 9.2 + number] for number, name in enumerate("abc")}
+    text = conclusion(summarise({"best": [1.0, 1.2, 1.1, 1.3]} | worse))
+    assert "significantly lower than a, b and c, so it is the best" in text
+
+
 @pytest.fixture
 def tiny() -> TrainConfig:
     """Return a training run of a fraction of a second."""
@@ -150,3 +193,28 @@ def test_no_test_split(tmp_path: Path, tiny: TrainConfig, write_images: Any) -> 
     config = tiny.model_copy(update={"dataset": str(root), "train_subset": None})
     with pytest.raises(FaaError, match="needs a test split; --test-fraction"):
         compare_policies(config, {"none": Policy.load("none")}, tmp_path / "out", seeds=[0, 1])
+    assert not (tmp_path / "out").exists()  # said before anything is trained
+
+
+def test_a_comparison_of_named_policies(tmp_path: Path, tiny: TrainConfig, accelerator: Accelerator) -> None:
+    """Settings name everything; the file holds what is returned, and seeds follow each other."""
+    settings = tiny.model_dump(exclude={"policy", "seed"})
+    config = CompareConfig(**settings, policies=("none", "randaugment"), seeds=2, seed=4)
+    result = compare(config, tmp_path / "out", accelerator=accelerator)
+    assert {"none-4", "none-5", "randaugment-4", "randaugment-5"} < {path.name for path in (tmp_path / "out").iterdir()}
+    assert result == read_comparison(tmp_path / "out/comparison.json")
+    alone = compare_policies(
+        tiny,
+        {"none": Policy.load("none"), "randaugment": Policy.load("randaugment")},
+        tmp_path / "alone",
+        seeds=[4, 5],
+        accelerator=accelerator,
+    )
+    assert alone == result
+
+
+@pytest.mark.parametrize("names", [("a/b", "a-b"), ("Same", "same")])
+def test_policies_must_have_directories_of_their_own(tmp_path: Path, tiny: TrainConfig, names: tuple[str, str]) -> None:
+    policies = dict(zip(names, (Policy.load("none"), Policy.load("randaugment")), strict=True))
+    with pytest.raises(FaaError, match="would share a directory"):
+        compare_policies(tiny, policies, tmp_path / "out", seeds=[0, 1])

@@ -23,10 +23,10 @@ from faa_search.data import ArraySource, DatasetRequest
 from faa_search.data.digits import open_digits
 from faa_search.keyed_torch import torch_seeded
 from faa_search.progress import Silent
-from faa_search.training import FitJob, Metrics, Network, View, fit
+from faa_search.training import FitJob, Measures, Metrics, Network, View, fit
 from faa_search.training.checkpoint import Progress
-from faa_search.training.fitting import save_model
 from faa_search.training.models import ModelInput, Normalise, make_model
+from faa_search.training.saving import save_model
 
 Noise = Callable[..., ArraySource]
 SETTINGS: dict[str, Any] = {"epochs": 4, "batch_size": 8, "device": "cpu"}
@@ -59,7 +59,8 @@ def state(directory: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     with safe_open(path, framework="pt") as opened:
         header = {key: json.loads(value) for key, value in opened.metadata().items()}
     for row in (*header["progress"]["history"], header["progress"]["best"] or {}):
-        row.pop("seconds", None)
+        for time in ("seconds", "waiting"):
+            row.pop(time, None)
     return load_file(path), header
 
 
@@ -184,8 +185,8 @@ def test_labels_are_smoothed(tmp_path: Path, job: FitJob, accelerator: Accelerat
     assert float(cross_entropy(logits, labels, label_smoothing=smoothing)) == pytest.approx(loss, rel=1e-4)
 
 
-def test_every_epoch_drops_out_others(job: FitJob, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The layers' generator is seeded anew for each epoch, and for each seed of the settings."""
+def test_every_update_drops_out_others(job: FitJob, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The layers' generator is seeded anew for each update, and for each seed of the settings."""
     seeds: list[int] = []
 
     def watched(seed: int, **others: Any) -> Any:
@@ -195,7 +196,7 @@ def test_every_epoch_drops_out_others(job: FitJob, accelerator: Accelerator, mon
     monkeypatch.setattr("faa_search.training.trainer.torch_seeded", watched)
     for seed in (0, 1):
         fit(at(job, job.directory / str(seed)), TrainConfig(**SETTINGS, seed=seed), accelerator, Silent())
-    assert 8 == len(set(seeds)) == len(seeds)
+    assert 16 == len(set(seeds)) == len(seeds)
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # torch counts this machine's cores
@@ -216,7 +217,7 @@ def test_an_average_is_what_is_evaluated_and_kept(tmp_path: Path, job: FitJob, a
         shown.append(network.model.get_parameter("stem.weight").detach().clone())
         return Metrics(images=1, loss=0.0, top1=0.5, top5=0.5, confusion=((1,),))
 
-    network, _progress = fit(job, config, accelerator, Silent(), validate=validate)
+    network, _progress = fit(job, config, accelerator, Silent(), Measures(validation=validate))
     tensors, _header = state(job.directory)
     assert not torch.equal(tensors["model.stem.weight"], tensors["average.stem.weight"])
     saved = load_file(job.directory / "model.safetensors")
@@ -233,7 +234,7 @@ def test_the_best_epoch_is_kept(tmp_path: Path, job: FitJob, accelerator: Accele
         stems.append(network.model.get_parameter("stem.weight").detach().clone())
         return Metrics(images=10, loss=1.0, top1=next(accuracies), top5=1.0, confusion=((10,),))
 
-    _network, progress = fit(job, TrainConfig(**SETTINGS), accelerator, Silent(), validate=validate)
+    _network, progress = fit(job, TrainConfig(**SETTINGS), accelerator, Silent(), Measures(validation=validate))
     assert progress.best is not None
     assert (2, 0.9) == (progress.best["epoch"], progress.best["val_top1"])
     assert torch.equal(stems[1], load_file(tmp_path / "best" / "model.safetensors")["stem.weight"])
@@ -248,10 +249,13 @@ def test_the_best_epoch_survives_a_stop(
     def validate_with(top1: float) -> Callable[[Network], Metrics]:
         return lambda _network: Metrics(images=10, loss=1.0, top1=top1, top5=1.0, confusion=((10,),))
 
+    better = Measures(validation=validate_with(0.8))
     with pytest.raises(interruption):
-        fit(job, TrainConfig(**SETTINGS), accelerator, listener(stop_after=2), validate=validate_with(0.8))
+        fit(job, TrainConfig(**SETTINGS), accelerator, listener(stop_after=2), better)
     kept = (tmp_path / "best" / "model.safetensors").read_bytes()
-    _network, progress = fit(job, TrainConfig(**SETTINGS), accelerator, Silent(), validate=validate_with(0.7))
+    _network, progress = fit(
+        job, TrainConfig(**SETTINGS), accelerator, Silent(), Measures(validation=validate_with(0.7))
+    )
     assert progress.best is not None
     assert 1 == progress.best["epoch"]
     assert kept == (tmp_path / "best" / "model.safetensors").read_bytes()
@@ -277,25 +281,6 @@ def test_a_loss_that_is_no_number(job: FitJob, accelerator: Accelerator) -> None
     assert not (job.directory / "model.safetensors").exists()
 
 
-@pytest.mark.parametrize("damage", ["cut", "garbage", "other model"])
-def test_a_damaged_state_is_left_alone(
-    job: FitJob, accelerator: Accelerator, listener: Any, interruption: type[Exception], damage: str
-) -> None:
-    """What cannot be resumed is named and stays as it was, so that it can be looked at or restored."""
-    with pytest.raises(interruption):
-        fit(job, TrainConfig(**SETTINGS), accelerator, listener(stop_after=1))
-    path = job.directory / "state.safetensors"
-    whole = path.read_bytes()
-    if damage != "other model":
-        path.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"garbage")
-    before = path.read_bytes()
-    model = "wrn40_2" if damage == "other model" else "wrn16_1"
-    with pytest.raises(FaaError) as raised:
-        fit(job, TrainConfig(**SETTINGS, model=model), accelerator, Silent())
-    assert f"The checkpoint '{path}' cannot be resumed" in str(raised.value)
-    assert before == path.read_bytes()
-
-
 def test_a_stop_while_saving_leaves_the_epoch_before(
     job: FitJob, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch, listener: Any, interruption: type[Exception]
 ) -> None:
@@ -313,7 +298,7 @@ def test_a_stop_while_saving_leaves_the_epoch_before(
         with pytest.raises(interruption):
             fit(job, TrainConfig(**SETTINGS), accelerator, Silent())
     assert before == (job.directory / "state.safetensors").read_bytes()
-    assert ["state.safetensors"] == [path.name for path in job.directory.iterdir()]
+    assert ["previous.safetensors", "state.safetensors"] == sorted(path.name for path in job.directory.iterdir())
     _network, progress = fit(job, TrainConfig(**SETTINGS), accelerator, Silent())
     assert 4 == progress.epochs_done
 

@@ -1,27 +1,41 @@
 """In which order images are loaded, over epochs, views and processes."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faa_search.training.loading import OrderedBatches, Rank, ShuffledBatches, steps_per_epoch
+from faa_core import FaaError
+from faa_search.config import TrainConfig
+from faa_search.training.loading import OrderedBatches, TrainingBatches
+from faa_search.training.plan import Plan, Rank, make_plan
 from faa_search.training.views import Key
 
 ALONE = Rank()
 
 
-def shuffled(images: int, batch_size: int, *, epochs: range = range(1), rank: Rank = ALONE) -> list[list[Key]]:
-    """Return all batches."""
-    return list(ShuffledBatches(images, batch_size, epochs=epochs, seed=3, rank=rank))
+def batches_of(plan: Plan, *, epochs: range = range(1), seed: int = 3, skip: int = 0, **others: Any) -> list[list[Key]]:
+    """Return all batches of a process."""
+    labels_N = np.arange(plan.images) % 2
+    settings = {"sampling": "shuffle"} | others
+    return list(TrainingBatches(plan, labels_N, epochs=epochs, seed=seed, skip=skip, **settings))
+
+
+def planned(images: int, batch_size: int, *, rank: Rank = ALONE, **settings: Any) -> Plan:
+    """Return the plan of settings."""
+    return make_plan(TrainConfig(batch_size=batch_size, **settings), images, rank)
 
 
 @given(images=st.integers(1, 60), batch_size=st.integers(1, 20), epochs=st.integers(0, 3))
 @settings(max_examples=100, deadline=None)
-def test_shuffled_batches(images: int, batch_size: int, epochs: int) -> None:
+def test_training_batches(images: int, batch_size: int, epochs: int) -> None:
     """Whole batches only, each image at most once an epoch, as many as announced."""
-    order = ShuffledBatches(images, batch_size, epochs=range(epochs), seed=1, rank=Rank())
+    plan = planned(images, batch_size)
+    order = TrainingBatches(plan, np.zeros(images, dtype=np.int64), sampling="shuffle", epochs=range(epochs), seed=1)
     batches = list(order)
-    assert len(order) == len(batches) == epochs * steps_per_epoch(images, batch_size, Rank())
+    assert len(order) == len(batches) == epochs * plan.updates
     assert {min(images, batch_size)} >= {len(batch) for batch in batches}
     for epoch in range(epochs):
         seen = [index for batch in batches for number, index in batch if number == epoch]
@@ -31,21 +45,23 @@ def test_shuffled_batches(images: int, batch_size: int, epochs: int) -> None:
 
 def test_the_incomplete_batch_is_another_one_each_epoch() -> None:
     """An image left out of one epoch comes in another."""
-    batches = shuffled(10, 4, epochs=range(20))
+    batches = batches_of(planned(10, 4), epochs=range(20))
     assert 40 == len(batches)
     assert set(range(10)) == {index for batch in batches for _epoch, index in batch}
 
 
 def test_epochs_are_shuffled_and_can_be_entered_anywhere() -> None:
-    """Each epoch has its own order; beginning with epoch 2 gives what epoch 2 had."""
-    whole = shuffled(12, 4, epochs=range(4))
-    assert [index for _epoch, index in whole[0]] != [index for _epoch, index in whole[3]]
-    assert whole[6:] == shuffled(12, 4, epochs=range(2, 4))
+    """Each epoch has its own order; beginning within epoch 2 gives what was left of epoch 2."""
+    plan = planned(12, 2, grad_accum_steps=2)
+    whole = batches_of(plan, epochs=range(4))
+    assert [index for _epoch, index in whole[0]] != [index for _epoch, index in whole[6]]
+    assert whole[12:] == batches_of(plan, epochs=range(2, 4))
+    assert whole[16:] == batches_of(plan, epochs=range(2, 4), skip=2)
 
 
 def test_the_seed_keys_the_order() -> None:
     """Another seed, another order."""
-    orders = [list(ShuffledBatches(30, 30, epochs=range(1), seed=seed, rank=Rank())) for seed in (0, 0, 1)]
+    orders = [batches_of(planned(30, 30), seed=seed) for seed in (0, 0, 1)]
     assert orders[0] == orders[1] != orders[2]
 
 
@@ -53,14 +69,53 @@ def test_the_seed_keys_the_order() -> None:
 @pytest.mark.parametrize("count", [2, 3])
 def test_processes_share_what_one_would_see(images: int, batch_size: int, count: int) -> None:
     """The batches of n processes are, together, those of one with n times the batch."""
-    parts = [shuffled(images, batch_size, epochs=range(2), rank=Rank(index=n, count=count)) for n in range(count)]
-    together = min(batch_size, images // count) * count
-    one = shuffled(images, together, epochs=range(2))
+    plans = [planned(images, batch_size, rank=Rank(index=n, count=count)) for n in range(count)]
+    parts = [batches_of(plan, epochs=range(2)) for plan in plans]
+    one = batches_of(planned(images, min(batch_size, images // count) * count), epochs=range(2))
     assert [sorted(batch) for batch in one] == [
         sorted(key for batch in batches for key in batch) for batches in zip(*parts, strict=True)
     ]
-    steps = steps_per_epoch(images, batch_size, Rank(count=count))
-    assert {2 * steps} == {len(part) for part in parts}
+    assert {2 * plans[0].updates} == {len(part) for part in parts}
+
+
+@pytest.mark.parametrize(("processes", "accumulation"), [(1, 4), (2, 2), (4, 1)])
+def test_accumulation_stands_for_processes(processes: int, accumulation: int) -> None:
+    """An update sees the same images whether they come from several processes or one after another."""
+    plans = [
+        planned(41, 3, rank=Rank(index=n, count=processes), grad_accum_steps=accumulation) for n in range(processes)
+    ]
+    assert {(12, 3, accumulation)} == {(plan.images_per_update, plan.updates, plan.passes) for plan in plans}
+    update = [key for plan in plans for batch in batches_of(plan)[: plan.passes] for key in batch]
+    assert sorted(update) == sorted(key for batch in batches_of(planned(41, 12))[:1] for key in batch)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 4, 8, 16])
+def test_copies_of_a_batch(processes: int) -> None:
+    """Eight copies of every image, no two alike, each forward pass of different images; spread where that divides."""
+    plans = [planned(90, 5, rank=Rank(index=n, count=processes), batch_aug=8) for n in range(processes)]
+    sharing = {1: 1, 2: 2, 3: 1, 4: 4, 8: 8, 16: 8}[processes]
+    assert {(sharing, 8 // sharing)} == {(plan.sharing, plan.passes) for plan in plans}
+    passes = [batch for plan in plans for batch in batches_of(plan, epochs=range(3, 4))[: plan.passes]]
+    assert all(len({index for _draw, index in batch}) == 5 for batch in passes)
+    keys = [key for batch in passes for key in batch]
+    assert len(keys) == len(set(keys)) == 8 * plans[0].images_per_update
+    assert {(draw, index) for draw in range(24, 32) for index in {index for _draw, index in keys}} == set(keys)
+
+
+def test_images_that_come_again_are_drawn_anew() -> None:
+    """A rare class is repeated in a balanced epoch, and never with the same draw."""
+    labels_N = np.array([0] * 38 + [1] * 2)
+    order = TrainingBatches(planned(40, 10), labels_N, sampling="balanced", epochs=range(2), seed=0)
+    keys = [key for batch in order for key in batch]
+    assert 80 == len(keys) == len(set(keys))
+    assert {20} == {sum(index >= 38 for _draw, index in keys[at : at + 40]) for at in (0, 40)}
+
+
+def test_too_few_images() -> None:
+    """Less than an image for each forward pass is refused; a small set makes the batch smaller."""
+    with pytest.raises(FaaError, match=r"5 training images are too few for 3 processes .*-steps 2: .* 6"):
+        planned(5, 8, rank=Rank(count=3), grad_accum_steps=2)
+    assert (2, 1) == (planned(13, 8, rank=Rank(count=3), grad_accum_steps=2).batch, 12 // 12)
 
 
 @given(images=st.integers(1, 30), batch_size=st.integers(1, 50), views=st.integers(1, 4), count=st.integers(1, 4))
@@ -73,10 +128,3 @@ def test_ordered_batches(images: int, batch_size: int, views: int, count: int) -
     assert everything == sorted(key for part in keys for key in part)
     assert all(part == sorted(part) for part in keys)
     assert [len(list(order)) for order in orders] == [len(order) for order in orders]
-
-
-def test_steps_per_epoch() -> None:
-    """Whole batches of all processes; at least one."""
-    assert [7, 3, 1, 1] == [
-        steps_per_epoch(images, 128, Rank(count=count)) for images, count in ((1000, 1), (1000, 2), (100, 1), (1, 3))
-    ]

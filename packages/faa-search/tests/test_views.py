@@ -9,15 +9,16 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from faa_core import Op, Policy, SubPolicies
+from faa_core import FaaError, Op, Policy, SubPolicies
 from faa_core.batch import Baseline
 from faa_core.randomness import key_of, uniforms
 from faa_search.config import TrainConfig
 from faa_search.data import ArraySource, DatasetRequest, DecodedSource
 from faa_search.data.named import open_named
 from faa_search.training import View
-from faa_search.training.loading import OrderedBatches, Rank, load
-from faa_search.training.views import baseline_of, resized_crop_of
+from faa_search.training.loading import OrderedBatches, load
+from faa_search.training.plan import Rank
+from faa_search.training.views import baseline_of, placed, resident, resized_crop_of
 
 Noise = Callable[..., ArraySource]
 INVERT = SubPolicies(sub_policies=((Op(op="Invert", p=1.0, magnitude=0.0),),))
@@ -106,6 +107,49 @@ def test_batches_loaders_and_order_change_no_pixel(noise: Noise) -> None:
         assert torch.equal(labels, torch.cat([batch_labels for _images, batch_labels in batches]))
     mixed = [(1, 5), (0, 29), (1, 0), (0, 5)]
     assert torch.equal(whole[[35, 29, 30, 5]], view.__getitems__(mixed)[0])
+
+
+def test_images_on_the_device_are_the_same(noise: Noise) -> None:
+    """Batches made where the images lie, here the CPU, equal those of the stream, in any mixture of draws."""
+    view = View(source=noise(30), size=8, policy=Policy.load("uniform-random"), baseline=EVERYTHING, seed=2)
+    there = resident(view, torch.device("cpu"))
+    order = OrderedBatches(30, 7, views=2, rank=Rank())
+    for streamed, made in zip(load(view, order, workers=0), load(there, order, workers=3), strict=True):
+        assert torch.equal(streamed[0], made[0])
+        assert torch.equal(streamed[1], made[1])
+    mixed = [(1, 5), (2**32, 29), (1, 0), (0, 5)]
+    assert torch.equal(view.__getitems__(mixed)[0], there.__getitems__(mixed)[0])
+    assert view.__getitems__(mixed)[1].tolist() == there.__getitems__(mixed)[1].tolist()
+
+
+def test_which_images_live_on_the_device(noise: Noise, photos: DecodedSource) -> None:
+    """Those in memory at their size, where asked for; the CPU has them already."""
+    small, cpu = View(source=noise(4), size=8), torch.device("cpu")
+    assert placed(small, cpu, wanted=None) is small is placed(small, cpu, wanted=False)
+    for other in (
+        View(source=photos, size=8),
+        View(source=noise(4), size=6),
+        View(source=noise(4), size=8, color_jitter=0.4),
+        View(source=noise(4), size=8, resized_crop=((0.5, 1.0), (0.75, 1.3))),
+    ):
+        assert placed(other, cpu, wanted=None) is other
+        with pytest.raises(FaaError, match="--resident is for small images that are cropped by padding"):
+            placed(other, cpu, wanted=True)
+
+
+def test_colours_are_jittered(noise: Noise) -> None:
+    """Each image of each epoch by factors of its own, keyed, within the strength, and before the policy."""
+    source = ArraySource(np.full((200, 4, 4, 3), 100, dtype=np.uint8), np.zeros(200, dtype=np.int64), ("a",))
+    view = View(source=source, size=4, color_jitter=0.4, seed=1)
+    keys = [(0, index) for index in range(200)]
+    shown = view.__getitems__(keys)[0]
+    assert torch.equal(shown[50:60], view.__getitems__(keys[50:60])[0])
+    assert not torch.equal(shown, view.__getitems__([(1, index) for index in range(200)])[0])
+    levels = shown[:, 0, 0, 0].float()  # grey has no colour, and its contrast changes nothing: brightness alone
+    assert 60 <= levels.min() < 65
+    assert 135 < levels.max() <= 140
+    inverted = View(source=source, size=4, color_jitter=0.4, seed=1, policy=INVERT).__getitems__(keys)[0]
+    assert torch.equal(255 - shown, inverted)
 
 
 def test_epochs_and_seeds_differ(noise: Noise) -> None:

@@ -11,7 +11,7 @@ from typer.main import get_command
 from faa_cli import __version__
 from faa_core import FaaError, plugins
 
-FIRST = ("search", "train", "eval", "policy", "model", "recipe", "doctor")  # in the order one meets them
+FIRST = ("search", "train", "eval", "compare", "policy", "model", "recipe", "doctor")  # in the order one meets them
 USAGE_ERROR = 2
 
 

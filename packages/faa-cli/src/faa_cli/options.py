@@ -1,6 +1,7 @@
 """Command-line options made from the fields of a settings class, so that both say the same."""
 
 import inspect
+import signal
 import types
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -8,12 +9,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from faa_search.config import DataConfig, FitConfig, Settings
+from faa_search.config import DataConfig, FitConfig, RunConfig, Settings
 from faa_search.config.fitting import BaselineConfig, LossConfig, NetworkConfig, UpdateConfig
 from faa_search.recipes import load_recipe
 from faa_search.resolving import Config, Layer, read_layer, resolve
 
-INTERRUPTED = 130
 SHORT = {"batch_size": "-b", "workers": "-j"}
 PANELS = (
     (DataConfig, "Data"),
@@ -22,6 +22,7 @@ PANELS = (
     (LossConfig, "Loss"),
     (BaselineConfig, "Baseline augmentation"),
     (FitConfig, "Running"),
+    (RunConfig, "Training"),
 )
 
 RecipeOption = Annotated[str | None, typer.Option(help="Named complete settings; see `faa recipe list`.")]
@@ -48,9 +49,9 @@ def with_settings(config: type[Settings], panel: str) -> Callable[[Callable[...,
             flags = {name: values.pop(name) for name in config.model_fields}
             try:
                 command(**values, flags={name: value for name, value in flags.items() if value is not None})
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as stop:
                 typer.echo("Stopped. The same command goes on from here.", err=True)
-                raise typer.Exit(INTERRUPTED) from None
+                raise typer.Exit(128 + getattr(stop, "number", signal.SIGINT)) from None
 
         run.__doc__ = command.__doc__
         run.__name__ = command.__name__
@@ -129,7 +130,9 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):
-        return (" " if len(value) == 2 else ",").join(f"{part:.4g}" for part in value)
+        return (" " if len(value) == 2 else ",").join(
+            part if isinstance(part, str) else f"{part:.4g}" for part in value
+        )
     return str(value)
 
 

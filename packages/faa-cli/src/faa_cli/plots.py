@@ -1,16 +1,30 @@
 """Pictures, by matplotlib, written as PNG without a display."""
 
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from faa_core import FaaError, Policy
 from faa_core.files import replacing
 from faa_search.comparison import Comparison
 from faa_search.data import OpenedData
 from faa_search.data.sizing import fitted
+
+if TYPE_CHECKING:
+    from faa_search.training.robustness import Robustness
+
+NUMBERED = 20  # classes up to which a confusion matrix shows its counts
+NAMED = 120  # and names every class
+LONGEST = 30  # characters of a class's name
+TITLE_WIDTH = 70
 
 
 def save_preview(path: str | Path, policy: Policy, data: OpenedData, *, images: int, draws: int, seed: int) -> None:
@@ -46,6 +60,76 @@ def save_comparison(path: str | Path, comparison: Comparison, *, title: str) -> 
     axis.set_ylabel("test error, %")
     axis.set_title(title, fontsize=10)
     save_figure(figure, path)
+
+
+def save_confusion(
+    path: str | Path, confusion: Sequence[Sequence[int]], class_names: Sequence[str], *, title: str
+) -> None:
+    """Write a confusion matrix: a row for each true class, coloured by shares of the row, with counts where few fit.
+
+    Args:
+        path: PNG file.
+        confusion: Images of each true class (outer) taken for each class (inner).
+        class_names: One per class.
+        title: Above it.
+
+    Raises:
+        FaaError: If the file cannot be written.
+    """
+    counts_CC = np.array(confusion)
+    shares_CC = counts_CC / np.maximum(counts_CC.sum(axis=1, keepdims=True), 1)
+    classes = len(class_names)
+    side = min(3 + 0.42 * classes, 16)
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    axis = figure.subplots()
+    # The root, as errors are few: 1 % is to be seen beside 99 %.
+    picture = axis.imshow(shares_CC, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="nearest")
+    figure.colorbar(picture, ax=axis, shrink=0.7, label="share of the true class", format="{x:.0%}")
+    if classes <= NUMBERED:
+        texts = [[str(count) if count else "" for count in row] for row in counts_CC]
+        _write_cells(axis, texts, shares_CC > 0.4)
+    every = -(-classes // NAMED)
+    font = max(4.0, min(9.0, 500 / classes))
+    places = range(0, classes, every)
+    names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in class_names]
+    axis.set_xticks(places, names[::every], rotation=90, fontsize=font, parse_math=False)
+    axis.set_yticks(places, names[::every], fontsize=font, parse_math=False)
+    axis.set_xlabel("taken for")
+    axis.set_ylabel("true class")
+    _set_title(axis, title)
+    save_figure(figure, path)
+
+
+def save_corruptions(path: str | Path, robust: "Robustness", *, title: str) -> None:
+    """Write the error of each corruption at each severity as a coloured table.
+
+    Raises:
+        FaaError: If the file cannot be written.
+    """
+    errors_NS = 100 * np.array(list(robust.errors.values()))
+    figure = Figure(figsize=(7, 1.6 + 0.34 * len(errors_NS)), layout="constrained")
+    axis = figure.subplots()
+    picture = axis.imshow(errors_NS, cmap="Blues", vmin=0, vmax=100, aspect="auto", interpolation="nearest")
+    figure.colorbar(picture, ax=axis, label="error, %")
+    _write_cells(axis, [[f"{error:.1f}" for error in row] for row in errors_NS], errors_NS > 55)
+    axis.set_yticks(range(len(errors_NS)), [name.replace("_", " ") for name in robust.errors])
+    axis.set_xticks(range(errors_NS.shape[1]), [str(number + 1) for number in range(errors_NS.shape[1])])
+    axis.set_xlabel("severity")
+    _set_title(axis, f"{title}\nmean corruption error {100 * robust.mean_error:.2f} %, un-normalised")
+    save_figure(figure, path)
+
+
+def _write_cells(axis: Axes, texts: Sequence[Sequence[str]], dark: NDArray[np.bool_]) -> None:
+    for row, line in enumerate(texts):
+        for column, text in enumerate(line):
+            colour = "white" if dark[row, column] else "black"
+            axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+
+
+def _set_title(axis: Axes, title: str) -> None:
+    """Set a title that may hold a path: in lines, and with dollars as they are."""
+    lines = [part for line in title.splitlines() for part in textwrap.wrap(line, TITLE_WIDTH)]
+    axis.set_title("\n".join(lines), fontsize=10, parse_math=False)
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:

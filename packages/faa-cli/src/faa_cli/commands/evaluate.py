@@ -1,14 +1,26 @@
 """`faa eval`."""
 
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from faa_cli.options import ConfigOption, ThreadsOption, resolved, use_threads, with_settings
 from faa_cli.showing import make_reporter, show_table
+from faa_core import FaaError
+from faa_core.files import write_text
 from faa_search.config import EvalConfig
+
+if TYPE_CHECKING:
+    from faa_search.training import Metrics
+    from faa_search.training.robustness import Robustness
+
+CHECKPOINT = "Run directory of `faa train`, or a folder with model.safetensors and config.json."
+MODEL = "Instead: a timm model with published weights, hf-hub:OWNER/NAME or local-dir:PATH."
 
 app = typer.Typer(add_completion=False)
 
@@ -18,30 +30,146 @@ app = typer.Typer(add_completion=False)
 def evaluate(
     *,
     flags: dict[str, Any],
-    checkpoint: Annotated[
-        str, typer.Option(help="Run directory of `faa train`, or a folder with model.safetensors and config.json.")
-    ],
+    checkpoint: Annotated[str | None, typer.Option(help=CHECKPOINT)] = None,
+    model: Annotated[str | None, typer.Option(help=MODEL)] = None,
+    output: Annotated[Path | None, typer.Option(help="Write all figures to this JSON file.")] = None,
+    confusion: Annotated[Path | None, typer.Option(help="Draw the confusion matrix to this PNG file.")] = None,
+    corruption_plot: Annotated[
+        Path | None, typer.Option(help="Draw the errors of --corruptions to this PNG file.")
+    ] = None,
     config: ConfigOption = None,
     threads: ThreadsOption = None,
 ) -> None:
-    """Evaluate trained weights on a test split, in all and class by class."""
-    from faa_search.training import evaluation  # noqa: PLC0415 torch is slow to import
+    """Evaluate trained weights on a test split: in all, class by class, and on corrupted images."""
+    from faa_search.training import evaluation, robustness, weights  # noqa: PLC0415 torch is slow to import
 
+    _check_files(output, confusion, corruption_plot)
     use_threads(threads)
     reporter = make_reporter()
-    settings = resolved(EvalConfig, "eval", None, config, flags, below=[evaluation.run_layer(Path(checkpoint))])
-    result = evaluation.evaluate_checkpoint(Path(checkpoint), settings, note=reporter.note)
-    metrics = result.metrics
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(
+    found = weights.find_weights(checkpoint=checkpoint, model=model)
+    below = [evaluation.run_layer(Path(checkpoint))] if checkpoint is not None else []
+    settings = resolved(EvalConfig, "eval", None, config, flags, below=below)
+    if corruption_plot is not None and settings.corruptions is None:
+        raise FaaError("--corruption-plot draws what --corruptions measures; give both.")
+    subject = evaluation.open_subject(found, settings, note=reporter.note)
+    corrupted = robustness.open_corrupted(subject, settings)
+    metrics, names = evaluation.evaluate_subject(subject), subject.source.class_names
+    first = subject.accelerator.is_main_process
+    if first:
+        _show_metrics(metrics, names, settings)
+    robust = robustness.evaluate_corrupted(subject, corrupted, reporter=reporter) if corrupted else None
+    if not first:
+        return
+    training_seed = evaluation.run_seed(Path(checkpoint)) if checkpoint is not None else None
+    if robust:
+        _show_robustness(robust, training_seed)
+    if output:
+        figures = _figures(found.name, settings, metrics, names, robust) | {"training_seed": training_seed}
+        _write(output, figures)
+    title = f"{found.name} on {settings.dataset}, {settings.split}: top-1 error {_percent(1 - metrics.top1)}"
+    _draw(confusion, corruption_plot, metrics, names, robust, title)
+
+
+def _check_files(*paths: Path | None) -> None:
+    """Refuse before hours of work what could not be written after them."""
+    given = [path.absolute() for path in paths if path is not None]
+    for path in given:
+        if path.is_dir():
+            raise FaaError(f"'{path}' is a folder; give the path of a file.")
+    if len(set(given)) < len(given):
+        raise FaaError("Two of --output, --confusion and --corruption-plot are one file; give each its own.")
+
+
+def _show_metrics(metrics: "Metrics", names: tuple[str, ...], settings: EvalConfig) -> None:
+    Console(soft_wrap=True, highlight=False).print(
         f"{settings.dataset}, {settings.split}: {metrics.images:,} images, "
-        f"top-1 error {100 * (1 - metrics.top1):.2f} %, "
-        f"top-5 error {100 * (1 - metrics.top5):.2f} %, loss {metrics.loss:.4f}."
+        f"top-1 error {_percent(1 - metrics.top1)}, top-5 error {_percent(1 - metrics.top5)}, "
+        f"loss {metrics.loss:.4f}.",
+        markup=False,
     )
-    rows = []
-    for number, name in enumerate(result.class_names):
-        images, right = sum(metrics.confusion[number]), metrics.confusion[number][number]
-        wrongly = sum(row[number] for row in metrics.confusion) - right
-        error = f"{100 * (1 - right / images):.1f} %" if images else "–"
-        rows.append((name, str(images), str(right), error, str(wrongly)))
+    rows = (
+        (row["name"], str(row["images"]), str(row["recognised"]), _percent(row["error"], 1), str(row["taken_for_it"]))
+        for row in _classes(metrics, names)
+    )
     show_table(("class", "images", "recognised", "error", "taken for it"), rows)
+
+
+def _show_robustness(robust: "Robustness", training_seed: int | None) -> None:
+    severities = len(next(iter(robust.errors.values())))
+    header = ("corruption", *(f"severity {number}" for number in range(1, severities + 1)), "mean")
+    show_table(header, [(name, *_percents([*row, robust.error(name)])) for name, row in robust.errors.items()])
+    made = f"made here, seed {robust.seed}" if robust.seed is not None else f"from '{robust.origin}'"
+    of = f"; network trained with seed {training_seed}" if training_seed is not None else ""
+    averaged = f"{len(robust.errors)} corruptions × {severities} severities"
+    lines = [
+        f"Mean corruption error (un-normalised, over {averaged}): {_percent(robust.mean_error)}. Images {made}{of}."
+    ]
+    if robust.missing:
+        hint = "; --frost FOLDER gives photographs for it" if robust.seed is not None else ""
+        lines.append(f"Missing, so not in the mean: {', '.join(robust.missing)}{hint}.")
+    Console(soft_wrap=True, highlight=False).print("\n".join(lines), markup=False)
+
+
+def _classes(metrics: "Metrics", names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return a row per class; the error of a class without images is None."""
+    rows: list[dict[str, Any]] = []
+    for number, name in enumerate(names):
+        images, right = sum(metrics.confusion[number]), metrics.confusion[number][number]
+        rows.append({
+            "name": name,
+            "images": images,
+            "recognised": right,
+            "error": 1 - right / images if images else None,
+            "taken_for_it": sum(row[number] for row in metrics.confusion) - right,
+        })  # fmt: skip
+    return rows
+
+
+def _figures(
+    name: str, settings: EvalConfig, metrics: "Metrics", names: tuple[str, ...], robust: "Robustness | None"
+) -> dict[str, Any]:
+    """Return everything that was measured, with shares in 0 … 1."""
+    corruptions = None
+    if robust is not None:
+        means = {one: robust.error(one) for one in robust.errors}
+        corruptions = asdict(robust) | {"mean_errors": means, "mean_corruption_error": robust.mean_error}
+    return {
+        "weights": name,
+        "dataset": settings.dataset,
+        "split": settings.split,
+        **asdict(metrics),
+        "classes": _classes(metrics, names),
+        "corruptions": corruptions,
+    }
+
+
+def _write(path: Path, figures: dict[str, Any]) -> None:
+    try:
+        write_text(path, json.dumps(figures, indent=1) + "\n")
+    except OSError as error:
+        raise FaaError(f"'{path}' cannot be written: {error}") from error
+
+
+def _draw(
+    confusion: Path | None,
+    corruption_plot: Path | None,
+    metrics: "Metrics",
+    names: tuple[str, ...],
+    robust: "Robustness | None",
+    title: str,
+) -> None:
+    if confusion or corruption_plot:
+        from faa_cli import plots  # noqa: PLC0415 matplotlib is slow to import
+
+        if confusion:
+            plots.save_confusion(confusion, metrics.confusion, names, title=title)
+        if corruption_plot and robust:
+            plots.save_corruptions(corruption_plot, robust, title=title)
+
+
+def _percent(share: float | None, places: int = 2) -> str:
+    return "–" if share is None else f"{100 * share:.{places}f} %"
+
+
+def _percents(shares: Iterable[float]) -> list[str]:
+    return [_percent(share, 1) for share in shares]

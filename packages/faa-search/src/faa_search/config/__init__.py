@@ -5,16 +5,18 @@ The command line's flags are these fields, named as timm names them wherever tim
 
 from faa_search.config.arguments import as_pairs
 from faa_search.config.base import Settings, differences
-from faa_search.config.commands import EvalConfig, RewardName, SearchConfig, TrainConfig
+from faa_search.config.commands import CompareConfig, EvalConfig, RewardName, RunConfig, SearchConfig, TrainConfig
 from faa_search.config.data import DataConfig
 from faa_search.config.fitting import DeviceConfig, FitConfig
 
 __all__ = [
+    "CompareConfig",
     "DataConfig",
     "DeviceConfig",
     "EvalConfig",
     "FitConfig",
     "RewardName",
+    "RunConfig",
     "SearchConfig",
     "Settings",
     "TrainConfig",

@@ -2,19 +2,18 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from faa_search.config.base import Count, CountOrNone, Names, Share
+from faa_search.config.base import Count, CountOrNone, Names, Settings, Share
 from faa_search.config.data import DataConfig
 from faa_search.config.fitting import DeviceConfig, FitConfig
 
 RewardName = Literal["mean-loss", "mean-accuracy", "best-accuracy", "best-loss"]
 
 
-class TrainConfig(DataConfig, FitConfig):
-    """`faa train`: data, network, and the policy it is trained with."""
+class RunConfig(DataConfig, FitConfig):
+    """A training run: data, network, what is measured and kept; not the policy."""
 
-    policy: str = Field(default="none", description="Built-in name or policy file.")
     val_fraction: Share = Field(
         default=0.0, description="Hold this part of the training images out to keep the best epoch in best/."
     )
@@ -29,10 +28,52 @@ class TrainConfig(DataConfig, FitConfig):
     )
 
 
+class PolicyConfig(Settings):
+    """Which policy."""
+
+    policy: str = Field(default="none", description="Built-in name or policy file.")
+
+
+class TrainConfig(RunConfig, PolicyConfig):
+    """`faa train`: a training run and the policy it is trained with."""
+
+
+class PoliciesConfig(Settings):
+    """Which policies, and how often each."""
+
+    policies: Names = Field(
+        default=("none", "uniform-random", "trivialaugment"),
+        description="Built-in names or policy files, as NAME,NAME,FILE.",
+    )
+    seeds: Annotated[int, Field(ge=2)] = Field(
+        default=5, description="Training runs of each policy; they share seeds, which pairs them."
+    )
+
+    @field_validator("policies")
+    @classmethod
+    def _several(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if len(given) < 2 or len(set(given)) < len(given):
+            raise ValueError("name two policies or more, each once")
+        return given
+
+
+class CompareConfig(RunConfig, PoliciesConfig):
+    """`faa compare`: the training run that all policies get, and which ones they are."""
+
+    seed: CountOrNone = Field(default=0, description="The first seed, s; the others are s + 1, s + 2, …")
+
+
 class EvalConfig(DataConfig, DeviceConfig):
     """`faa eval`: which images, and how the network is applied."""
 
     split: Literal["test", "train"] = Field(default="test", description="Which images.")
+    corruptions: str | None = Field(
+        default=None, description="Corrupted images too: make them, or read a FOLDER laid out as CIFAR-10-C."
+    )
+    frost: str | None = Field(
+        default=None, description="Folder of photographs that --corruptions make makes frost from."
+    )
+    seed: CountOrNone = Field(default=0, description="Keys the draws of --corruptions make.")
 
 
 class SearchConfig(DataConfig, FitConfig):

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from PIL.Image import Image as PILImage
 from timm.data import create_dataset
+from torch.utils.data import ConcatDataset
 from torchvision.datasets import SVHN
 
 from faa_core import FaaError
@@ -22,6 +24,7 @@ from faa_search.data.splits import DatasetRequest, Splits
 
 TEST_FOLDERS = ("test", "val", "validation", "valid", "eval")
 TRAIN_FOLDERS = ("train", "training")
+TRAIN_AND_EXTRA = "train+extra"  # of SVHN: what its published errors are trained on
 STREAMS = ("hfids/", "tfds/", "wds/")
 
 
@@ -89,7 +92,7 @@ def _open_torch(request: DatasetRequest) -> Splits:
     if request.data_dir is None:
         raise FaaError(f"'{request.name}' needs --data-dir: the folder that holds it, or into which to download it.")
     train_name, test_name = request.train_split or "train", request.test_split or "validation"
-    train_names = (*TRAIN_FOLDERS, *(("extra",) if request.name == "torch/svhn" else ()))
+    train_names = (*TRAIN_FOLDERS, *(("extra", TRAIN_AND_EXTRA) if request.name == "torch/svhn" else ()))
     # Any other name would be taken for the test split, and the test images be trained on.
     if train_name not in train_names or test_name not in TEST_FOLDERS:
         raise FaaError(
@@ -97,15 +100,23 @@ def _open_torch(request: DatasetRequest) -> Splits:
             f"test, not --train-split {train_name} --test-split {test_name}."
         )
 
-    def split(name: str) -> DecodedSource:
-        dataset = _create(request, name if name == "extra" else "train" if name == train_name else "validation")
-        labels = getattr(dataset, "targets", getattr(dataset, "labels", None))
-        if labels is None:
-            labels = [dataset[index][1] for index in range(len(dataset))]
-        classes = getattr(dataset, "classes", None) or range(int(np.max(labels)) + 1)
-        return _source(TorchImages(dataset, f"{request.name} {name}"), labels, classes)
+    def split(name: str, *parts: str) -> DecodedSource:
+        datasets = [_create(request, part) for part in parts]
+        labels = np.concatenate([_torch_labels(dataset) for dataset in datasets])
+        classes = getattr(datasets[0], "classes", None) or range(int(labels.max()) + 1)
+        images = datasets[0] if len(datasets) == 1 else ConcatDataset(datasets)
+        return _source(TorchImages(images, f"{request.name} {name}"), labels, classes)
 
-    return Splits(train=split(train_name), open_test=lambda: split(test_name))
+    parts = {"extra": ("extra",), TRAIN_AND_EXTRA: ("train", "extra")}.get(train_name, ("train",))
+    return Splits(train=split(train_name, *parts), open_test=lambda: split(test_name, "validation"))
+
+
+def _torch_labels(dataset: Any) -> NDArray[np.int64]:
+    """Return the labels of one of torchvision's data sets, which lie in either of two attributes or in its rows."""
+    labels = getattr(dataset, "targets", getattr(dataset, "labels", None))
+    if labels is None:
+        labels = [dataset[index][1] for index in range(len(dataset))]
+    return np.asarray(labels, dtype=np.int64)
 
 
 def _open_hub(request: DatasetRequest) -> Splits:

@@ -1,4 +1,4 @@
-"""Bringing an image to the side the network takes."""
+"""Bringing an image to the side the network takes, and its colours to vary."""
 
 from PIL.Image import Image as PILImage
 from torchvision.transforms import v2
@@ -29,3 +29,16 @@ def random_resized_crop(
     with torch_seeded(seed):
         crop = v2.RandomResizedCrop(size, scale=scale, ratio=ratio, interpolation=v2.InterpolationMode.BICUBIC)
         return crop(image)  # type: ignore[no-any-return]
+
+
+def colour_jitter(image: PILImage, strength: float, *, seed: int) -> PILImage:
+    """Return the image with brightness, contrast and colour changed by random factors, in random order.
+
+    Args:
+        image: Any size.
+        strength: Factors lie in ``1 - strength … 1 + strength``.
+        seed: Keys the draw; torch's own generator is left as it was.
+    """
+    with torch_seeded(seed):
+        jitter = v2.ColorJitter(brightness=strength, contrast=strength, saturation=strength)
+        return jitter(image)  # type: ignore[no-any-return]

@@ -17,8 +17,9 @@ from torch.nn.functional import cross_entropy
 from faa_core import Policy
 from faa_search.config import RewardName
 from faa_search.data import ImageSource
-from faa_search.training.loading import OrderedBatches, Rank, load
+from faa_search.training.loading import OrderedBatches, load
 from faa_search.training.network import Network, evaluating
+from faa_search.training.plan import Rank
 from faa_search.training.views import View
 
 

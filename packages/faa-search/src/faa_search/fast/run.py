@@ -24,9 +24,10 @@ from faa_search.fast.rounds import Exploration, Round, explore
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import keep_images, run_directory, versions
 from faa_search.samplers import PolicySpace, Sampler
-from faa_search.training.fitting import FitJob, fit
+from faa_search.training.fitting import fit
 from faa_search.training.models import ModelInput, count_weights, model_input
-from faa_search.training.network import make_accelerator
+from faa_search.training.processes import make_accelerator
+from faa_search.training.saving import FitJob
 from faa_search.training.views import View, baseline_of, resized_crop_of
 
 
@@ -164,6 +165,7 @@ def _training_view(context: _Context, fold: Fold | None = None) -> View:
         source=source,
         size=context.data.size,
         resized_crop=resized_crop_of(context.config, source),
+        color_jitter=context.config.color_jitter,
         baseline=baseline_of(context.config, source, context.expected.mean),
         seed=context.config.seed,
     )
@@ -183,7 +185,7 @@ def _fit_folds(context: _Context, folds: tuple[Fold, ...]) -> tuple[list[HeldOut
             seed=context.config.seed + fold.index,
         )
         network, progress = fit(job, context.config, context.accelerator, context.reporter)
-        seconds += sum(row["seconds"] for row in progress.history)
+        seconds += sum(row["seconds"] or 0.0 for row in progress.history)
         held_out.append(
             HeldOut(
                 network=network,

@@ -1,7 +1,7 @@
-"""Named complete configurations, as YAML beside this file.
+"""Named complete configurations, as YAML beside this file; `schema` says what they hold.
 
-A recipe's header says what it is, where its numbers come from, the command, the hardware and the expected error, and
-what it deviates in and why; its sections ``train`` and ``search`` are settings of those commands.
+A recipe says what it is, where its numbers come from, the commands, the hardware and the expected error, and what it
+deviates in and why; its sections ``train`` and ``search`` are settings of those commands.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,13 @@ from typing import Any
 import yaml
 
 from faa_core import FaaError, UnknownNameError
-from faa_search.resolving import Layer
+from faa_search.config import SearchConfig, Settings, TrainConfig
+from faa_search.recipes.schema import RecipeFile, recipe_schema
+from faa_search.resolving import Layer, resolve
+
+__all__ = ["Recipe", "RecipeFile", "load_recipe", "parse_recipe", "recipe_names", "recipe_schema"]
+
+COMMANDS: Mapping[str, type[Settings]] = {"train": TrainConfig, "search": SearchConfig}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,15 +28,20 @@ class Recipe:
 
     Attributes:
         name: Folder and file, such as ``cifar10/wrn40_2``.
-        about: What it is, in a line.
-        text: The file, with its header.
-        sections: Settings by command.
+        text: The file as it is.
+        facts: What it says for its reader.
+        sections: Settings by command, only those that it sets.
     """
 
     name: str
-    about: str
     text: str
+    facts: RecipeFile
     sections: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def about(self) -> str:
+        """Return what it is, in a line."""
+        return self.facts.about
 
     def layer(self, command: str) -> Layer:
         """Return the settings for a command.
@@ -59,11 +70,35 @@ def load_recipe(name: str) -> Recipe:
 
     Raises:
         UnknownNameError: If there is none of that name.
+        FaaError: If its file does not say what a recipe has to, or has a setting that there is not.
     """
-    if name not in recipe_names():
-        raise UnknownNameError("recipe", name, recipe_names(), hint="`faa recipe list` shows them.")
+    if name not in (names := recipe_names()):
+        raise UnknownNameError("recipe", name, names, hint="`faa recipe list` shows them.")
     resource: Traversable = files("faa_search.recipes").joinpath(f"{name}.yaml")
-    text = resource.read_text(encoding="utf-8")
-    content = yaml.safe_load(text)
-    sections = {key: value or {} for key, value in content.items() if key != "about"}
-    return Recipe(name=name, about=content["about"], text=text, sections=sections)
+    return parse_recipe(name, resource.read_text(encoding="utf-8"))
+
+
+def parse_recipe(name: str, text: str) -> Recipe:
+    """Return the recipe that a text is, all of it checked.
+
+    Args:
+        name: What to call it.
+        text: YAML.
+
+    Raises:
+        FaaError: If it is no YAML, lacks something or has too much; the message names the key.
+    """
+    source = f"recipe {name}"
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise FaaError(f"The {source} is no YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise FaaError(f"The {source} must hold 'key: value' lines, such as about, command and train.")
+    sections = {command: content[command] or {} for command in COMMANDS if command in content}
+    for command, settings in sections.items():
+        if not isinstance(settings, dict):
+            raise FaaError(f"The {source} must hold 'key: value' lines under {command}.")
+        content[command] = resolve(COMMANDS[command], [Layer(f"{source}, {command}", settings)])
+    facts = resolve(RecipeFile, [Layer(source, content)])
+    return Recipe(name=name, text=text, facts=facts, sections=sections)

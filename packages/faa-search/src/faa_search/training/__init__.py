@@ -2,14 +2,17 @@
 
 from faa_search.config import TrainConfig
 from faa_search.training.evaluation import evaluate_checkpoint, evaluate_source
-from faa_search.training.fitting import FitJob, fit
+from faa_search.training.fitting import Measures, fit
 from faa_search.training.metrics import Metrics
-from faa_search.training.network import Network, make_accelerator
+from faa_search.training.network import Network
+from faa_search.training.processes import make_accelerator
 from faa_search.training.run import TrainResult, train
+from faa_search.training.saving import FitJob
 from faa_search.training.views import View
 
 __all__ = [
     "FitJob",
+    "Measures",
     "Metrics",
     "Network",
     "TrainConfig",

@@ -1,14 +1,17 @@
 """What fitting a network will cost, from a timed step of one that is thrown away."""
 
 import time
+from dataclasses import replace
 
 from accelerate import Accelerator
 
 from faa_search.config import FitConfig
-from faa_search.training.loading import Rank, ShuffledBatches, load, steps_per_epoch
+from faa_search.training.checkpoint import EpochPart
+from faa_search.training.loading import TrainingBatches, load
 from faa_search.training.models import ModelInput, make_model
 from faa_search.training.network import Network, check_input
-from faa_search.training.trainer import Trainer
+from faa_search.training.plan import Rank, make_plan
+from faa_search.training.trainer import EpochTally, Trainer
 from faa_search.training.views import View
 
 
@@ -29,19 +32,24 @@ def scratch_network(config: FitConfig, view: View, expected: ModelInput, acceler
 
 
 def fitting_seconds(network: Network, config: FitConfig, view: View, accelerator: Accelerator, *, images: int) -> float:
-    """Return the expected seconds of all epochs on some images, by timing a step after one that warms up.
+    """Return the expected seconds of all epochs on some images, by timing an update after one that warms up.
 
     Args:
-        network: Thrown away afterwards; it is trained for two steps.
+        network: Thrown away afterwards; it is trained for two updates.
         config: How the network is to be fitted.
         view: The images to time with, as the network is to see them.
         accelerator: Device; of a single process.
         images: How many there will be in an epoch.
     """
-    trainer = Trainer(network, config, accelerator, steps_per_epoch=1)
-    order = ShuffledBatches(len(view), config.batch_size, epochs=range(2), seed=0, rank=Rank())
-    batches = iter(load(view, order, workers=0))
-    trainer.fit_epoch(batches, 0)
-    started = time.perf_counter()
-    trainer.fit_epoch(batches, 0)
-    return config.epochs * steps_per_epoch(images, config.batch_size, Rank()) * (time.perf_counter() - started)
+    plan = make_plan(config, len(view), Rank())
+    once = replace(plan, images=plan.images_per_update)
+    trainer = Trainer(network, config, accelerator, plan=once, classes=len(view.source.class_names))
+    labels_N, seed = view.source.labels, config.seed
+    order = TrainingBatches(once, labels_N, sampling=config.sampling, epochs=range(2), seed=seed)
+    batches = load(view, order, workers=0)
+    taken = []
+    for epoch in range(2):
+        started = time.perf_counter()
+        trainer.fit_epoch(batches, epoch, EpochTally(network.device, EpochPart()), lambda: None)
+        taken.append(time.perf_counter() - started)
+    return config.epochs * make_plan(config, images, Rank()).updates * taken[-1]

@@ -1,50 +1,49 @@
 """Fitting one network on some images, epoch by epoch, resuming from its directory: what search and training share."""
 
-import csv
-import io
-import time
-from collections.abc import Callable
-from copy import deepcopy
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from functools import partial
 
-import timm.models
-import torch
+import timm.layers
 from accelerate import Accelerator
-from torch import nn
 
-from faa_core.files import put_in_place, write_text
+from faa_core import FaaError
 from faa_search.config import FitConfig
-from faa_search.progress import Reporter
-from faa_search.training.checkpoint import STATE, Progress
-from faa_search.training.loading import Rank, ShuffledBatches, load, steps_per_epoch
+from faa_search.progress import Advance, Reporter
+from faa_search.training.checkpoint import EpochPart, Progress, Row, latest_state
+from faa_search.training.loading import TrainingBatches, load
 from faa_search.training.metrics import Metrics
-from faa_search.training.models import ModelInput, make_model
+from faa_search.training.models import make_model
 from faa_search.training.network import Network, check_input
-from faa_search.training.trainer import Trainer
-from faa_search.training.views import View
+from faa_search.training.plan import make_plan
+from faa_search.training.processes import from_main, rank_of
+from faa_search.training.saving import FitJob, Keeper
+from faa_search.training.stopping import StopRequest, stop_requests
+from faa_search.training.trainer import EpochTally, Trainer
+from faa_search.training.views import Batch, View, placed
+
+SLOW_LOADING = 0.2  # share of the first epoch spent waiting for images from which on it is worth a word,
+SLOW_EPOCH = 10.0  # if the epoch took so many seconds: the first batch of all takes some anyway
+
+Measure = Callable[[Network], Metrics]
+Log = Callable[[Row], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FitJob:
-    """One network to fit.
+class Measures:
+    """What is measured after epochs.
 
     Attributes:
-        view: The images, augmented.
-        expected: What the model takes.
-        directory: Where the weights and the state to resume from are kept.
-        summary: Table of the epochs, CSV.
-        what: Named in the progress line.
-        seed: Keys the initial weights and the order of the images.
+        validation: After each epoch; the weights of the best one are kept in ``best`` beside the job's directory.
+        test: After every `test_every` epochs; it selects nothing.
+        test_every: Epochs; 0 for never.
+        log: Given the row of every epoch.
     """
 
-    view: View
-    expected: ModelInput
-    directory: Path
-    summary: Path
-    what: str
-    seed: int
+    validation: Measure | None = None
+    test: Measure | None = None
+    test_every: int = 0
+    log: Log | None = None
 
 
 def fit(
@@ -52,8 +51,7 @@ def fit(
     config: FitConfig,
     accelerator: Accelerator,
     reporter: Reporter,
-    *,
-    validate: Callable[[Network], Metrics] | None = None,
+    measures: Measures = Measures(),
 ) -> tuple[Network, Progress]:
     """Return the fitted network and its history; continues where the directory's state left off.
 
@@ -62,10 +60,41 @@ def fit(
         config: How.
         accelerator: Device and processes.
         reporter: Shown the progress.
-        validate: Called after each epoch; the weights of the best epoch are kept in ``best`` beside `job.directory`.
+        measures: What to measure after epochs.
+
+    Raises:
+        FaaError: If the network, the images or the saved state cannot be used.
+        Stopped: If a signal asked for it; the state is kept.
     """
-    rank = Rank(index=accelerator.process_index, count=accelerator.num_processes)
-    images = len(job.view)
+    classes = len(job.view.source.class_names)
+    trainer = Trainer(
+        make_network(job, config, accelerator),
+        config,
+        accelerator,
+        plan=make_plan(config, len(job.view), rank_of(accelerator)),
+        classes=classes,
+    )
+    state = from_main(accelerator, latest_state(job.directory, reporter.note) if accelerator.is_main_process else None)
+    if state is not None:
+        trainer.restore(state)
+    fitting = _Fitting(
+        keeper=Keeper(job, config, trainer),
+        measures=measures,
+        reporter=reporter,
+        view=placed(job.view, accelerator.device, wanted=config.resident),
+    )
+    progress = fitting.run(Progress() if state is None else state.progress)
+    fitting.keeper.at_the_end()
+    accelerator.wait_for_everyone()
+    return trainer.best_network(), progress
+
+
+def make_network(job: FitJob, config: FitConfig, accelerator: Accelerator) -> Network:
+    """Return the network to fit, with the weights it starts from.
+
+    Raises:
+        FaaError: If it cannot be made or does not take the images.
+    """
     model = make_model(
         config.model,
         classes=len(job.view.source.class_names),
@@ -74,74 +103,114 @@ def fit(
         seed=job.seed,
         options=config.model_kwargs,
     )
+    if config.sync_bn:
+        if accelerator.device.type != "cuda":
+            raise FaaError("--sync-bn: torch has it for CUDA devices only; leave it out on a CPU.")
+        model = timm.layers.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
     network = Network(model, job.expected, config, accelerator)
     check_input(network, job.view.size, config.model_kwargs)
-    steps = steps_per_epoch(images, config.batch_size, rank)
-    trainer = Trainer(network, config, accelerator, steps_per_epoch=steps)
-    state = job.directory / STATE
-    progress = trainer.restore(state) if state.is_file() else Progress()
-    epochs = range(progress.epochs_done, config.epochs)
-    order = ShuffledBatches(images, config.batch_size, epochs=epochs, seed=job.seed, rank=rank)
-    batches = iter(load(job.view, order, workers=config.workers)) if epochs else iter(())
-    with reporter.track(job.what, config.epochs, done=progress.epochs_done) as advance:
-        for epoch in epochs:
-            started = time.perf_counter()
-            row = trainer.fit_epoch(batches, epoch)
-            if validate is not None:
-                metrics = validate(trainer.best_network())
-                row |= {"val_loss": metrics.loss, "val_top1": metrics.top1}
-            row["seconds"] = round(time.perf_counter() - started, 3)
-            progress = _with_row(progress, row)
-            if accelerator.is_main_process:
-                if progress.best is row:
-                    save_model(job.directory.with_name("best"), trainer.best_network().model, job, config)
-                trainer.save(state, progress)
-                write_text(job.summary, _table(progress.history))
-            advance(_detail(row))
-    if accelerator.is_main_process:
-        save_model(job.directory, trainer.best_network().model, job, config)
-    accelerator.wait_for_everyone()
-    return trainer.best_network(), progress
+    return network
 
 
-def save_model(directory: Path, model: nn.Module, job: FitJob, config: FitConfig) -> None:
-    """Write weights and timm's configuration, so that ``timm.create_model("local-dir:DIRECTORY")`` loads them."""
-    directory.mkdir(parents=True, exist_ok=True)
-    expected = {
-        "input_size": (3, job.view.size, job.view.size),
-        "mean": job.expected.mean,
-        "std": job.expected.std,
-        "interpolation": "bicubic",
-        "crop_pct": 1.0,
-    }
-    description = {"label_names": list(job.view.source.class_names), "pretrained_cfg": expected}
-    plain = deepcopy(model).to(memory_format=torch.contiguous_format)  # safetensors takes no other layout
-    with TemporaryDirectory(dir=directory.parent, prefix=".saving-") as temporary:
-        timm.models.save_for_hf(
-            plain, temporary, model_config=description, model_args=config.model_kwargs, safe_serialization=True
-        )
-        for written in sorted(Path(temporary).iterdir()):
-            put_in_place(written, directory / written.name)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fitting:
+    """A fit under way."""
+
+    keeper: Keeper
+    measures: Measures
+    reporter: Reporter
+    view: View
+
+    @property
+    def trainer(self) -> Trainer:
+        return self.keeper.trainer
+
+    def run(self, progress: Progress) -> Progress:
+        """Do the epochs that are left."""
+        config, total = self.keeper.config, self.keeper.config.epochs
+        epochs = range(progress.epochs_done, total)
+        with (
+            stop_requests() as request,
+            self.reporter.track(self.keeper.job.what, total, done=progress.epochs_done) as advance,
+        ):
+            order = TrainingBatches(
+                self.trainer.plan,
+                self.view.source.labels,
+                sampling=config.sampling,
+                epochs=epochs,
+                seed=self.keeper.job.seed,
+                skip=progress.part.updates,
+            )
+            pinned = self.trainer.network.device.type == "cuda"
+            batches = load(self.view, order, workers=config.workers, pinned=pinned)
+            for epoch in epochs:
+                progress = self._epoch(batches, epoch, progress, request, advance)
+        return progress
+
+    def _epoch(
+        self, batches: Iterator[Batch], epoch: int, progress: Progress, request: StopRequest, advance: Advance
+    ) -> Progress:
+        part = progress.part
+        if not self.trainer.accelerator.is_main_process:
+            part = replace(part, sums=(0.0, 0.0, 0.0))  # they are of all processes, and the main one goes on with them
+        tally = EpochTally(self.trainer.network.device, part)
+        after_update = partial(self._after_update, progress, tally, request)
+        row = self.trainer.fit_epoch(batches, epoch, tally, after_update)
+        row |= self._measured(epoch)
+        seconds = tally.part().seconds
+        waiting = tally.waited / seconds
+        row |= {"seconds": round(seconds, 3), "waiting": round(waiting, 4)}
+        progress = _with_row(progress, row)
+        self.keeper.after_epoch(progress)
+        if self.measures.log is not None:
+            self.measures.log(row)
+        if progress.epochs_done == 1 and waiting > SLOW_LOADING and seconds > SLOW_EPOCH:
+            self.reporter.note(
+                f"{100 * waiting:.0f} % of the first epoch went into waiting for images: more --workers (now "
+                f"{self.keeper.config.workers}) may help."
+            )
+        advance(_detail(row))
+        return progress
+
+    def _after_update(self, progress: Progress, tally: EpochTally, request: StopRequest) -> None:
+        """Keep the state within an epoch where that is due, or a signal asked to stop."""
+        plan, interval = self.trainer.plan, self.keeper.config.recovery_interval
+        stopping = request.due(self.trainer.accelerator, progress.epochs_done * plan.updates + tally.updates)
+        if tally.updates == plan.updates and not stopping:  # the end of the epoch is kept anyway
+            return
+        if stopping or (interval and tally.updates % interval == 0):
+            self.keeper.within_epoch(replace(progress, part=self._shared(tally)))
+        if stopping:
+            request.stop()
+
+    def _shared(self, tally: EpochTally) -> EpochPart:
+        """Return what is done of the epoch, with the sums of all processes."""
+        losses, right, images = self.trainer.accelerator.reduce(tally.sums, reduction="sum").tolist()
+        return replace(tally.part(), sums=(losses, right, images))
+
+    def _measured(self, epoch: int) -> dict[str, float | None]:
+        measures = self.measures
+        row: dict[str, float | None] = {}
+        if measures.validation is not None:
+            metrics = measures.validation(self.trainer.best_network())
+            row |= {"val_loss": metrics.loss, "val_top1": metrics.top1}
+        if measures.test is not None and measures.test_every:
+            row |= {"test_loss": None, "test_top1": None}
+            if (epoch + 1) % measures.test_every == 0:
+                metrics = measures.test(self.trainer.best_network())
+                row |= {"test_loss": metrics.loss, "test_top1": metrics.top1}
+        return row
 
 
-def _with_row(progress: Progress, row: dict[str, float]) -> Progress:
-    better = "val_top1" in row and (progress.best is None or row["val_top1"] > progress.best["val_top1"])
-    return replace(
-        progress,
-        epochs_done=progress.epochs_done + 1,
-        history=(*progress.history, row),
-        best=row if better else progress.best,
+def _with_row(progress: Progress, row: Row) -> Progress:
+    best, score = progress.best, row.get("val_top1")
+    better = score is not None and (best is None or score > (best["val_top1"] or 0.0))
+    return Progress(
+        epochs_done=progress.epochs_done + 1, history=(*progress.history, row), best=row if better else best
     )
 
 
-def _table(history: tuple[dict[str, float], ...]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    return text.getvalue()
-
-
-def _detail(row: dict[str, float]) -> str:
-    validation = f", validation {100 * (1 - row['val_top1']):.1f} % error" if "val_top1" in row else ""
+def _detail(row: Row) -> str:
+    score = row.get("val_top1")
+    validation = "" if score is None else f", validation {100 * (1 - score):.1f} % error"
     return f"loss {row['train_loss']:.3f}{validation}"

@@ -2,54 +2,69 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from faa_core import FaaError
-from faa_core.randomness import key_of, permutation
-from faa_search.training.views import Batch, Key, View
+from faa_search.training.orders import epoch_order
+from faa_search.training.plan import Plan, Rank
+from faa_search.training.views import Batch, Key, ResidentView, View
+
+REPEAT = 2**32  # draws of an image that comes again within an epoch are numbered from here on
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rank:
-    """Which of the processes this one is."""
+class TrainingBatches(Sampler[list[Key]]):
+    """Batches of (draw, index) keys: each epoch in an order of its own, the incomplete last update left out.
 
-    index: int = 0
-    count: int = 1
-
-
-def steps_per_epoch(images: int, batch_size: int, rank: Rank) -> int:
-    """Return how many whole batches of all processes an epoch has; at least one, which may then be smaller."""
-    return max(1, images // (batch_size * rank.count))
-
-
-class ShuffledBatches(Sampler[list[Key]]):
-    """Batches of (epoch, index) keys: each epoch in an order of its own, the incomplete last batch left out.
-
-    Every process gets its part of each global batch, so n processes with batches of b see what one with n·b sees.
+    The draw is the epoch times the copies plus the copy's number, so no two copies are alike whichever process makes
+    them. Every process gets its part of each update, so n processes with batches of b see what one with n·b sees.
     """
 
-    def __init__(self, images: int, batch_size: int, *, epochs: range, seed: int, rank: Rank) -> None:
-        self.images = images
-        self.batch_size = min(batch_size, max(1, images // rank.count))
+    def __init__(
+        self, plan: Plan, labels_N: NDArray[np.int64], *, sampling: str, epochs: range, seed: int, skip: int = 0
+    ) -> None:
+        """Set the stream.
+
+        Args:
+            plan: How an update is spread.
+            labels_N: Class of each image.
+            sampling: How an epoch is ordered.
+            epochs: Which epochs to stream.
+            seed: Keys the orders.
+            skip: Updates of the first epoch that were done before.
+        """
+        self.plan = plan
+        self.labels_N = labels_N
+        self.sampling = sampling
         self.epochs = epochs
         self.seed = seed
-        self.rank = rank
+        self.skip = skip
 
     def __iter__(self) -> Iterator[list[Key]]:
-        whole = self.batch_size * self.rank.count
         for epoch in self.epochs:
-            order = permutation(key_of("order", self.seed, epoch), self.images)
-            for start in range(0, self.images - whole + 1, whole):
-                first = start + self.rank.index * self.batch_size
-                yield [(epoch, int(index)) for index in order[first : first + self.batch_size]]
+            order = epoch_order(self.sampling, self.labels_N, seed=self.seed, epoch=epoch)
+            repeats = _repeats(order) * REPEAT
+            for update in range(self.skip if epoch == self.epochs.start else 0, self.plan.updates):
+                yield from self._update(epoch, order, repeats, update)
 
     def __len__(self) -> int:
-        return len(self.epochs) * steps_per_epoch(self.images, self.batch_size, self.rank)
+        return max(0, len(self.epochs) * self.plan.updates - self.skip) * self.plan.passes
+
+    def _update(
+        self, epoch: int, order: NDArray[np.int64], repeats: NDArray[np.int64], update: int
+    ) -> Iterator[list[Key]]:
+        plan = self.plan
+        group, first_copy = divmod(plan.rank.index, plan.sharing)
+        for number in range(plan.accumulation):
+            start = update * plan.images_per_update + (number * plan.groups + group) * plan.batch
+            part = slice(start, start + plan.batch)
+            for copy in range(first_copy, plan.copies, plan.sharing):
+                draws = repeats[part] + (epoch * plan.copies + copy)
+                yield list(zip(draws.tolist(), order[part].tolist(), strict=True))
 
 
 class OrderedBatches(Sampler[list[Key]]):
@@ -84,23 +99,45 @@ class _Reporting(Dataset[Any]):
         return len(self.view)
 
 
-def load(view: View, batches: Sampler[list[Key]], *, workers: int) -> Iterator[Batch]:
+def load(view: View, batches: Sampler[list[Key]], *, workers: int, pinned: bool = False) -> Iterator[Batch]:
     """Give the batches: images uint8 ``[B, 3, H, W]`` and labels int64 ``[B]``.
+
+    Args:
+        view: The images; one that is resident makes its batches where it lies, here and now.
+        batches: Which, in order.
+        workers: Loader processes.
+        pinned: Give batches in memory that a GPU fetches without waiting.
 
     Raises:
         FaaError: If an image cannot be read.
     """
+    if isinstance(view, ResidentView):
+        for keys in batches:
+            yield view.__getitems__(keys)
+        return
     loader = DataLoader(
         _Reporting(view),
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=_as_it_is,
+        pin_memory=pinned,
         generator=torch.Generator(),  # of its own: else starting it would shift what dropout draws
     )
     for batch in loader:
         if isinstance(batch, FaaError):
             raise batch
         yield batch
+
+
+def _repeats(order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how often each entry came before in the order."""
+    by_value = np.argsort(order, kind="stable")
+    ordered = order[by_value]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    counts = np.diff(np.r_[starts, len(order)])
+    repeats = np.empty(len(order), dtype=np.int64)
+    repeats[by_value] = np.arange(len(order)) - np.repeat(starts, counts)
+    return repeats
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -13,20 +13,8 @@ from faa_core import FaaError
 from faa_search.config import FitConfig, as_pairs
 from faa_search.training.metrics import Metrics, Tally
 from faa_search.training.models import ModelInput, Normalise
+from faa_search.training.processes import share_buffers
 from faa_search.training.views import Batch
-
-
-def make_accelerator(device: str) -> Accelerator:
-    """Return the processes and the device: ``auto`` takes a GPU if there is one.
-
-    Raises:
-        FaaError: If CUDA is asked for and there is none.
-    """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise FaaError("--device cuda: torch sees no CUDA device here; use --device auto or cpu.")
-    # Without CUDA the CPU: Accelerate would take Apple's MPS, which lacks float64 and keyed generators. Precision is
-    # ours to set; left out, it would come from the environment and a run would not repeat.
-    return Accelerator(cpu=device == "cpu" or not torch.cuda.is_available(), mixed_precision="no")
 
 
 class Network:
@@ -40,14 +28,22 @@ class Network:
         self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.model: nn.Module = model.to(self.device, memory_format=self.layout)  # type: ignore[call-overload]
         self.amp = config.amp
+        self.amp_dtype = torch.float16 if config.amp_dtype == "float16" else torch.bfloat16
         self.normalise = Normalise(expected).to(self.device)
         self.applied: nn.Module = torch.compile(self.model) if config.torchcompile else self.model  # type: ignore[assignment]
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the outputs, ``[B, classes]``, for uint8 images ``[B, 3, H, W]`` on any device."""
-        images = images.to(self.device, non_blocking=True)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.amp):
-            outputs: Tensor = self.applied(self.normalise(images).contiguous(memory_format=self.layout))
+        return self.outputs(self.prepared(images), self.applied)
+
+    def prepared(self, images: Tensor) -> Tensor:
+        """Return uint8 images ``[B, 3, H, W]`` normalised on the device, float32."""
+        return self.normalise(images.to(self.device, non_blocking=True))  # type: ignore[no-any-return]
+
+    def outputs(self, images: Tensor, applied: nn.Module) -> Tensor:
+        """Return what a form of the model (compiled, or wrapped for several processes) makes of normalised images."""
+        with torch.autocast(self.device.type, dtype=self.amp_dtype, enabled=self.amp):
+            outputs: Tensor = applied(images.contiguous(memory_format=self.layout))
         return outputs
 
     def with_model(self, model: nn.Module) -> "Network":
@@ -85,6 +81,7 @@ def check_input(network: Network, size: int, options: Mapping[str, Any]) -> None
 def evaluate(network: Network, batches: Iterable[Batch], *, classes: int, accelerator: Accelerator) -> Metrics:
     """Return how well the network does on the batches of all processes together."""
     tally = Tally(classes, network.device)
+    share_buffers(accelerator, network.model)
     with evaluating(network):
         for images, labels in batches:
             tally.add(network.logits(images), labels.to(network.device))

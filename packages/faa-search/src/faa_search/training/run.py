@@ -1,10 +1,10 @@
 """One training run: data, network, policy; the test split is read once, at the end."""
 
-import gc
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from accelerate import Accelerator
@@ -15,13 +15,15 @@ from faa_search.config import TrainConfig
 from faa_search.data import DATA_SEED, ImageSource, OpenedData, open_data, stratified
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import keep_images, run_directory
-from faa_search.training.checkpoint import STATE, WEIGHTS, load_weights
+from faa_search.training.checkpoint import STATE, WEIGHTS, Row, load_weights
 from faa_search.training.estimate import fitting_seconds, scratch_network
 from faa_search.training.evaluation import evaluate_source
-from faa_search.training.fitting import FitJob, fit
+from faa_search.training.fitting import Log, Measure, Measures, fit
 from faa_search.training.metrics import Metrics
 from faa_search.training.models import ModelInput, count_weights, model_input
-from faa_search.training.network import make_accelerator
+from faa_search.training.processes import from_main, make_accelerator, together
+from faa_search.training.saving import FitJob
+from faa_search.training.tracking import check_trackers, tracking
 from faa_search.training.views import View, baseline_of, resized_crop_of
 
 
@@ -38,8 +40,8 @@ class TrainResult:
     """
 
     policy: str
-    train: dict[str, float]
-    validation: dict[str, float] | None
+    train: Row
+    validation: Row | None
     test: Metrics | None
     seconds: float
 
@@ -67,18 +69,22 @@ def train(
     shown: Reporter = reporter or Silent()
     processes = accelerator or make_accelerator(config.device)
     chosen = policy or Policy.load(config.policy)
+    check_trackers(config.log_with)
     expected = model_input(config.model)
     count_weights(config.model, classes=2, size=config.img_size or expected.size, options=config.model_kwargs)
     with run_directory(Path(output), "train", config, main_process=processes.is_main_process) as directory:
-        _keep_policy(directory, chosen, processes)
+        if processes.is_main_process:
+            _keep_policy(directory, chosen)
         finished = directory / "result.json"
-        if finished.is_file():
+        before = from_main(processes, finished.read_text(encoding="utf-8") if finished.is_file() else None)
+        if before is not None:
             shown.note(f"'{directory}' is finished.")
-            return _read_result(finished)
+            return _read_result(before)
         data = open_data(config, model_size=expected.size, note=shown.note)
         if processes.is_main_process:
             keep_images(directory, data.train.labels)
-        result = _run(config, directory, chosen, data, expected, shown, processes)
+        with tracking(config.log_with, directory, config.model_dump(mode="json")) as log, together(processes):
+            result = _run(config, directory, chosen, data, expected, shown, processes, log)
         if processes.is_main_process:
             write_text(finished, json.dumps(asdict(result), indent=1) + "\n")
         return result
@@ -92,10 +98,11 @@ def _run(
     expected: ModelInput,
     reporter: Reporter,
     accelerator: Accelerator,
+    log: Log | None,
 ) -> TrainResult:
-    def score(source: ImageSource) -> Any:
+    def score(source: Callable[[], ImageSource]) -> Measure:
         return lambda network: evaluate_source(
-            network, source, data.size, workers=config.workers, accelerator=accelerator
+            network, source(), data.size, workers=config.workers, accelerator=accelerator
         )
 
     source, validation = _validation_part(data.train, config)
@@ -104,6 +111,7 @@ def _run(
         size=data.size,
         policy=policy,
         resized_crop=resized_crop_of(config, source),
+        color_jitter=config.color_jitter,
         baseline=baseline_of(config, source, expected.mean),
         seed=config.seed,
     )
@@ -114,21 +122,28 @@ def _run(
         summary=directory / "summary.csv",
         what="Training",
         seed=config.seed,
+        keep=config.checkpoint_hist,
     )
     if not (job.directory / STATE).is_file() and accelerator.num_processes == 1:
         _announce(job, config, accelerator, reporter)
-    network, progress = fit(job, config, accelerator, reporter, validate=score(validation) if validation else None)
-    if progress.best is not None:
-        load_weights(directory / "best" / WEIGHTS, network.model)
-    test = score(data.open_test())(network) if data.open_test is not None else None
+    test = None if data.open_test is None else score(cache(data.open_test))
     if test is None:
         reporter.note("There is no test split, so no test error; --test-fraction holds a part out for it.")
+    measures = Measures(
+        validation=None if validation is None else score(lambda: validation),
+        test=test,
+        test_every=config.test_every,
+        log=log,
+    )
+    network, progress = fit(job, config, accelerator, reporter, measures)
+    if progress.best is not None:
+        load_weights(directory / "best" / WEIGHTS, network.model)
     return TrainResult(
         policy=policy.name,
         train=progress.history[-1],
         validation=progress.best,
-        test=test,
-        seconds=round(sum(row["seconds"] for row in progress.history), 3),
+        test=None if test is None else test(network),
+        seconds=round(sum(row["seconds"] or 0.0 for row in progress.history), 3),
     )
 
 
@@ -147,32 +162,22 @@ def _validation_part(source: ImageSource, config: TrainConfig) -> tuple[ImageSou
     return source.subset(np.setdiff1d(np.arange(len(source)), held_out)), source.subset(held_out)
 
 
-def _keep_policy(directory: Path, policy: Policy, accelerator: Accelerator) -> None:
+def _keep_policy(directory: Path, policy: Policy) -> None:
     """Write the policy beside the run, so that the run still means the same when the file it came from changes.
 
     Raises:
         FaaError: If the run was started with another policy of the same name.
     """
     kept = directory / "policy.json"
-    if kept.is_file():
-        if kept.read_text(encoding="utf-8") != policy.to_json():
-            raise FaaError(f"The policy '{policy.name}' is not the one '{directory}' was started with ({kept}).")
-    elif accelerator.is_main_process:
+    if not kept.is_file():
         policy.save(kept)
+    elif kept.read_text(encoding="utf-8") != policy.to_json():
+        raise FaaError(f"The policy '{policy.name}' is not the one '{directory}' was started with ({kept}).")
 
 
-def _read_result(path: Path) -> TrainResult:
-    fields = json.loads(path.read_text(encoding="utf-8"))
+def _read_result(text: str) -> TrainResult:
+    fields = json.loads(text)
     test = fields.pop("test")
     if test is not None:
         test = Metrics(**test | {"confusion": tuple(tuple(row) for row in test["confusion"])})
     return TrainResult(test=test, **fields)
-
-
-def close(accelerator: Accelerator) -> None:
-    """End a distributed job in order; a gloo job that only exits aborts now and then."""
-    if accelerator.num_processes > 1:
-        accelerator.wait_for_everyone()
-        accelerator.free_memory()
-        gc.collect()
-        accelerator.end_training()

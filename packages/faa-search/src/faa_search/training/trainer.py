@@ -1,66 +1,95 @@
-"""The loop: a network, an optimizer, a schedule, epoch after epoch."""
+"""The loop: a network, an optimizer, a schedule, update after update."""
 
 import math
-from collections.abc import Iterator
-from itertools import islice
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from accelerate import Accelerator
-from torch import nn
-from torch.nn.functional import cross_entropy
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from faa_core import FaaError
-from faa_core.randomness import seed_of
+from faa_core.randomness import key_of, seed_of
 from faa_search.config import FitConfig
 from faa_search.keyed_torch import torch_seeded
-from faa_search.training.checkpoint import Progress, load_state, save_state
+from faa_search.training.checkpoint import EpochPart, Progress, State
+from faa_search.training.losses import make_loss, make_mixing
 from faa_search.training.network import Network
-from faa_search.training.optimisation import make_average, make_optimizer, make_scheduler
+from faa_search.training.optimisation import add_decay, make_average, make_optimizer, make_scheduler
+from faa_search.training.plan import Plan
 from faa_search.training.views import Batch
 
 
-class Trainer:
-    """Fits one network on a stream of batches; its state can be saved and restored after any epoch."""
+class EpochTally:
+    """Figures of the epoch in hand; they stay on the device until asked for."""
 
-    def __init__(self, network: Network, config: FitConfig, accelerator: Accelerator, *, steps_per_epoch: int) -> None:
+    def __init__(self, device: torch.device, part: EpochPart) -> None:
+        self.updates = part.updates
+        self.sums = torch.tensor(part.sums, dtype=torch.float64, device=device)  # losses, right answers, images
+        self.waited = part.waited
+        self.seconds = part.seconds
+        self.started = time.perf_counter()
+
+    def part(self) -> EpochPart:
+        """Return what is done so far."""
+        losses, right, images = self.sums.tolist()
+        seconds = self.seconds + time.perf_counter() - self.started
+        return EpochPart(updates=self.updates, sums=(losses, right, images), waited=self.waited, seconds=seconds)
+
+
+class Trainer:
+    """Fits one network on a stream of batches; its state can be kept and restored after any update."""
+
+    def __init__(
+        self, network: Network, config: FitConfig, accelerator: Accelerator, *, plan: Plan, classes: int
+    ) -> None:
         self.network = network
         self.config = config
         self.accelerator = accelerator
-        self.steps_per_epoch = steps_per_epoch
-        self.optimizer = make_optimizer(network.model, config)
-        self.scheduler: Any = make_scheduler(self.optimizer, config, steps_per_epoch=steps_per_epoch)
+        self.plan = plan
+        self.optimizer = make_optimizer(network.model, config, images=plan.images_per_update)
+        self.scheduler = make_scheduler(self.optimizer, config, steps_per_epoch=plan.updates)
         self.average = make_average(network.model, config)
+        scales = config.amp and config.amp_dtype == "float16"
+        self.scaler = torch.amp.GradScaler(network.device.type, enabled=scales)
+        self.loss = make_loss(config)
+        self.mixing = make_mixing(config, classes=classes)
+        # Not Accelerate's prepare, backward and clip_grad: they follow settings of the environment.
+        self.applied: nn.Module = network.applied
         if accelerator.num_processes > 1:
-            network.applied = accelerator.prepare_model(network.applied)
+            self.applied = DistributedDataParallel(network.applied)
 
-    def fit_epoch(self, batches: Iterator[Batch], epoch: int) -> dict[str, float]:
-        """Take one epoch's batches from the stream and return its mean loss, accuracy (this process's) and last rate.
+    def fit_epoch(
+        self, batches: Iterator[Batch], epoch: int, tally: EpochTally, after_update: Callable[[], None]
+    ) -> dict[str, float | None]:
+        """Take the rest of an epoch from the stream; return its mean loss, accuracy, last rate and times.
+
+        Args:
+            batches: The stream, where the tally left it.
+            epoch: Counted from 0.
+            tally: Of this epoch; empty, or restored.
+            after_update: Called after every update.
 
         Raises:
             FaaError: If the loss is no longer a number.
         """
         self.network.model.train()
-        loss_sum = torch.zeros((), device=self.network.device)
-        right = torch.zeros((), dtype=torch.int64, device=self.network.device)
-        images = 0
-        # Dropout and its like draw from torch's generator: keyed here, so that a resumed epoch draws the same.
-        seed = seed_of("layers", self.config.seed, epoch, self.accelerator.process_index)
-        with torch_seeded(seed, device=self.network.device):
-            for step, batch in enumerate(islice(batches, self.steps_per_epoch)):
-                loss, batch_right = self._step(batch, epoch * self.steps_per_epoch + step)
-                loss_sum += loss * len(batch[1])
-                right += batch_right
-                images += len(batch[1])
-        loss_mean = float(loss_sum) / images
-        if not math.isfinite(loss_mean):
+        for update in range(tally.updates, self.plan.updates):
+            self._update(batches, epoch, update, tally)
+            tally.updates += 1
+            after_update()
+        sums = self.accelerator.reduce(tally.sums, reduction="sum").tolist()
+        loss, right = sums[0] / sums[2], sums[1] / sums[2]
+        if not math.isfinite(loss):
+            half = ", or --amp-dtype bfloat16" if self.scaler.is_enabled() else ""
             raise FaaError(
-                f"The training loss of epoch {epoch + 1} is {loss_mean}; try a smaller --lr (now {self.config.lr:g}) "
-                "or a longer --warmup-epochs."
+                f"The training loss of epoch {epoch + 1} is {loss}; try a smaller --lr (now {self.config.lr:g}) "
+                f"or a longer --warmup-epochs{half}."
             )
         rate = float(self.optimizer.param_groups[0]["lr"])
-        return {"epoch": epoch + 1, "lr": rate, "train_loss": loss_mean, "train_top1": int(right) / images}
+        return {"epoch": epoch + 1, "lr": rate, "train_loss": loss, "train_top1": right}
 
     def best_network(self) -> Network:
         """Return the network to evaluate: with the averaged weights where an average is kept."""
@@ -68,29 +97,81 @@ class Trainer:
             return self.network
         return self.network.with_model(self.average.module)
 
-    def save(self, path: Path, progress: Progress) -> None:
-        """Write the state, by the main process."""
-        if self.accelerator.is_main_process:
-            save_state(path, progress, self._modules(), self.optimizer)
+    def state(self, progress: Progress) -> State:
+        """Return everything to go on from."""
+        return State(
+            progress=progress,
+            modules={name: module.state_dict() for name, module in self._modules().items()},
+            optimizer=self.optimizer.state_dict(),
+            scaler=self.scaler.state_dict(),
+            images_per_update=self.plan.images_per_update,
+        )
 
-    def restore(self, path: Path) -> Progress:
-        """Restore the state; return how far the run was."""
-        return load_state(path, self._modules(), self.optimizer)
+    def restore(self, state: State) -> None:
+        """Go on from a state.
 
-    def _step(self, batch: Batch, updates: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Update the weights once; return the detached mean loss and the count of right answers."""
-        images, labels = batch[0], batch[1].to(self.network.device)
-        self.scheduler.step_update(num_updates=updates)
-        logits = self.network.logits(images)
-        loss = cross_entropy(logits.float(), labels, label_smoothing=self.config.smoothing)
-        loss.backward()  # type: ignore[no-untyped-call]  # Accelerate's would scale by settings of the environment
+        Raises:
+            FaaError: If it is of another model or another number of processes.
+        """
+        if state.images_per_update != self.plan.images_per_update:
+            raise FaaError(
+                f"The run was made with {state.images_per_update} images per update, this launch has "
+                f"{self.plan.images_per_update}; start as many processes as before."
+            )
+        try:
+            for name, module in self._modules().items():
+                module.load_state_dict(dict(state.modules[name]))
+            self.optimizer.load_state_dict(dict(state.optimizer))
+            self.scaler.load_state_dict(dict(state.scaler))
+        except (KeyError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise FaaError(f"The saved state is of another model or optimizer ({reason}).") from error
+
+    def _update(self, batches: Iterator[Batch], epoch: int, update: int, tally: EpochTally) -> None:
+        """Update the weights once."""
+        self.scheduler.step_update(num_updates=epoch * self.plan.updates + update)
+        rank = self.accelerator.process_index
+        # Dropout and its like draw from torch's generator: keyed here, so that a resumed update draws the same.
+        with torch_seeded(seed_of("layers", self.config.seed, epoch, update, rank), device=self.network.device):
+            for number in range(self.plan.passes):
+                asked = time.perf_counter()
+                batch = next(batches)
+                tally.waited += time.perf_counter() - asked
+                with self._alone_until(number == self.plan.passes - 1):
+                    key = key_of("mixing", self.config.seed, epoch, update, rank, number)
+                    tally.sums += self._accumulate(batch, epoch, key)
+        self._apply_gradients(epoch * self.plan.updates + update + 1)
+
+    def _accumulate(self, batch: Batch, epoch: int, key: int) -> Tensor:
+        """Add a batch's part to the gradients; return its summed loss, right answers and images, float64 ``[3]``."""
+        images = self.network.prepared(batch[0])
+        labels = batch[1].to(self.network.device, non_blocking=True)
+        targets = labels
+        if self.mixing is not None:
+            images, targets = self.mixing(images, labels, key=key, epoch=epoch)
+        logits = self.network.outputs(images, self.applied)
+        loss = self.loss(logits, targets)
+        self.scaler.scale(loss / self.plan.passes).backward()  # type: ignore[no-untyped-call]
+        right = (logits.detach().argmax(dim=1) == labels).sum()
+        count = torch.full_like(loss, len(labels), dtype=torch.float64)
+        return torch.stack((loss.detach().double() * len(labels), right.double(), count))
+
+    def _apply_gradients(self, updates: int) -> None:
+        self.scaler.unscale_(self.optimizer)
+        if self.config.decay_before_clip:
+            add_decay(self.optimizer)
         if self.config.clip_grad > 0:
             nn.utils.clip_grad_norm_(self.network.model.parameters(), self.config.clip_grad)
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         if self.average is not None:
-            self.average.update(self.network.model, step=updates + 1)
-        return loss.detach(), (logits.detach().argmax(dim=1) == labels).sum()
+            self.average.update(self.network.model, step=updates)
+
+    def _alone_until(self, last: bool) -> AbstractContextManager[None]:
+        """Keep the processes' gradients apart until the last pass of an update."""
+        alone = isinstance(self.applied, DistributedDataParallel) and not last
+        return self.applied.no_sync() if alone else nullcontext()  # type: ignore[operator]
 
     def _modules(self) -> dict[str, nn.Module]:
         average = {} if self.average is None else {"average": self.average.module}

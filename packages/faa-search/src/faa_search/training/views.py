@@ -1,14 +1,15 @@
 """What the network is shown of an image: fitted, augmented by the policy and the baseline, as uint8.
 
 Every draw is keyed by (seed, epoch, index), so the order, the batch split and the loader processes change no pixel.
-Order: bring to size → policy → padded crop → flip → cutout. The original applies the policy to a large image before its
-random resized crop; here it sees the crop, as in timm, which costs less and is the same for images already at size.
+Order: bring to size → colour jitter → policy → padded crop → flip → cutout. The original applies the policy to a large
+image before its random resized crop, and jitters last; here it sees the crop, as in timm, which costs less and is the
+same for images already at size.
 
 Shapes: B = batch, C = 3 channels, H = W = size.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -17,12 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from faa_core import Policy
+from faa_core import FaaError, Policy
 from faa_core.batch import Baseline, PolicyBatch
 from faa_core.randomness import seed_of
 from faa_search.config import FitConfig
 from faa_search.data import ArraySource, ImageSource
-from faa_search.data.sizing import fitted, random_resized_crop
+from faa_search.data.sizing import colour_jitter, fitted, random_resized_crop
 
 Key = tuple[int, int]  # (epoch or view, index of the image)
 Batch = tuple[Tensor, Tensor]  # images uint8 [B, C, H, W], labels int64 [B]
@@ -61,6 +62,7 @@ class View(Dataset[Batch]):
         source: The images.
         size: Side of the result, in pixels.
         resized_crop: Ranges of area and aspect of a random resized crop that brings an image to size, or None.
+        color_jitter: Largest change of brightness, contrast and colour, each of a random amount; 0 for none.
         policy: Applied to each image with a draw of its own.
         baseline: Applied after the policy; None for evaluation.
         seed: Keys all draws, with the epoch and the index.
@@ -69,6 +71,7 @@ class View(Dataset[Batch]):
     source: ImageSource
     size: int
     resized_crop: ResizedCrop | None = None
+    color_jitter: float = 0.0
     policy: Policy | None = None
     baseline: Baseline | None = None
     seed: int = 0
@@ -90,27 +93,94 @@ class View(Dataset[Batch]):
         policy = self.policy if self.policy is not None else Policy.load("none")
         return policy.to_batch(baseline=self.baseline)
 
+    @property
+    def ready(self) -> NDArray[np.uint8] | None:
+        """The images ``[N, H, W, C]`` where they lie in memory as the policy is to see them, else None."""
+        side = (self.size, self.size)
+        untouched = self.resized_crop is None and not self.color_jitter
+        if untouched and isinstance(self.source, ArraySource) and self.source.images.shape[1:3] == side:
+            return self.source.images
+        return None
+
     def _epoch(self, epoch: int, indices: NDArray[np.int64]) -> Tensor:
         """Return the images ``[B, C, H, W]`` of an epoch."""
-        images_BHWC = self._at_size(epoch, indices)
+        images_BHWC = self._at_size(epoch, indices) if self.ready is None else self.ready[indices]
         images_BCHW = torch.from_numpy(np.ascontiguousarray(images_BHWC.transpose(0, 3, 1, 2)))
         augmented: Tensor = self._augment(images_BCHW, seed=self.seed, epoch=epoch, indices=torch.from_numpy(indices))
         return augmented
 
     def _at_size(self, epoch: int, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the images brought to size, by the baseline's random resized crop where it has one."""
-        crop = self.resized_crop
-        if (
-            crop is None
-            and isinstance(self.source, ArraySource)
-            and self.source.images.shape[1:3] == (self.size, self.size)
-        ):
-            return self.source.images[indices]
         images_BHWC = np.empty((len(indices), self.size, self.size, 3), dtype=np.uint8)
         for position, index in enumerate(indices):
             image = self.source.image(int(index))
-            if crop is not None:
+            if self.resized_crop is not None:
+                scale, ratio = self.resized_crop
                 seed = seed_of("crop", self.seed, epoch, int(index))
-                image = random_resized_crop(image, self.size, scale=crop[0], ratio=crop[1], seed=seed)
-            images_BHWC[position] = np.asarray(fitted(image, self.size))
+                image = random_resized_crop(image, self.size, scale=scale, ratio=ratio, seed=seed)
+            image = fitted(image, self.size)
+            if self.color_jitter:
+                seed = seed_of("jitter", self.seed, epoch, int(index))
+                image = colour_jitter(image, self.color_jitter, seed=seed)
+            images_BHWC[position] = np.asarray(image)
         return images_BHWC
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ResidentView(View):
+    """A view whose images lie on the device, where its batches are made: the same pixels, nothing to wait for.
+
+    Attributes:
+        images_NCHW: uint8, on the device.
+        labels_N: int64, on the device.
+    """
+
+    images_NCHW: Tensor
+    labels_N: Tensor
+
+    def __getitems__(self, keys: list[Key]) -> Batch:
+        """Return the images and labels of a batch of (epoch, index) keys, on the device."""
+        draws, indices = (np.array(column) for column in zip(*keys, strict=True))
+        if (draws == draws[0]).all():
+            return self._epoch(int(draws[0]), indices), self.labels_N[self._there(indices)]
+        images_BCHW = torch.empty(
+            len(keys), *self.images_NCHW.shape[1:], dtype=torch.uint8, device=self.labels_N.device
+        )
+        for draw in np.unique(draws):
+            at = np.flatnonzero(draws == draw)
+            images_BCHW[self._there(at)] = self._epoch(int(draw), indices[at])
+        return images_BCHW, self.labels_N[self._there(indices)]
+
+    def _epoch(self, epoch: int, indices: NDArray[np.int64]) -> Tensor:
+        """Return the images ``[B, C, H, W]`` of an epoch."""
+        images_BCHW = self.images_NCHW[self._there(indices)]
+        augmented: Tensor = self._augment(images_BCHW, seed=self.seed, epoch=epoch, indices=torch.from_numpy(indices))
+        return augmented
+
+    def _there(self, numbers: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(numbers).to(self.labels_N.device, non_blocking=True)
+
+
+def resident(view: View, device: torch.device) -> ResidentView:
+    """Return the view with its images on the device.
+
+    Raises:
+        FaaError: If its images are not in memory at their size, or change before the policy.
+    """
+    if view.ready is None:
+        raise FaaError(
+            "--resident is for small images that are cropped by padding: these are decoded, resized or jittered one by "
+            "one in loader processes. Leave it out."
+        )
+    images_NCHW = torch.from_numpy(np.ascontiguousarray(view.ready.transpose(0, 3, 1, 2))).to(device)
+    labels_N = torch.from_numpy(view.source.labels).to(device)
+    given = {field.name: getattr(view, field.name) for field in fields(View)}
+    return ResidentView(**given, images_NCHW=images_NCHW, labels_N=labels_N)
+
+
+def placed(view: View, device: torch.device, *, wanted: bool | None) -> View:
+    """Return the view, resident on the device if that is wanted, or, if not said, on a GPU with ample room for it."""
+    if wanted is None:
+        free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+        wanted = view.ready is not None and view.ready.nbytes < free // 4
+    return resident(view, device) if wanted else view

@@ -1,0 +1,92 @@
+"""`faa compare`."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from faa_cli.commands.train import ProcessesOption
+from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, use_threads, with_settings
+from faa_cli.showing import make_reporter, show_table
+from faa_search.config import CompareConfig
+from faa_search.recipes import load_recipe
+from faa_search.resolving import Layer
+
+if TYPE_CHECKING:
+    from faa_search.comparison import Comparison
+
+app = typer.Typer(add_completion=False)
+
+OutputOption = Annotated[str | None, typer.Option(help="Directory of all runs (default: runs/compare-DATASET-MODEL).")]
+
+
+@app.command()
+@with_settings(CompareConfig, "Comparison")
+def compare(
+    *,
+    flags: dict[str, Any],
+    recipe: RecipeOption = None,
+    config: ConfigOption = None,
+    output: OutputOption = None,
+    threads: ThreadsOption = None,
+    num_processes: ProcessesOption = None,
+) -> None:
+    """Train with several policies, equally long and with the same seeds, and test which is better.
+
+    A recipe is one of `faa train`. The same command again resumes.
+    """
+    below = [_without_policy(load_recipe(recipe).layer("train"))] if recipe else []
+    settings = resolved(CompareConfig, "compare", None, config, flags, below=below)
+    from faa_cli.comparison_plot import save_errors  # noqa: PLC0415 matplotlib and torch are slow to import
+    from faa_search import comparison  # noqa: PLC0415
+    from faa_search.run_directory import slug  # noqa: PLC0415
+    from faa_search.training import launching, processes  # noqa: PLC0415
+
+    if num_processes is not None and num_processes > 1 and not launching.is_launched():
+        launching.launch(num_processes, device=settings.device)
+        return
+    use_threads(threads)
+    accelerator = processes.make_accelerator(settings.device, processes=num_processes)
+    speaks = accelerator.is_main_process
+    directory = output or f"runs/compare-{slug(settings.dataset)}-{slug(settings.model)}"
+    reporter = make_reporter(quiet=not speaks)
+    result = comparison.compare(settings, directory, reporter=reporter, accelerator=accelerator)
+    if speaks:
+        save_errors(f"{directory}/comparison.png", result, settings)
+        _show(result, settings)
+        console = Console(soft_wrap=True, highlight=False, markup=False)
+        console.print(f"\n{comparison.conclusion(result)}\nRuns, comparison.json and comparison.png are in {directory}")
+    processes.close(accelerator)
+
+
+def _without_policy(layer: Layer) -> Layer:
+    """Return a recipe's settings but for its policy, since the comparison names its own."""
+    return layer._replace(settings={key: value for key, value in layer.settings.items() if key != "policy"})
+
+
+def _show(result: "Comparison", settings: CompareConfig) -> None:
+    """Print the errors, and every two policies against each other."""
+    last = settings.seed + settings.seeds - 1
+    show_table(
+        ("policy", "mean error, %", "95 % interval", f"with seeds {settings.seed} … {last}"),
+        (
+            (row.name, f"{row.mean:.2f}", f"{row.low:.2f} … {row.high:.2f}", "  ".join(f"{e:.2f}" for e in row.errors))
+            for row in result.policies
+        ),
+    )
+    print()  # noqa: T201
+    show_table(
+        ("this", "against", "difference", "95 % interval", "p (Holm)", "is", "detectable"),
+        (
+            (
+                pair.first,
+                pair.second,
+                f"{pair.difference:+.2f}",
+                f"{pair.low:+.2f} … {pair.high:+.2f}",
+                f"{pair.p:.3g}",
+                pair.verdict,
+                f"{pair.detectable:.2f}" if pair.detectable else "–",
+            )
+            for pair in result.pairs
+        ),
+    )

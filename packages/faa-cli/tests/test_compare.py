@@ -1,0 +1,164 @@
+"""`faa compare` on digits: what it writes and prints, resuming, and what it refuses before training."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from faa_cli.commands.compare import _without_policy
+from faa_cli.comparison_plot import save_errors
+from faa_core import FaaError, Policy
+from faa_search.comparison import summarise
+from faa_search.config import CompareConfig, TrainConfig
+from faa_search.resolving import Layer
+
+TINY = "--train-subset 40 --img-size 8 --batch-size 20 --epochs 1 --hflip 0 --device cpu".split()
+TWO = (*TINY, "--policies", "none,trivialaugment", "--seeds", 2, "--output", "out")
+
+
+def test_a_comparison_from_end_to_end(faa, tmp_path):
+    """Four runs, their errors in a file, tables, sentences and a picture; the same command again only shows them."""
+    done = faa("compare", *TWO, "--seed", 3)
+    assert done.code == 0
+    assert "4 training runs, 2 policies × 2 seeds, each of --epochs 1." in done.err
+    assert done.err.count("Estimated cost") == 1
+    out = tmp_path / "out"
+    document = json.loads((out / "comparison.json").read_text())
+    assert (document["seeds"], document["dataset"], document["epochs"]) == ([3, 4], "digits", 1)
+    assert "torch" in document["versions"]
+    for row in document["policies"]:
+        runs = [json.loads((out / f"{row['name']}-{seed}" / "result.json").read_text()) for seed in (3, 4)]
+        assert row["errors"] == pytest.approx([100 * (1 - run["test"]["top1"]) for run in runs])
+        assert f"{row['low']:.2f} … {row['high']:.2f}" in done.out
+    none, trivial = document["policies"]
+    assert (none["name"], trivial["name"]) == ("none", "trivialaugment")
+    (pair,) = document["pairs"]
+    assert pair["difference"] == pytest.approx(none["mean"] - trivial["mean"])
+    assert f"{pair['difference']:+.2f}" in done.out
+    assert document["conclusion"] in done.out
+    with Image.open(out / "comparison.png") as picture:
+        assert picture.size[0] > 300
+    assert yaml.safe_load((out / "none-4/config.yaml").read_text())["seed"] == 4
+    assert yaml.safe_load((out / "config.yaml").read_text())["command"] == "compare"
+
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.suffix in {".json", ".safetensors"}}
+    again = faa("compare", *TWO, "--seed", 3)
+    assert (again.code, again.out) == (0, done.out)
+    assert "is finished" in again.err
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    refused = faa("compare", *TWO)
+    assert (refused.code, "seed: 3 → 0" in refused.err) == (2, True)
+
+
+def test_a_failed_run_keeps_the_others(faa, tmp_path, monkeypatch):
+    """The message names the run; the same command goes on, and comes to what an undisturbed one does."""
+    from faa_search.comparison import training  # noqa: PLC0415 where the runs are started
+
+    train, calls = training.train, []
+
+    def fails_once(config, *arguments, **named):
+        calls.append((config.policy, config.seed))
+        if len(calls) == 3:
+            raise FaaError("the disk is full.")
+        return train(config, *arguments, **named)
+
+    monkeypatch.setattr(training, "train", fails_once)
+    failed = faa("compare", *TWO)
+    assert failed.code == 2
+    assert "The run of 'none' with seed 1: the disk is full. Finished runs are kept." in failed.err
+    assert calls == [("none", 0), ("trivialaugment", 0), ("none", 1)]  # each seed for all before the next
+    kept = tmp_path / "out/trivialaugment-0/last/model.safetensors"
+    before = kept.stat().st_mtime_ns
+    assert not (tmp_path / "out/comparison.json").exists()
+    resumed = faa("compare", *TWO)
+    assert (resumed.code, kept.stat().st_mtime_ns) == (0, before)
+
+
+def test_files_of_one_name_are_told_apart(faa, tmp_path):
+    """They are called by their paths; a file that changes afterwards is refused, before training and when finished."""
+    for folder, name in (("a", "randaugment"), ("b", "trivialaugment")):
+        Policy.load(name).save(tmp_path / folder / "policy.json")
+    command = ("compare", *TINY, "--policies", "a/policy.json,b/policy.json", "--seeds", 2, "--output", "out")
+    assert faa(*command).code == 0
+    document = json.loads((tmp_path / "out/comparison.json").read_text())
+    assert [row["name"] for row in document["policies"]] == ["a/policy.json", "b/policy.json"]
+    for folder, name in (("a", "randaugment"), ("b", "trivialaugment")):
+        for seed in (0, 1):
+            kept = tmp_path / f"out/{folder}-policy.json-{seed}/policy.json"
+            assert kept.read_text() == Policy.load(name).to_json()
+    Policy.load("uniform-random").save(tmp_path / "a/policy.json")
+    assert "is not the one 'out' was started with" in faa(*command).err
+    (tmp_path / "out/comparison.json").unlink()
+    changed = faa(*command)
+    assert (changed.code, "is not the one 'out' was started with" in changed.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--seeds", 1), "--seeds"),
+        (("--policies", "none"), "name two policies or more, each once"),
+        (("--policies", "none,none"), "name two policies or more, each once"),
+        (("--policies", "none,trivialaugmen"), "did you mean trivialaugment"),
+        (("--policies", "none,missing.json"), "no policy file 'missing.json'"),
+        (("--policies", "one.json,./one.json"), "are the same policy"),
+        (("--policies", "x/one.json,x-one.json"), "would share a directory"),
+        (("--policy", "none"), "--policy"),
+        (("--dataset", "no-test.npz"), "needs a test split; --test-fraction"),
+        (("--dataset", "digit"), "no folder 'digit'"),
+        (("--model", "wrn40_3"), "did you mean wrn40_2"),
+        (("--model", "wrn", "--model-kwargs", "depth=17"), "depth must be 6n + 4"),
+        (("--recipe", "digits/wrn"), "digits/wrn16_1"),
+        (("-c", "mine.yaml"), "mine.yaml: unknown setting 'policy'; did you mean policies"),
+    ],
+)
+def test_mistakes_are_refused_before_anything_is_written(faa, tmp_path, arguments, said):
+    (tmp_path / "mine.yaml").write_text("policy: none\n")
+    for path, name in (("one.json", "randaugment"), ("x/one.json", "randaugment"), ("x-one.json", "uniform-random")):
+        Policy.load(name).save(tmp_path / path)
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "no-test.npz", images=images, labels=np.arange(20) % 2)
+    outcome = faa("compare", "--output", "out", *arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert said in outcome.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_result_says_how_to_mend_it(faa, tmp_path):
+    for text in ("{", "[]", '{"policies": [{}], "pairs": []}', '{"policies": 3}'):
+        (tmp_path / "out").mkdir(exist_ok=True)
+        (tmp_path / "out/comparison.json").write_text(text)
+        damaged = faa("compare", *TWO)
+        assert damaged.code == 2
+        assert "holds no comparison" in damaged.err
+        assert "delete it" in damaged.err
+
+
+def test_a_recipe_of_train_serves(faa, tmp_path):
+    """Its settings are used, but for its policy: the comparison names its own."""
+    assert _without_policy(Layer("recipe x", {"policy": "none", "lr": 0.2})) == Layer("recipe x", {"lr": 0.2})
+    tiny = ("--recipe", "digits/wrn16_1", *TINY[:4], "--epochs", 1, "--policies", "none,trivialaugment", "--seeds", 2)
+    assert faa("compare", *tiny).code == 0
+    settings = yaml.safe_load((tmp_path / "runs/compare-digits-wrn16_1/config.yaml").read_text())
+    assert (settings["batch_size"], settings["policies"]) == (32, ["none", "trivialaugment"])
+
+
+def test_its_flags_are_those_of_train_without_the_policy(faa):
+    own = {"policies", "seeds"}
+    assert set(CompareConfig.model_fields) == set(TrainConfig.model_fields) - {"policy"} | own
+    text = faa("compare", "--help").out
+    for name in CompareConfig.model_fields:
+        assert f"--{name.replace('_', '-')}" in text
+    assert "(default: none,uniform-random,trivialaugment)" in text
+    assert text.index("─ Comparison ─") < text.index("─ Data ─") < text.index("─ Training ─")
+
+
+def test_names_that_look_like_formulas_are_drawn(tmp_path):
+    """Paths of any length and with any letters fit below their places."""
+    names = ("runs/search-digits-wrn16_1-s0/policy.json", "a$\\frac{$.json")
+    result = summarise({names[0]: [1.0, 2.0, 4.0], names[1]: [2.0, 2.5, 4.5]})
+    save_errors(tmp_path / "picture.png", result, CompareConfig(dataset="some$where", policies=names, seeds=3))
+    with Image.open(tmp_path / "picture.png") as picture:
+        assert picture.size[0] > 300

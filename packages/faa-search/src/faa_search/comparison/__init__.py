@@ -1,0 +1,19 @@
+"""Comparing policies: trained on an equal budget over seeds, tested in pairs, and said in words."""
+
+from faa_search.comparison.run import compare, read_comparison
+from faa_search.comparison.statistics import Comparison, Pair, PolicyErrors, Verdict, holm, summarise
+from faa_search.comparison.training import compare_policies
+from faa_search.comparison.words import conclusion
+
+__all__ = [
+    "Comparison",
+    "Pair",
+    "PolicyErrors",
+    "Verdict",
+    "compare",
+    "compare_policies",
+    "conclusion",
+    "holm",
+    "read_comparison",
+    "summarise",
+]

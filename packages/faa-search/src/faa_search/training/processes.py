@@ -1,0 +1,110 @@
+"""The processes of a run: which device each has, what the first tells the others, and how they end together."""
+
+import gc
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from torch import nn
+
+from faa_core import FaaError
+from faa_search.training.plan import Rank
+
+Value = TypeVar("Value")
+
+
+def make_accelerator(device: str, *, processes: int | None = None) -> Accelerator:
+    """Return the processes and the device: ``auto`` takes a GPU if there is one.
+
+    Args:
+        device: auto, cpu or cuda.
+        processes: How many there must be; None for as many as were launched.
+
+    Raises:
+        FaaError: If CUDA is asked for and there is none, or there are not the processes that were asked for.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise FaaError("--device cuda: torch sees no CUDA device here; use --device auto or cpu.")
+    # Without CUDA the CPU: Accelerate would take Apple's MPS, which lacks float64 and keyed generators. Precision is
+    # ours to set; left out, it would come from the environment and a run would not repeat.
+    accelerator = Accelerator(cpu=device == "cpu" or not torch.cuda.is_available(), mixed_precision="no")
+    there = accelerator.num_processes
+    if there == 1 and launched_alone(os.environ):
+        raise FaaError(
+            "accelerate launch was asked for several processes and started one: on CPUs it does so without a word. Use "
+            "faa's own --num-processes N, or torchrun, or accelerate launch --multi_gpu."
+        )
+    if processes not in (None, there):
+        raise FaaError(
+            f"--num-processes {processes}, but the launcher started {there}; leave it out, or make them agree."
+        )
+    return accelerator
+
+
+def launched_alone(environment: Mapping[str, str]) -> bool:
+    """Return whether `accelerate launch` prepared for several processes but did not start them.
+
+    Its simple launcher, which serves CPUs, sets the address that processes meet at without starting any but this one.
+    """
+    return {"ACCELERATE_MIXED_PRECISION", "MASTER_ADDR"} <= environment.keys() and "WORLD_SIZE" not in environment
+
+
+def rank_of(accelerator: Accelerator) -> Rank:
+    """Return which of the processes this one is."""
+    return Rank(index=accelerator.process_index, count=accelerator.num_processes)
+
+
+def from_main(accelerator: Accelerator, value: Value) -> Value:
+    """Return the main process's value in every process: what it finds on its disk counts for all."""
+    if accelerator.num_processes == 1:
+        return value
+    received: list[Value] = broadcast_object_list([value])
+    return received[0]
+
+
+def any_process(accelerator: Accelerator, here: bool) -> bool:
+    """Return whether it is so in any of the processes; all must ask at the same time."""
+    if accelerator.num_processes == 1:
+        return here
+    return bool(accelerator.reduce(torch.tensor(int(here), device=accelerator.device), reduction="sum").item())
+
+
+@torch.no_grad()
+def share_buffers(accelerator: Accelerator, model: nn.Module) -> None:
+    """Give every process the main process's buffers: each has batch norm statistics of its own images."""
+    if accelerator.num_processes > 1:
+        for buffer in model.buffers():
+            torch.distributed.broadcast(buffer, src=0)
+
+
+@contextmanager
+def together(accelerator: Accelerator) -> Iterator[None]:
+    """Say in words that another process is gone, where the block's collective calls fail for that.
+
+    Raises:
+        FaaError: If they do.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        # gloo raises plain RuntimeErrors, NCCL's are a subclass
+        gone = isinstance(error, torch.distributed.DistError) or "onnection" in str(error)
+        if accelerator.num_processes == 1 or not gone:
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise FaaError(
+            f"Another process of this run is gone ({reason}). The same command goes on from the last saved state."
+        ) from error
+
+
+def close(accelerator: Accelerator) -> None:
+    """End a distributed job in order; a gloo job that only exits aborts now and then."""
+    if accelerator.num_processes > 1:
+        accelerator.wait_for_everyone()
+        accelerator.free_memory()
+        gc.collect()
+        accelerator.end_training()

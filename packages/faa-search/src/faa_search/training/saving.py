@@ -1,0 +1,130 @@
+"""What a run leaves behind while it goes on: states to resume from, weights, and the table of its epochs."""
+
+import csv
+import io
+import shutil
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import timm.models
+import torch
+from torch import nn
+
+from faa_core.files import put_in_place, write_text
+from faa_search.config import FitConfig
+from faa_search.training.checkpoint import STATE, Progress, Row, save_state
+from faa_search.training.models import ModelInput
+from faa_search.training.trainer import Trainer
+from faa_search.training.views import View
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitJob:
+    """One network to fit.
+
+    Attributes:
+        view: The images, augmented.
+        expected: What the model takes.
+        directory: Where the weights and the state to resume from are kept; ``best`` and ``kept`` are beside it.
+        summary: Table of the epochs, CSV.
+        what: Named in the progress line.
+        seed: Keys the initial weights and the order of the images.
+        keep: Weights of how many epochs to keep: the best by validation accuracy, else the latest.
+    """
+
+    view: View
+    expected: ModelInput
+    directory: Path
+    summary: Path
+    what: str
+    seed: int
+    keep: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Writes a run's files, by the main process."""
+
+    job: FitJob
+    config: FitConfig
+    trainer: Trainer
+
+    def within_epoch(self, progress: Progress) -> None:
+        """Keep the state after some update."""
+        if self.trainer.accelerator.is_main_process:
+            save_state(self.job.directory / STATE, self.trainer.state(progress))
+
+    def after_epoch(self, progress: Progress) -> None:
+        """Keep the best weights, the state if it is due, and the table, in the order that a kill cannot hurt."""
+        if not self.trainer.accelerator.is_main_process:
+            return
+        if progress.best is progress.history[-1]:
+            self._save(self.job.directory.with_name("best"))
+        kept = kept_epochs(progress.history, self.job.keep)
+        if progress.epochs_done in kept:
+            self._save(self._kept / _name(progress.epochs_done))
+        if progress.epochs_done % self.config.save_every == 0 or progress.epochs_done == self.config.epochs:
+            save_state(self.job.directory / STATE, self.trainer.state(progress))
+        write_text(self.job.summary, table(progress.history))
+        for folder in self._kept.glob("epoch-*"):
+            if folder.name not in map(_name, kept):
+                shutil.rmtree(folder)
+
+    def at_the_end(self) -> None:
+        """Write the last weights."""
+        if self.trainer.accelerator.is_main_process:
+            self._save(self.job.directory)
+
+    @property
+    def _kept(self) -> Path:
+        return self.job.directory.with_name("kept")
+
+    def _save(self, directory: Path) -> None:
+        save_model(directory, self.trainer.best_network().model, self.job, self.config)
+
+
+def kept_epochs(history: Sequence[Row], count: int) -> set[int]:
+    """Return the epochs whose weights are kept, counted from 1: the best validated, of equals the first, or the latest.
+
+    They follow from the table alone, so a resumed run keeps the same ones.
+    """
+    validated = [(row["val_top1"], -epoch) for epoch, row in enumerate(history, 1) if row.get("val_top1") is not None]
+    if validated:
+        return {-epoch for _score, epoch in sorted(validated, reverse=True)[:count]}
+    return set(range(max(0, len(history) - count) + 1, len(history) + 1))
+
+
+def save_model(directory: Path, model: nn.Module, job: FitJob, config: FitConfig) -> None:
+    """Write weights and timm's configuration, so that ``timm.create_model("local-dir:DIRECTORY")`` loads them."""
+    directory.mkdir(parents=True, exist_ok=True)
+    expected = {
+        "input_size": (3, job.view.size, job.view.size),
+        "mean": job.expected.mean,
+        "std": job.expected.std,
+        "interpolation": "bicubic",
+        "crop_pct": 1.0,
+    }
+    description = {"label_names": list(job.view.source.class_names), "pretrained_cfg": expected}
+    plain = deepcopy(model).to(memory_format=torch.contiguous_format)  # safetensors takes no other layout
+    with TemporaryDirectory(dir=directory.parent, prefix=".saving-") as temporary:
+        timm.models.save_for_hf(
+            plain, temporary, model_config=description, model_args=config.model_kwargs, safe_serialization=True
+        )
+        for written in sorted(Path(temporary).iterdir()):
+            put_in_place(written, directory / written.name)
+
+
+def table(history: Sequence[Row]) -> str:
+    """Return the rows as CSV, under one header; what was not asked for is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return text.getvalue()
+
+
+def _name(epoch: int) -> str:
+    return f"epoch-{epoch:04}"

@@ -1,0 +1,79 @@
+"""Stopping on a signal after the update in hand, by all processes at the same one."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from accelerate import Accelerator
+
+from faa_search.training.processes import any_process
+
+AGREE_EVERY = 8  # updates between the moments at which several processes ask each other; asking waits for the device
+
+
+class Stopped(KeyboardInterrupt):
+    """A run was told to stop, and has kept its state.
+
+    Attributes:
+        number: The signal's.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.number = number
+
+
+class StopRequest:
+    """Whether a signal has asked this process to stop."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+
+    def due(self, accelerator: Accelerator, updates: int) -> bool:
+        """Return whether to stop now; every process must ask after every update.
+
+        Args:
+            accelerator: The processes.
+            updates: How many were done in all; the processes agree on it.
+        """
+        if accelerator.num_processes == 1:
+            return self.number is not None
+        return updates % AGREE_EVERY == 0 and any_process(accelerator, self.number is not None)
+
+    def stop(self) -> None:
+        """End the run.
+
+        Raises:
+            Stopped: Always.
+        """
+        raise Stopped(self.number or signal.SIGTERM)  # another process may have got the signal
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Turn SIGINT and SIGTERM into requests while the block runs; the same signal a second time acts at once.
+
+    Signals can only be received in the main thread: elsewhere they do what they did before.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before: dict[int, Any] = {}
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        request.number = number
+        signal.signal(number, before[number])
+
+    for number in (int(signal.SIGINT), int(signal.SIGTERM)):
+        before[number] = signal.signal(number, note)
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if request.number is not None:  # it came after the last update
+        request.stop()

@@ -1,0 +1,250 @@
+"""Evaluating anybody's weights: where they come from, and how they do on corrupted images."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import nn
+
+from faa_core import FaaError
+from faa_search.config import EvalConfig
+from faa_search.corruptions import CORRUPTIONS, corrupt
+from faa_search.training import weights as weights_module
+from faa_search.training.evaluation import Subject, evaluate_subject, open_subject
+from faa_search.training.models import make_model
+from faa_search.training.robustness import (
+    CorruptedImages,
+    CorruptedView,
+    Robustness,
+    evaluate_corrupted,
+    open_corrupted,
+)
+from faa_search.training.weights import find_weights
+
+SIDE = 8
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the weights of an untrained wrn10_1 for two classes at 8 px."""
+    folder = tmp_path_factory.mktemp("weights")
+    model = make_model("wrn10_1", classes=2, pretrained=False, size=SIDE, seed=0)
+    save_file(model.state_dict(), folder / "model.safetensors")
+    described = {"architecture": "wrn10_1", "num_classes": 2, "pretrained_cfg": {"input_size": [3, SIDE, SIDE]}}
+    (folder / "config.json").write_text(json.dumps(described))
+    return folder
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Return a data set: class 0 is dark and class 1 is bright, 10 test images of each."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(20) % 2
+    images = (rng.integers(0, 40, (20, SIDE, SIDE, 3)) + 100 * labels[:, None, None, None]).astype(np.uint8)
+    path = tmp_path / "data.npz"
+    np.savez(path, images=images, labels=labels, test_images=images, test_labels=labels)
+    return path
+
+
+class Bright(nn.Module):
+    """Takes images above a mean (of normalised values) for class 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(()))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        score = images.mean(dim=(1, 2, 3)) + self.bias
+        return torch.stack([-score, score], dim=1)
+
+
+def opened(folder: Path, data: Path, **settings: Any) -> tuple[Subject, EvalConfig]:
+    config = EvalConfig(dataset=str(data), device="cpu", **settings)
+    return open_subject(find_weights(checkpoint=str(folder)), config, note=lambda _line: None), config
+
+
+def bright(folder: Path, data: Path, **settings: Any) -> tuple[Subject, EvalConfig]:
+    """Return a subject whose network knows dark from bright, at a threshold between."""
+    subject, config = opened(folder, data, **settings)
+    model = Bright()
+    middle = subject.network.normalise(torch.full((1, 3, 1, 1), 55, dtype=torch.uint8)).mean()
+    model.bias.data.fill_(-float(middle))
+    subject.network.model = subject.network.applied = model
+    return subject, config
+
+
+def test_local_folders_by_either_name(folder: Path) -> None:
+    """As a checkpoint, and as timm writes them."""
+    for found in (find_weights(checkpoint=str(folder)), find_weights(model=f"local-dir:{folder}")):
+        assert (SIDE, 2, str(folder)) == (found.expected.size, found.classes, found.name)
+        assert torch.equal(
+            next(iter(found.load(SIDE).state_dict().values())),
+            next(iter(find_weights(checkpoint=str(folder)).load(SIDE).state_dict().values())),
+        )
+
+
+def test_exactly_one_name() -> None:
+    """Both and none are told."""
+    for given in ({}, {"checkpoint": "a", "model": "b"}):
+        with pytest.raises(FaaError, match="Give either --checkpoint"):
+            find_weights(**given)
+
+
+@pytest.mark.parametrize("given", [{"model": "hf-hub:me/mine@v1"}, {"checkpoint": "hf-hub:me/mine@v1"}])
+def test_the_hub_gives_two_files(folder: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]) -> None:
+    """config.json and model.safetensors; no other file is asked for, so none is unpickled."""
+    asked: list[tuple[str, str]] = []
+
+    def download(identity: str, file: str) -> str:
+        asked.append((identity, file))
+        return str(folder / file)
+
+    monkeypatch.setattr(weights_module, "download_from_hf", download)
+    found = find_weights(**given)
+    assert (2, "hf-hub:me/mine@v1") == (found.classes, found.name)
+    assert [("me/mine@v1", "config.json"), ("me/mine@v1", "model.safetensors")] == asked
+
+
+def test_a_hub_out_of_reach_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the libraries raise."""
+
+    def download(_identity: str, _file: str) -> str:
+        raise ConnectionError("no\nnetwork.")
+
+    monkeypatch.setattr(weights_module, "download_from_hf", download)
+    with pytest.raises(FaaError, match=r"'hf-hub:a/b' cannot be had .*: ConnectionError: no network\. Other files"):
+        find_weights(model="hf-hub:a/b")
+
+
+def test_a_folder_of_pickles_is_refused(tmp_path: Path, folder: Path) -> None:
+    """Beside a config.json, pytorch_model.bin is not looked at."""
+    shutil.copy(folder / "config.json", tmp_path)
+    (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x04\x95")
+    for given in ({"checkpoint": str(tmp_path)}, {"model": f"local-dir:{tmp_path}"}):
+        with pytest.raises(FaaError, match=r"holds no model\.safetensors"):
+            find_weights(**given)
+
+
+def test_published_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a timm name: its classes and size; pretrained is asked for, and what fails is one message."""
+    found = find_weights(model="resnet18")
+    assert (1000, 224) == (found.classes, found.expected.size)
+
+    def create(name: str, *, pretrained: bool, **_rest: Any) -> nn.Module:
+        raise OSError(f"{name} {pretrained} no network.")
+
+    monkeypatch.setattr(timm, "create_model", create)
+    with pytest.raises(FaaError, match=r"resnet18 True no network\. What timm publishes is fetched"):
+        found.load(224)
+    with pytest.raises(FaaError, match="Nobody publishes weights of 'wrn16_1'"):
+        find_weights(model="wrn16_1")
+    with pytest.raises(FaaError, match="timm has no model 'resnett18'; did you mean"):
+        find_weights(model="resnett18")
+
+
+def test_classes_must_agree(folder: Path) -> None:
+    """The network's and the data set's."""
+    with pytest.raises(FaaError, match="tell 2 classes apart, 'digits' has 10"):
+        opened(folder, Path("digits"))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_corrupted_views_are_corrupted_images(folder: Path, data: Path, workers: int) -> None:
+    """Of the test images, by their index and the seed; loader processes change nothing."""
+    subject, config = bright(folder, data, corruptions="make", seed=5, workers=workers)
+    images = open_corrupted(subject, config)
+    assert images is not None
+    view = images.view("snow", 2)
+    shown, labels = view.__getitems__([(0, 7), (0, 2)])
+    source: Any = subject.source
+    expected = corrupt(source.images, "snow", 2, seed=5)[[7, 2]]
+    assert (shown.permute(0, 2, 3, 1).numpy() == expected).all()
+    assert [1, 0] == labels.tolist()
+
+
+def test_images_are_corrupted_at_their_own_size(folder: Path, data: Path) -> None:
+    """And brought to the network's after that."""
+    subject, config = opened(folder, data, corruptions="make", img_size=16)
+    assert (SIDE, 16) == (subject.own_size, subject.size)
+    images = open_corrupted(subject, config)
+    assert images is not None
+    view = images.view("impulse_noise", 5)
+    assert isinstance(view, CorruptedView)
+    assert (1, 3, 16, 16) == view.__getitems__([(0, 0)])[0].shape
+    assert 20 == evaluate_subject(subject).images
+
+
+def test_brightness_makes_dark_bright(folder: Path, data: Path, listener: Any) -> None:
+    """All dark images are taken for bright ones from some severity on; contrast keeps every mean."""
+    subject, config = bright(folder, data, corruptions="make")
+    assert 1 == evaluate_subject(subject).top1
+    images = open_corrupted(subject, config)
+    assert images is not None
+    assert ("frost",) == images.missing
+    few = CorruptedImages(
+        origin="make", names=("brightness", "contrast"), missing=images.missing, seed=0, view=images.view
+    )
+    told = listener()
+    robust = evaluate_corrupted(subject, few, reporter=told)
+    assert [("Corruptions", 10, 0)] == told.tracks
+    assert 10 == told.units
+    assert (0, 0.5) == (robust.errors["brightness"][0], robust.errors["brightness"][4])
+    assert (0, 0, 0, 0, 0) == robust.errors["contrast"]
+
+
+def test_the_mean_corruption_error() -> None:
+    """By hand; the missing do not count."""
+    errors = {"fog": (0.1, 0.2, 0.3, 0.4, 0.5), "snow": (0.0, 0.0, 0.0, 0.0, 0.1)}
+    robust = Robustness(errors=errors, missing=("frost",), origin="make", seed=0)
+    assert robust.error("fog") == pytest.approx(0.3)
+    assert robust.error("snow") == pytest.approx(0.02)
+    assert robust.mean_error == pytest.approx(0.16)
+
+
+def write_published(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
+    folder.mkdir()
+    np.save(folder / "labels.npy", np.tile(labels, 5).astype(np.uint8))
+    for name in ("brightness", "fog"):
+        made = [corrupt(images, name, severity, seed=3) for severity in (1, 2, 3, 4, 5)]
+        np.save(folder / f"{name}.npy", np.concatenate(made))
+
+
+def test_published_images_give_what_made_ones_give(folder: Path, data: Path, tmp_path: Path, listener: Any) -> None:
+    """What is written in CIFAR-10-C's layout and read again has the same errors, at any size of the network."""
+    subject, config = bright(folder, data, corruptions="make", seed=3, img_size=16)
+    source: Any = subject.source
+    write_published(tmp_path / "C", source.images, source.labels)
+    both = []
+    for corruptions in ("make", str(tmp_path / "C")):
+        settings = config.model_copy(update={"corruptions": corruptions, "seed": 3 if corruptions == "make" else 0})
+        images = open_corrupted(subject, settings)
+        assert images is not None
+        few = CorruptedImages(
+            origin=images.origin,
+            names=("brightness", "fog"),
+            missing=images.missing,
+            seed=images.seed,
+            view=images.view,
+        )
+        both.append(evaluate_corrupted(subject, few, reporter=listener()))
+    made, read = both
+    assert made.errors == read.errors
+    assert max(made.errors["brightness"]) > 0
+    assert (3, None) == (made.seed, read.seed)
+    assert len(CORRUPTIONS) - 2 == len(read.missing)
+
+
+def test_settings_without_effect(folder: Path, data: Path) -> None:
+    """Photographs and a seed are for making."""
+    subject, config = opened(folder, data)
+    assert open_corrupted(subject, config) is None
+    for change, flag in (({"frost": "x"}, "--frost"), ({"seed": 1}, "--seed")):
+        with pytest.raises(FaaError, match=f"{flag} is for --corruptions make"):
+            open_corrupted(subject, config.model_copy(update=change))

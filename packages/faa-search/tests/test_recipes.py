@@ -1,0 +1,192 @@
+"""Recipes: what their files must say, the original's learning rates, and two updates with every one of them."""
+
+import re
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from accelerate import Accelerator
+
+from faa_core import FaaError, Policy
+from faa_search.config import SearchConfig, TrainConfig
+from faa_search.data import ArraySource
+from faa_search.recipes import load_recipe, parse_recipe, recipe_names, recipe_schema
+from faa_search.resolving import Layer, resolve
+from faa_search.training import FitJob, View
+from faa_search.training.checkpoint import EpochPart
+from faa_search.training.fitting import make_network
+from faa_search.training.loading import TrainingBatches, load
+from faa_search.training.models import model_input
+from faa_search.training.optimisation import make_optimizer, make_scheduler
+from faa_search.training.plan import make_plan
+from faa_search.training.processes import rank_of
+from faa_search.training.trainer import EpochTally, Trainer
+from faa_search.training.views import baseline_of, resized_crop_of
+
+NAMES = recipe_names()
+CIFAR_NETS = ["wrn40_2", "wrn28_10", *(f"shakeshake26_2x{width}d" for width in (32, 96, 112))]
+CIFAR_NETS += ["pyramidnet272_a200_shakedrop", "wrn28_10_deepaa", "wrn28_10_deepaa_wd1e-3", "wrn28_10_deepaa_batchaug8"]
+CIFAR_NETS += ["wrn40_2_fast"]
+IMAGENET_NETS = ["resnet50", "resnet50_mixup", "resnet200", "resnet50_deepaa", "efficientnet_b0_condconv"]
+IMAGENET_NETS += [f"efficientnet_b{number}" for number in range(5)]
+VALID: dict[str, Any] = {
+    "about": "A test.",
+    "source": "Our own.",
+    "command": ["faa train --recipe a/b"],
+    "hardware": "Any.",
+    "expected_error": ["None published."],
+    "deviations": ["None."],
+    "train": {"lr": 0.1},
+}
+
+
+def config_of(name: str, **overrides: Any) -> TrainConfig:
+    """Return the settings of a recipe's training."""
+    return resolve(TrainConfig, [load_recipe(name).layer("train"), Layer("test", overrides)])
+
+
+def rate(name: str, time: float, *, images: int | None = None, steps: int = 10) -> float:
+    """Return a recipe's learning rate after `time` epochs."""
+    config = config_of(name)
+    optimizer = make_optimizer(torch.nn.Linear(2, 2), config, images=images)
+    make_scheduler(optimizer, config, steps_per_epoch=steps).step_update(num_updates=round(time * steps))
+    return float(optimizer.param_groups[0]["lr"])
+
+
+def test_there_is_one_for_every_row() -> None:
+    """Of the published tables; beside them ours."""
+    rows = {f"{data}/{net}" for data in ("cifar10", "cifar100") for net in CIFAR_NETS}
+    rows |= {f"imagenet/{net}" for net in IMAGENET_NETS}
+    rows |= {"svhn/wrn28_10", "cifar100/pyramidnet272_micronet", "cifar100/pyramidnet272_micronet_skip"}
+    assert rows | {"digits/wrn16_1", "cifar10/wrn16_1_small"} == set(NAMES)
+
+
+WRN = [(0, 0), (2.5, 0.05), (5, 0.1), (50, 0.0880203), (100, 0.053923), (150, 0.0175276), (200, 0.000154133)]
+RATES = [("cifar10/wrn40_2", *value) for value in WRN] + [("cifar10/wrn28_10", *value) for value in WRN]
+RATES += [("svhn/wrn28_10", time, value / 10) for time, value in WRN]
+RATES += [("imagenet/resnet50", *value) for value in [(94, 0.05), (96, 0.005), (186, 5e-4), (246, 5e-5)]]
+RATES += [("imagenet/resnet50", *value) for value in [(94.9, 0.05), (95, 0.005), (185, 5e-4), (245, 5e-5)]]
+RATES += [("imagenet/efficientnet_b0", *value) for value in [(5, 0.008), (10, 0.00708234), (100, 0.00229473)]]
+RATES += [("imagenet/efficientnet_b0", 350, 9.66032e-5), ("imagenet/efficientnet_b0", 4, 0.0064)]
+RATES += [("cifar10/wrn28_10_deepaa", *value) for value in [(2.5, 0.05), (5, 0.1), (102.5, 0.05), (200, 0)]]
+RATES += [("cifar100/wrn28_10_deepaa_batchaug8", *value) for value in [(5, 0.4), (20, 0.2), (35, 0)]]
+RATES += [("imagenet/resnet50_deepaa", *value) for value in [(0, 0.1), (2.5, 0.45), (5, 0.8), (95, 0.08), (245, 8e-4)]]
+RATES += [("cifar100/pyramidnet272_micronet", *value) for value in [(0, 0.5), (449, 0.05), (1349, 4e-6), (1799, 8e-8)]]
+PER_UPDATE = {"cifar100/pyramidnet272_micronet": 256, "imagenet/resnet50_deepaa": 2048}
+
+
+@pytest.mark.parametrize(("name", "time", "value"), RATES)
+def test_rates_of_the_originals(name: str, time: float, value: float) -> None:
+    """At the original's batch on one process, or on as many as it had."""
+    assert value == pytest.approx(rate(name, time, images=PER_UPDATE.get(name, 128)), rel=1e-5, abs=1e-12)
+
+
+def test_rates_grow_with_processes() -> None:
+    """As the original's, which multiplies by their number; and its older settings are within reach."""
+    assert 0.4 == pytest.approx(rate("cifar10/wrn40_2", 5, images=512))
+    assert 0.4 == pytest.approx(rate("imagenet/resnet50", 5, images=1024))
+    assert 0.5 == pytest.approx(rate("cifar100/pyramidnet272_micronet", 0, images=512))
+
+
+def test_the_originals_decay() -> None:
+    """What Fast AutoAugment's code decays and clips is the default of its rows."""
+    config = config_of("cifar100/shakeshake26_2x96d")
+    assert (1e-3, "all-but-norms", True, 5.0) == (
+        config.weight_decay,
+        config.weight_decay_on,
+        config.decay_before_clip,
+        config.clip_grad,
+    )
+    assert 0 == config_of("imagenet/resnet50").clip_grad
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_reader_is_told(name: str) -> None:
+    """Whether we measured the error; commands for this very recipe; only options that there are."""
+    recipe = load_recipe(name)
+    facts = recipe.facts
+    assert re.search(r"([Nn]ot |, )measured by us|None to reproduce", facts.expected_error[-1])
+    told = re.findall(r"faa (\w+) --recipe (\S+) ", " ".join(facts.command))
+    assert {name} == {named for _command, named in told}
+    assert {command for command, _named in told} <= set(recipe.sections)
+    known = {*TrainConfig.model_fields, *SearchConfig.model_fields, "recipe", "output", "table"}
+    text = " ".join((*facts.command, *facts.deviations, facts.hardware))
+    assert {option.replace("-", "_") for option in re.findall(r"--(?:no-)?([a-z][a-z-]+)", text)} <= known
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"command": None}, "recipe a/b: command: input should be a valid"),
+        ({"sauce": "x"}, "recipe a/b: unknown setting 'sauce'; did you mean source"),
+        ({"about": ""}, "recipe a/b: about: string should have at least 1 character"),
+        ({"about": 3}, "recipe a/b: about: input should be a valid string"),
+        ({"deviations": []}, "recipe a/b: deviations: tuple should have at least 1 item"),
+        ({"train": {"lrr": 1}}, "recipe a/b, train: unknown setting 'lrr'; did you mean lr"),
+        ({"train": {"lr": -1}}, "recipe a/b, train: lr: input should be greater than 0"),
+        ({"train": [1]}, "must hold 'key: value' lines under train"),
+        ({"search": {"folds": 0}}, "recipe a/b, search: folds"),
+    ],
+)
+def test_a_file_that_is_wrong(change: dict[str, Any], message: str) -> None:
+    """The message names the recipe and the key."""
+    with pytest.raises(FaaError) as raised:
+        parse_recipe("a/b", yaml.safe_dump(VALID | change))
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(("text", "message"), [("a: [", "is no YAML"), ("- a", "must hold 'key: value' lines")])
+def test_a_file_that_is_no_recipe(text: str, message: str) -> None:
+    """Neither is one that lacks a fact, or is for no command."""
+    with pytest.raises(FaaError, match=message):
+        parse_recipe("a/b", text)
+    for key in VALID:
+        with pytest.raises(FaaError, match="it needs settings under train" if key == "train" else f"{key}.* required"):
+            parse_recipe("a/b", yaml.safe_dump({k: value for k, value in VALID.items() if k != key}))
+
+
+def test_the_schema() -> None:
+    """Six facts are required, nothing unknown is allowed, and the settings are described."""
+    schema = recipe_schema()
+    assert sorted(set(VALID) - {"train"}) == sorted(schema["required"])
+    assert schema["additionalProperties"] is False
+    assert "Peak learning rate." == schema["$defs"]["TrainConfig"]["properties"]["lr"]["description"]
+
+
+def stand_in(name: str, count: int, noise: Any) -> tuple[ArraySource, int]:
+    """Return images for a recipe and the side its network sees; so small that the largest networks are quick."""
+    if name.startswith("imagenet/"):
+        return noise(count, size=72, classes=5), 64
+    size = 8 if config_of(name).model not in ("wrn40_2", "wrn16_1") else 32
+    return noise(count, size=size, classes=5), size
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_updates(name: str, noise: Any, accelerator: Accelerator, tmp_path: Any) -> None:
+    """Every recipe makes its network, optimizer, schedule and images, and learns something finite from two updates."""
+    config = config_of(name, batch_size=2, amp=False, torchcompile=False, workers=0, device="cpu")
+    source, size = stand_in(name, 2 * 2 * config.grad_accum_steps, noise)
+    expected = model_input(config.model)
+    view = View(
+        source=source,
+        size=size,
+        resized_crop=resized_crop_of(config, source),
+        color_jitter=config.color_jitter,
+        policy=Policy.load("fa-reduced-cifar10"),
+        baseline=baseline_of(config, source, expected.mean),
+    )
+    job = FitJob(view=view, expected=expected, directory=tmp_path, summary=tmp_path, what="", seed=0)
+    network = make_network(job, config, accelerator)
+    plan = make_plan(config, len(view), rank_of(accelerator))
+    trainer = Trainer(network, config, accelerator, plan=plan, classes=5)
+    before = [parameter.detach().clone() for parameter in network.model.parameters()]
+    order = TrainingBatches(plan, source.labels, sampling=config.sampling, epochs=range(1), seed=0)
+    tally = EpochTally(network.device, EpochPart())
+    row = trainer.fit_epoch(load(view, order, workers=0), 0, tally, lambda: None)  # raises where the loss is not finite
+    assert (2, 2 * plan.images_per_update * config.batch_aug) == (tally.updates, int(tally.sums[2]))
+    assert row["lr"] is not None
+    assert row["lr"] > 0
+    after = list(network.model.parameters())
+    assert all(bool(torch.isfinite(parameter).all()) for parameter in after)
+    assert any(not torch.equal(*pair) for pair in zip(before, after, strict=True))

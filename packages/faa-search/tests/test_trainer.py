@@ -1,0 +1,189 @@
+"""One update, by hand: accumulated passes, copies, mixing, decay and half precision."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from faa_core import Policy
+from faa_core.randomness import key_of
+from faa_search.config import TrainConfig
+from faa_search.data import ArraySource
+from faa_search.training import Network, View
+from faa_search.training.checkpoint import EpochPart
+from faa_search.training.loading import TrainingBatches, load
+from faa_search.training.losses import make_mixing
+from faa_search.training.models import ModelInput, Normalise
+from faa_search.training.plan import Rank, make_plan
+from faa_search.training.trainer import EpochTally, Trainer
+
+Noise = Callable[..., ArraySource]
+Fit = Callable[..., tuple[Tensor, dict[str, float | None]]]
+PLAIN: dict[str, Any] = {
+    "epochs": 1,
+    "batch_size": 12,
+    "lr": 0.25,
+    "opt": "momentum",  # without Nesterov, which needs some
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "clip_grad": 0.0,
+    "sched": "constant",
+    "device": "cpu",
+}
+
+
+@pytest.fixture
+def view(noise: Noise) -> View:
+    """Return twelve augmented images."""
+    return View(source=noise(12), size=8, policy=Policy.load("uniform-random"), seed=5)
+
+
+def linear() -> nn.Module:
+    """Return the simplest network: it has no batch norm, so its gradients are means over images."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
+    with torch.no_grad():
+        model[1].weight.copy_(torch.linspace(-0.1, 0.1, 576).view(3, 192))
+        model[1].bias.zero_()
+    return model
+
+
+@pytest.fixture
+def trained(view: View, expected: ModelInput, accelerator: Accelerator) -> Fit:
+    """Return a function that does an epoch and returns the linear weights and the figures."""
+
+    def fit(**settings: Any) -> tuple[Tensor, dict[str, float | None]]:
+        config = TrainConfig(**PLAIN | settings)
+        plan = make_plan(config, 12, Rank())
+        network = Network(linear(), expected, config, accelerator)
+        trainer = Trainer(network, config, accelerator, plan=plan, classes=3)
+        order = TrainingBatches(plan, view.source.labels, sampling=config.sampling, epochs=range(1), seed=0)
+        tally = EpochTally(network.device, EpochPart())
+        row = trainer.fit_epoch(load(view, order, workers=0), 0, tally, lambda: None)
+        return network.model.state_dict()["1.weight"], row
+
+    return fit
+
+
+def moved(view: View, expected: ModelInput, draws: list[int], **loss: Any) -> Tensor:
+    """Return the weights after a step of gradient descent on all images in the given draws, by hand."""
+    model = linear()
+    for draw in draws:
+        images, labels = view.__getitems__([(draw, index) for index in range(12)])
+        (cross_entropy(model(Normalise(expected)(images)), labels, **loss) / len(draws)).backward()  # type: ignore[no-untyped-call]
+    weight = model[1].weight  # type: ignore[index]
+    assert isinstance(weight, Tensor) and weight.grad is not None  # noqa: PT018
+    return (weight - PLAIN["lr"] * weight.grad).detach()
+
+
+def test_passes_of_an_update_add_up(trained: Fit, view: View, expected: ModelInput) -> None:
+    """Three passes over four images are one over twelve."""
+    by_hand = moved(view, expected, [0])
+    whole, row = trained()
+    assert torch.allclose(by_hand, whole, atol=1e-6)
+    for passes in (2, 3):
+        parts, other = trained(batch_size=12 // passes, grad_accum_steps=passes)
+        assert torch.allclose(whole, parts, atol=1e-6)
+        assert row["train_loss"] == pytest.approx(other["train_loss"], rel=1e-6)
+        assert row["train_top1"] == other["train_top1"]
+    assert not torch.allclose(whole, trained(batch_size=4)[0], atol=1e-4)
+
+
+def test_copies_of_an_update_are_averaged(trained: Fit, view: View, expected: ModelInput) -> None:
+    """Every image in each of its draws, with the same weight."""
+    assert torch.allclose(moved(view, expected, [0, 1, 2]), trained(batch_aug=3)[0], atol=1e-6)
+    assert not torch.allclose(moved(view, expected, [0]), trained(batch_aug=3)[0], atol=1e-4)
+
+
+def test_smoothing_reaches_the_loss(trained: Fit, view: View, expected: ModelInput) -> None:
+    """The step is that of torch's smoothed loss."""
+    smoothed = moved(view, expected, [0], label_smoothing=0.3)
+    assert torch.allclose(smoothed, trained(smoothing=0.3)[0], atol=1e-6)
+
+
+def test_mixing_reaches_the_loss(trained: Fit, view: View, expected: ModelInput) -> None:
+    """The step is that of the mixed images and targets, keyed by seed, epoch, update, process and pass."""
+    order = TrainingBatches(make_plan(TrainConfig(**PLAIN), 12, Rank()), view.source.labels, sampling="shuffle",
+                            epochs=range(1), seed=0)  # fmt: skip
+    images, labels = next(load(view, order, workers=0))
+    mixing = make_mixing(TrainConfig(mixup=1.0), classes=3)
+    assert mixing is not None
+    key = key_of("mixing", 0, 0, 0, 0, 0)
+    mixed, targets = mixing(Normalise(expected)(images), labels, key=key, epoch=0)
+    model = linear()
+    cross_entropy(model(mixed), targets).backward()  # type: ignore[no-untyped-call]
+    weight = model.get_parameter("1.weight")
+    assert weight.grad is not None
+    assert torch.allclose(weight - PLAIN["lr"] * weight.grad, trained(mixup=1.0)[0], atol=1e-6)
+
+
+def test_decay_before_the_clip(trained: Fit, view: View, expected: ModelInput) -> None:
+    """It is part of the gradient that is clipped; after the clip it comes on top."""
+    start = linear().state_dict()["1.weight"]
+    free = trained(weight_decay=0.1)[0]
+    assert torch.allclose(moved(view, expected, [0]) - PLAIN["lr"] * 0.1 * start, free, atol=1e-6)
+    assert torch.allclose(free, trained(weight_decay=0.1, decay_before_clip=True)[0], atol=1e-6)
+    after, before = (
+        trained(weight_decay=50.0, clip_grad=0.01, decay_before_clip=inside)[0] - start for inside in (False, True)
+    )
+    assert float(before.norm()) == pytest.approx(PLAIN["lr"] * 0.01, rel=0.05)  # the bias has the rest of the norm
+    assert float(after.norm()) > 10 * float(before.norm())
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision(trained: Fit, precision: str) -> None:
+    """Close to single precision, and not the same; a loss scaled for float16 is unscaled before the clip."""
+    whole, row = trained(clip_grad=0.05)
+    half, other = trained(clip_grad=0.05, amp=True, amp_dtype=precision)
+    start = linear().state_dict()["1.weight"]
+    assert float((half - start).norm()) == pytest.approx(float((whole - start).norm()), rel=0.02)
+    assert row["train_loss"] == pytest.approx(other["train_loss"], rel=0.02)
+    assert row["train_loss"] != other["train_loss"]
+
+
+def test_updates_that_overflow_are_skipped(view: View, expected: ModelInput, accelerator: Accelerator) -> None:
+    """float16 gradients beyond its range change no weight and lower the scale, and the state keeps the scale."""
+    config = TrainConfig(**PLAIN | {"amp": True, "amp_dtype": "float16"})
+    plan = make_plan(config, 12, Rank())
+    network = Network(linear(), expected, config, accelerator)
+    trainer = Trainer(network, config, accelerator, plan=plan, classes=3)
+    trainer.scaler.load_state_dict(trainer.scaler.state_dict() | {"scale": 2.0**40})
+    order = TrainingBatches(plan, view.source.labels, sampling="shuffle", epochs=range(1), seed=0)
+    trainer.fit_epoch(load(view, order, workers=0), 0, EpochTally(network.device, EpochPart()), lambda: None)
+    assert torch.equal(linear().state_dict()["1.weight"], network.model.state_dict()["1.weight"])
+    assert 2.0**39 == trainer.scaler.state_dict()["scale"]
+
+
+def test_the_rate_grows_with_the_batch(trained: Fit, view: View, expected: ModelInput) -> None:
+    """--lr is for --lr-base-size images: here for half of what an update has."""
+    start = linear().state_dict()["1.weight"]
+    step = moved(view, expected, [0]) - start
+    weight, row = trained(lr_base_size=6)
+    assert torch.allclose(start + 2 * step, weight, atol=1e-6)
+    assert 0.5 == row["lr"]
+
+
+def test_waiting_for_images_is_counted(
+    trained: Fit, view: View, expected: ModelInput, accelerator: Accelerator
+) -> None:
+    """The seconds spent in the loader, and no others."""
+
+    def slow() -> Any:
+        import time  # noqa: PLC0415
+
+        for _batch in range(3):
+            time.sleep(0.05)
+            yield view.__getitems__([(0, index) for index in range(4)])
+
+    config = TrainConfig(**PLAIN | {"batch_size": 4})
+    network = Network(linear(), expected, config, accelerator)
+    trainer = Trainer(network, config, accelerator, plan=make_plan(config, 12, Rank()), classes=3)
+    tally = EpochTally(network.device, EpochPart())
+    trainer.fit_epoch(slow(), 0, tally, lambda: None)
+    part = tally.part()
+    assert 0.15 < part.waited < part.seconds < 0.15 + 1
+    assert np.isclose(12, part.sums[2])
