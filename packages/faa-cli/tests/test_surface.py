@@ -22,9 +22,9 @@ DATA = [
 ]
 FIT = """
 device amp amp_dtype workers model model_kwargs pretrained channels_last torchcompile sync_bn model_ema model_ema_decay
-epochs batch_size grad_accum_steps batch_aug sampling opt opt_eps momentum weight_decay weight_decay_on decay_before_clip
-clip_grad lr lr_base_size sched sched_epochs warmup_epochs warmup_lr warmup_prefix min_lr decay_epochs decay_milestones
-decay_rate smoothing bce_loss mixup cutmix mixup_prob mixup_switch_prob mixup_off_epoch
+epochs batch_size grad_accum_steps batch_aug sampling opt opt_eps momentum weight_decay weight_decay_on
+decay_before_clip clip_grad lr lr_base_size sched sched_epochs warmup_epochs warmup_lr
+warmup_prefix min_lr decay_epochs decay_milestones decay_rate smoothing bce_loss gate_price mixup cutmix mixup_prob mixup_switch_prob mixup_off_epoch
 train_crop_mode crop_pad scale ratio hflip color_jitter cutout
 resident save_every recovery_interval seed
 """.split()

@@ -24,6 +24,7 @@ class Mixed(nn.Module):
         self.conv = nn.BatchNorm2d(4)
         self.groups = nn.GroupNorm(2, 4)
         self.layer = nn.LayerNorm(4)
+        self.planes = nn.LayerNorm([4, 4])
         self.rms = RmsNorm(4)
         self.response = FilterResponseNormTlu2d(4)
         self.recurrent = nn.LSTM(4, 4)
@@ -63,7 +64,14 @@ def test_what_is_decayed() -> None:
     assert weights == decayed("weights")
     assert weights | biases == decayed("all-but-norms")
     assert every == decayed("all")
-    assert {"response.tau", "response.bias", "rms.weight", "token", "scale"} <= every - weights - biases
+    assert {
+        "planes.weight",
+        "response.tau",
+        "response.bias",
+        "rms.weight",
+        "token",
+        "scale",
+    } <= (every - weights - biases)
 
 
 def test_nothing_to_optimise() -> None:

@@ -13,11 +13,11 @@ from faa_search.config import SearchConfig, TrainConfig
 from faa_search.data import ArraySource
 from faa_search.recipes import load_recipe, parse_recipe, recipe_names, recipe_schema
 from faa_search.resolving import Layer, resolve
-from faa_search.training import FitJob, View
+from faa_search.training import View
 from faa_search.training.checkpoint import EpochPart
-from faa_search.training.fitting import make_network
 from faa_search.training.loading import TrainingBatches, load
 from faa_search.training.models import model_input
+from faa_search.training.network import make_network
 from faa_search.training.optimisation import make_optimizer, make_scheduler
 from faa_search.training.plan import make_plan
 from faa_search.training.processes import rank_of
@@ -163,7 +163,7 @@ def stand_in(name: str, count: int, noise: Any) -> tuple[ArraySource, int]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_two_updates(name: str, noise: Any, accelerator: Accelerator, tmp_path: Any) -> None:
+def test_two_updates(name: str, noise: Any, accelerator: Accelerator) -> None:
     """Every recipe makes its network, optimizer, schedule and images, and learns something finite from two updates."""
     config = config_of(name, batch_size=2, amp=False, torchcompile=False, workers=0, device="cpu")
     source, size = stand_in(name, 2 * 2 * config.grad_accum_steps, noise)
@@ -176,8 +176,7 @@ def test_two_updates(name: str, noise: Any, accelerator: Accelerator, tmp_path: 
         policy=Policy.load("fa-reduced-cifar10"),
         baseline=baseline_of(config, source, expected.mean),
     )
-    job = FitJob(view=view, expected=expected, directory=tmp_path, summary=tmp_path, what="", seed=0)
-    network = make_network(job, config, accelerator)
+    network = make_network(config, expected, accelerator, classes=5, size=size, seed=0)
     plan = make_plan(config, len(view), rank_of(accelerator))
     trainer = Trainer(network, config, accelerator, plan=plan, classes=5)
     before = [parameter.detach().clone() for parameter in network.model.parameters()]

@@ -133,3 +133,29 @@ def test_a_directory_that_is_no_run(tmp_path: Path, content: str | None) -> None
         read_config(tmp_path)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"lr": 0.1}))
     assert {"lr": 0.1} == read_config(tmp_path)
+
+
+def refuse(output: Path, *produced: str) -> None:
+    """Enter a run's directory, write some files, and find that the run cannot be."""
+    with run_directory(output, "train", TrainConfig()) as directory:
+        for name in ("policy.json", "data.json", *produced):
+            (directory / name).write_text("{}")
+        raise FaaError("no")
+
+
+def test_a_refused_run_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Not the directory if it made it, and not its own files; an old run and anything produced stay."""
+    with pytest.raises(FaaError, match="no"):
+        refuse(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FaaError, match="no"):
+        refuse(tmp_path / "empty")
+    assert [] == list((tmp_path / "empty").iterdir())
+    with pytest.raises(FaaError, match="no"):
+        refuse(tmp_path / "produced", "summary.csv")
+    assert (tmp_path / "produced" / "config.yaml").is_file()
+    claim(tmp_path / "old")
+    with pytest.raises(FaaError, match="no"):
+        refuse(tmp_path / "old")
+    assert (tmp_path / "old" / "config.yaml").is_file()

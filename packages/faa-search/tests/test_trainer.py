@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from faa_core import Policy
+from faa_core import FaaError, Policy
 from faa_core.randomness import key_of
 from faa_search.config import TrainConfig
 from faa_search.data import ArraySource
@@ -19,6 +19,7 @@ from faa_search.training.checkpoint import EpochPart
 from faa_search.training.loading import TrainingBatches, load
 from faa_search.training.losses import make_mixing
 from faa_search.training.models import ModelInput, Normalise
+from faa_search.training.network import make_network
 from faa_search.training.plan import Rank, make_plan
 from faa_search.training.trainer import EpochTally, Trainer
 
@@ -119,6 +120,41 @@ def test_mixing_reaches_the_loss(trained: Fit, view: View, expected: ModelInput)
     weight = model.get_parameter("1.weight")
     assert weight.grad is not None
     assert torch.allclose(weight - PLAIN["lr"] * weight.grad, trained(mixup=1.0)[0], atol=1e-6)
+
+
+def test_gates_cost_what_they_run(noise: Noise, expected: ModelInput, accelerator: Accelerator) -> None:
+    """The price of a block, times the mean count of blocks that ran, is in the loss, and moves the gates."""
+    settings = {"model": "skipnet", "model_kwargs": {"backbone": "wrn10_1"}, "train_crop_mode": "none", "hflip": 0.0}
+    view, losses, gates = View(source=noise(12), size=8), [], []
+    for price in (0.0, 0.25):
+        config = TrainConfig(**PLAIN | settings | {"gate_price": price})
+        network = make_network(config, expected, accelerator, classes=3, size=8, seed=0)
+        network.model.train()
+        with torch.no_grad():
+            images = network.prepared(view.__getitems__([(0, index) for index in range(12)])[0])
+            ran = float(network.outputs(images, network.model, return_gates=True).gates.decisions.sum() / 12)
+        network = make_network(config, expected, accelerator, classes=3, size=8, seed=0)
+        plan = make_plan(config, 12, Rank())
+        trainer = Trainer(network, config, accelerator, plan=plan, classes=3)
+        order = TrainingBatches(plan, view.source.labels, sampling="shuffle", epochs=range(1), seed=0)
+        tally = EpochTally(network.device, EpochPart())
+        row = trainer.fit_epoch(load(view, order, workers=0), 0, tally, lambda: None)
+        losses.append(row["train_loss"])
+        gates.append(torch.cat([p.flatten() for name, p in network.model.named_parameters() if "gate" in name]))
+    assert ran > 0
+    assert losses[0] is not None
+    assert losses[0] + 0.25 * ran == pytest.approx(losses[1], rel=1e-5)
+    assert not torch.equal(gates[0], gates[1])
+
+
+def test_what_a_network_lacks(expected: ModelInput, accelerator: Accelerator) -> None:
+    """Gates to price, or a device for batch norm over processes: an error that says so."""
+    for settings, message in (
+        ({"gate_price": 0.1}, "--gate-price is for networks with gates, such as skipnet; 'wrn16_1' has none"),
+        ({"sync_bn": True}, "--sync-bn: torch has it for CUDA devices only"),
+    ):
+        with pytest.raises(FaaError, match=message):
+            make_network(TrainConfig(**settings), expected, accelerator, classes=3, size=8, seed=0)
 
 
 def test_decay_before_the_clip(trained: Fit, view: View, expected: ModelInput) -> None:

@@ -7,7 +7,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ PACKAGES = (
 CHANGEABLE = frozenset({  # settings that change no result, so a run may be resumed with others
     "log_with", "recovery_interval", "resident", "save_every", "workers",
 })  # fmt: skip
+BEGINNING = frozenset({".lock", "config.yaml", "data.json", "environment.json", "policy.json"})  # before any result
 
 
 @contextmanager
@@ -42,11 +43,13 @@ def run_directory(output: Path, command: str, config: Settings, *, main_process:
         main_process: The other processes of a distributed run only use the directory.
 
     Raises:
-        FaaError: If the directory is something else's, was made with other settings, or is in use.
+        FaaError: If the directory is something else's, was made with other settings, or is in use. What the block
+            refuses before it has produced anything leaves no directory behind.
     """
     if not main_process:
         yield output
         return
+    made = not output.exists()
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -58,14 +61,23 @@ def run_directory(output: Path, command: str, config: Settings, *, main_process:
         raise FaaError(f"Another process is using '{output}'; wait for it, or choose another --output.") from error
     except OSError as error:
         raise FaaError(f"The output directory '{output}' cannot be written to: {error}") from error
+    new = not (output / "config.yaml").is_file()
     try:
         _tidy(output)
         _claim(output, {"command": command, **config.model_dump(mode="json")})
         yield output
+    except FaaError:
+        if new and {child.name for child in output.iterdir()} <= BEGINNING:
+            for name in BEGINNING - {".lock"}:
+                (output / name).unlink(missing_ok=True)
+        raise
     finally:
         lock.release()
         if not (output / "config.yaml").is_file():  # refused: leave somebody else's directory as it was
             Path(lock.lock_file).unlink(missing_ok=True)
+            if made:
+                with suppress(OSError):  # somebody has put something into it
+                    output.rmdir()
 
 
 def keep_images(directory: Path, labels: NDArray[np.int64]) -> None:

@@ -97,6 +97,9 @@ class LossConfig(Settings):
 
     smoothing: Share = Field(default=0.0, description="Label smoothing.")
     bce_loss: bool = Field(default=False, description="Binary cross-entropy of each class instead of cross-entropy.")
+    gate_price: NonNegative = Field(
+        default=0.0, description="Added to the loss for each block that a gated network, such as skipnet, runs."
+    )
     mixup: NonNegative = Field(default=0.0, description="Mixup's alpha; 0: none.")
     cutmix: NonNegative = Field(default=0.0, description="CutMix's alpha; 0: none.")
     mixup_prob: Probability = Field(default=1.0, description="Probability that a batch is mixed at all.")

@@ -8,8 +8,8 @@ from accelerate import Accelerator
 from faa_search.config import FitConfig
 from faa_search.training.checkpoint import EpochPart
 from faa_search.training.loading import TrainingBatches, load
-from faa_search.training.models import ModelInput, make_model
-from faa_search.training.network import Network, check_input
+from faa_search.training.models import ModelInput
+from faa_search.training.network import Network, make_network
 from faa_search.training.plan import Rank, make_plan
 from faa_search.training.trainer import EpochTally, Trainer
 from faa_search.training.views import View
@@ -17,18 +17,9 @@ from faa_search.training.views import View
 
 def scratch_network(config: FitConfig, view: View, expected: ModelInput, accelerator: Accelerator) -> Network:
     """Return a network of the kind to be fitted, not compiled: compiling takes longer than what is to be timed."""
+    plain = config.model_copy(update={"torchcompile": False, "pretrained": False})
     classes = len(view.source.class_names)
-    model = make_model(
-        config.model,
-        classes=classes,
-        pretrained=False,
-        size=view.size,
-        seed=config.seed,
-        options=config.model_kwargs,
-    )
-    network = Network(model, expected, config.model_copy(update={"torchcompile": False}), accelerator)
-    check_input(network, view.size, config.model_kwargs)
-    return network
+    return make_network(plain, expected, accelerator, classes=classes, size=view.size, seed=config.seed)
 
 
 def fitting_seconds(network: Network, config: FitConfig, view: View, accelerator: Accelerator, *, images: int) -> float:

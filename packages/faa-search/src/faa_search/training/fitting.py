@@ -4,17 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-import timm.layers
 from accelerate import Accelerator
 
-from faa_core import FaaError
 from faa_search.config import FitConfig
 from faa_search.progress import Advance, Reporter
 from faa_search.training.checkpoint import EpochPart, Progress, Row, latest_state
 from faa_search.training.loading import TrainingBatches, load
 from faa_search.training.metrics import Metrics
-from faa_search.training.models import make_model
-from faa_search.training.network import Network, check_input
+from faa_search.training.network import Network, make_network
 from faa_search.training.plan import make_plan
 from faa_search.training.processes import from_main, rank_of
 from faa_search.training.saving import FitJob, Keeper
@@ -67,8 +64,9 @@ def fit(
         Stopped: If a signal asked for it; the state is kept.
     """
     classes = len(job.view.source.class_names)
+    network = make_network(config, job.expected, accelerator, classes=classes, size=job.view.size, seed=job.seed)
     trainer = Trainer(
-        make_network(job, config, accelerator),
+        network,
         config,
         accelerator,
         plan=make_plan(config, len(job.view), rank_of(accelerator)),
@@ -87,29 +85,6 @@ def fit(
     fitting.keeper.at_the_end()
     accelerator.wait_for_everyone()
     return trainer.best_network(), progress
-
-
-def make_network(job: FitJob, config: FitConfig, accelerator: Accelerator) -> Network:
-    """Return the network to fit, with the weights it starts from.
-
-    Raises:
-        FaaError: If it cannot be made or does not take the images.
-    """
-    model = make_model(
-        config.model,
-        classes=len(job.view.source.class_names),
-        pretrained=config.pretrained,
-        size=job.view.size,
-        seed=job.seed,
-        options=config.model_kwargs,
-    )
-    if config.sync_bn:
-        if accelerator.device.type != "cuda":
-            raise FaaError("--sync-bn: torch has it for CUDA devices only; leave it out on a CPU.")
-        model = timm.layers.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
-    network = Network(model, job.expected, config, accelerator)
-    check_input(network, job.view.size, config.model_kwargs)
-    return network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

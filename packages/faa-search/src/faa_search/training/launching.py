@@ -69,6 +69,5 @@ def _explain(error: ChildFailedError) -> None:
     rank, first = (killed or crashed)[0]
     how = f"was killed by {first.signal_name()}" if first.exitcode < 0 else f"ended with code {first.exitcode}"
     raise FaaError(
-        f"Process {rank} {how}, and the others were stopped. The same command goes on from the last saved "
-        "state."
+        f"Process {rank} {how}, and the others were stopped. The same command goes on from the last saved state."
     ) from error

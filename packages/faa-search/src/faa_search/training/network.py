@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
+from inspect import signature
 from typing import Any
 
+import timm.layers
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 from faa_core import FaaError
 from faa_search.config import FitConfig, as_pairs
 from faa_search.training.metrics import Metrics, Tally
-from faa_search.training.models import ModelInput, Normalise
+from faa_search.training.models import ModelInput, Normalise, make_model
 from faa_search.training.processes import share_buffers
 from faa_search.training.views import Batch
 
@@ -34,23 +36,58 @@ class Network:
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the outputs, ``[B, classes]``, for uint8 images ``[B, 3, H, W]`` on any device."""
-        return self.outputs(self.prepared(images), self.applied)
+        outputs: Tensor = self.outputs(self.prepared(images), self.applied)
+        return outputs
 
     def prepared(self, images: Tensor) -> Tensor:
         """Return uint8 images ``[B, 3, H, W]`` normalised on the device, float32."""
         return self.normalise(images.to(self.device, non_blocking=True))  # type: ignore[no-any-return]
 
-    def outputs(self, images: Tensor, applied: nn.Module) -> Tensor:
+    def outputs(self, images: Tensor, applied: nn.Module, **options: bool) -> Any:
         """Return what a form of the model (compiled, or wrapped for several processes) makes of normalised images."""
         with torch.autocast(self.device.type, dtype=self.amp_dtype, enabled=self.amp):
-            outputs: Tensor = applied(images.contiguous(memory_format=self.layout))
-        return outputs
+            return applied(images.contiguous(memory_format=self.layout), **options)
 
     def with_model(self, model: nn.Module) -> "Network":
         """Return the same with another model of its kind, on this device."""
         other = copy(self)
         other.model = other.applied = model
         return other
+
+
+def make_network(
+    config: FitConfig, expected: ModelInput, accelerator: Accelerator, *, classes: int, size: int, seed: int
+) -> Network:
+    """Return a network to fit, with the weights it starts from.
+
+    Args:
+        config: What it is.
+        expected: What the model takes.
+        accelerator: Device.
+        classes: Outputs.
+        size: Side of the images in pixels.
+        seed: Keys the initial weights.
+
+    Raises:
+        FaaError: If it cannot be made, does not take the images, or lacks what the settings want of it.
+    """
+    model = make_model(
+        config.model,
+        classes=classes,
+        pretrained=config.pretrained,
+        size=size,
+        seed=seed,
+        options=config.model_kwargs,
+    )
+    if config.gate_price and "return_gates" not in signature(model.forward).parameters:
+        raise FaaError(f"--gate-price is for networks with gates, such as skipnet; '{config.model}' has none.")
+    if config.sync_bn:
+        if accelerator.device.type != "cuda":
+            raise FaaError("--sync-bn: torch has it for CUDA devices only; leave it out on a CPU.")
+        model = timm.layers.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    network = Network(model, expected, config, accelerator)
+    check_input(network, size, config.model_kwargs)
+    return network
 
 
 @torch.no_grad()

@@ -149,9 +149,13 @@ class Trainer:
         targets = labels
         if self.mixing is not None:
             images, targets = self.mixing(images, labels, key=key, epoch=epoch)
-        logits = self.network.outputs(images, self.applied)
-        loss = self.loss(logits, targets)
-        self.scaler.scale(loss / self.plan.passes).backward()  # type: ignore[no-untyped-call]
+        if self.config.gate_price:
+            logits, gates = self.network.outputs(images, self.applied, return_gates=True)
+            price = self.config.gate_price * gates.decisions.float().mean(dim=0).sum()  # as MicroNet's code has it
+        else:
+            logits, price = self.network.outputs(images, self.applied), 0.0
+        loss = self.loss(logits, targets) + price
+        self.scaler.scale(loss / self.plan.passes).backward()
         right = (logits.detach().argmax(dim=1) == labels).sum()
         count = torch.full_like(loss, len(labels), dtype=torch.float64)
         return torch.stack((loss.detach().double() * len(labels), right.double(), count))

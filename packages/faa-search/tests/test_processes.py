@@ -1,0 +1,205 @@
+"""Launchers: what was asked for must be there, a failure is told in words; trackers: they get every epoch."""
+
+import logging
+import signal
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+
+from faa_core import FaaError
+from faa_search.config import TrainConfig
+from faa_search.training import launching, train
+from faa_search.training.processes import any_process, close, from_main, launched_alone, make_accelerator, together
+from faa_search.training.stopping import Stopped
+from faa_search.training.tracking import check_trackers
+
+SIMPLE = {"ACCELERATE_MIXED_PRECISION": "no", "MASTER_ADDR": "127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "alone"),
+    [
+        ({}, False),
+        ({"MASTER_ADDR": "127.0.0.1"}, False),  # a cluster's own
+        ({"ACCELERATE_MIXED_PRECISION": "no"}, False),  # one process was asked for
+        (SIMPLE, True),
+        (SIMPLE | {"WORLD_SIZE": "2"}, False),
+    ],
+)
+def test_processes_that_were_not_started(environment: dict[str, str], alone: bool) -> None:
+    """Accelerate's simple launcher sets a meeting place for several and starts one."""
+    assert alone is launched_alone(environment)
+
+
+def test_one_process_needs_nobody(accelerator: Accelerator) -> None:
+    """What several would agree on is what the one finds."""
+    assert {"a": 1} == from_main(accelerator, {"a": 1})
+    assert (True, False) == (any_process(accelerator, True), any_process(accelerator, False))
+    assert make_accelerator("cpu", processes=1).num_processes == 1
+    with pytest.raises(FaaError, match="--num-processes 3, but the launcher started 1; leave it out, or make them agr"):
+        make_accelerator("cpu", processes=3)
+    close(accelerator)
+
+
+class Two:
+    """Stands for the accelerator of a run in two processes."""
+
+    num_processes = 2
+
+
+@pytest.mark.parametrize("message", ["Connection closed by peer [127.0.0.1]:1", "[gloo] connection reset"])
+def test_a_lost_process_is_told_in_words(accelerator: Accelerator, message: str) -> None:
+    """Only where there are others, and only for what such errors say."""
+    with pytest.raises(FaaError, match=r"Another process of this run is gone .* goes on from the last saved"):
+        _raise_within(Two(), RuntimeError(message))
+    with pytest.raises(FaaError, match="Another process"):
+        _raise_within(Two(), torch.distributed.DistBackendError("NCCL"))
+    for who, error in ((accelerator, RuntimeError(message)), (Two(), RuntimeError("shapes"))):
+        with pytest.raises(RuntimeError, match=r"onnection|shapes"):
+            _raise_within(who, error)
+
+
+def _raise_within(accelerator: Any, error: Exception) -> None:
+    with together(accelerator):
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("environment", "launched"),
+    [({}, False), ({"WORLD_SIZE": "2"}, True), ({"ACCELERATE_MIXED_PRECISION": "no"}, True), ({"RANK": "0"}, False)],
+)
+def test_who_was_launched_launches_nobody(environment: dict[str, str], launched: bool) -> None:
+    """Else processes would start processes without end."""
+    assert launched is launching.is_launched(environment)
+
+
+def failure(exitcode: int) -> ProcessFailure:
+    """Return how a process ended."""
+    return ProcessFailure(local_rank=0, pid=1, exitcode=exitcode, error_file="<none>")
+
+
+@pytest.mark.parametrize(
+    ("exitcodes", "says"),
+    [
+        ({0: 2, 1: -signal.SIGKILL}, "Process 1 was killed by SIGKILL, and the others were stopped. The same command"),
+        ({0: 3, 1: -signal.SIGTERM}, "Process 0 ended with code 3, and the others were stopped"),
+        ({0: 1, 1: -signal.SIGSEGV}, "Process 1 was killed by SIGSEGV"),
+        ({0: 2, 1: -signal.SIGTERM}, ""),
+        ({0: 2}, ""),
+    ],
+)
+def test_how_processes_failed(monkeypatch: pytest.MonkeyPatch, exitcodes: dict[int, int], says: str) -> None:
+    """The one that was killed or crashed is named; those that were stopped for it, or have spoken, are not."""
+    error = ChildFailedError("faa", {rank: failure(code) for rank, code in exitcodes.items()})
+    monkeypatch.setattr(launching, "elastic_launch", lambda *_given: _raising(error))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    if says:
+        with pytest.raises(FaaError, match=says):
+            launching.launch(2, device="cpu")
+    else:
+        with pytest.raises(SystemExit) as raised:
+            launching.launch(2, device="cpu")
+        assert 2 == raised.value.code
+
+
+def test_stopped_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal to the launcher is one to the run."""
+    error = SignalException("stop", signal.SIGTERM)
+    monkeypatch.setattr(launching, "elastic_launch", lambda *_given: _raising(error))
+    with pytest.raises(Stopped) as raised:
+        launching.launch(2, device="cpu")
+    assert signal.SIGTERM == raised.value.number
+
+
+def test_every_process_needs_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two on one would wait for each other in vain; a CPU carries any number."""
+    started: list[Any] = []
+    monkeypatch.setattr(launching, "elastic_launch", lambda *_given: lambda *arguments: started.append(arguments))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(FaaError, match="--num-processes 2, but torch sees 1 GPUs"):
+        launching.launch(2, device="auto")
+    launching.launch(2, device="cpu")
+    assert [("-m", "faa_cli")] == [arguments[:2] for arguments in started]
+
+
+def _raising(error: Exception) -> Any:
+    def launched(*_arguments: Any) -> None:
+        raise error
+
+    return launched
+
+
+@pytest.fixture(autouse=True)
+def _log_level() -> Any:
+    """Leave torch's launcher as talkative as it was."""
+    logger = logging.getLogger("torch.distributed.elastic")
+    before = logger.level
+    yield
+    logger.setLevel(before)
+
+
+class Diary:
+    """A tracker that remembers."""
+
+    requires_logging_directory = False
+    entries: ClassVar[list[Any]] = []
+
+    def __init__(self, name: str) -> None:
+        self.entries.clear()
+        self.entries.append(name)
+
+    def store_init_configuration(self, values: dict[str, Any]) -> None:
+        self.entries.append(values)
+
+    def log(self, values: dict[str, Any], step: int) -> None:
+        self.entries.append((step, values))
+
+    def finish(self) -> None:
+        self.entries.append("finished")
+
+
+def test_trackers_get_settings_and_epochs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each epoch once, without what was not measured; the settings as plain values; and the end."""
+    for module in ("faa_search.training.tracking",):
+        monkeypatch.setattr(f"{module}.LOGGER_TYPE_TO_CLASS", {"diary": Diary})
+        monkeypatch.setattr(f"{module}.get_available_trackers", lambda: ["diary"])
+    config = TrainConfig(train_subset=20, img_size=8, epochs=3, batch_size=10, device="cpu", test_every=2,
+                         log_with=("diary",))  # fmt: skip
+    train(config, tmp_path / "run")
+    name, settings, *epochs, end = Diary.entries
+    assert ("faa", "finished", "none", 3) == (name, end, settings["policy"], settings["epochs"])
+    assert all(isinstance(value, bool | int | float | str) for value in settings.values())
+    assert [1, 2, 3] == [step for step, _values in epochs]
+    assert [False, True, False] == ["test_top1" in values for _step, values in epochs]
+    assert all("train_loss" in values and None not in values.values() for _step, values in epochs)
+
+
+def test_tensorboard(tmp_path: Path) -> None:
+    """Its files are in the run's logs, and hold the curve."""
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: PLC0415
+
+    config = TrainConfig(train_subset=20, img_size=8, epochs=2, batch_size=10, device="cpu", log_with=("tensorboard",))
+    result = train(config, tmp_path / "run")
+    events = EventAccumulator(str(tmp_path / "run" / "logs" / "run"))
+    events.Reload()
+    curve = events.Scalars("train_loss")
+    assert [1, 2] == [point.step for point in curve]
+    assert result.train["train_loss"] == pytest.approx(curve[1].value)
+    assert time.time() > curve[0].wall_time
+
+
+def test_trackers_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Said before anything is made or trained."""
+    with pytest.raises(FaaError, match=r"--log-with tensorbord: Accelerate knows no such tracker; it knows .*tensorb"):
+        train(TrainConfig(device="cpu", log_with=("tensorbord",)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setattr("faa_search.training.tracking.get_available_trackers", list)
+    with pytest.raises(FaaError, match=r"--log-with wandb: it is not installed \(pip install wandb\); installed: none"):
+        check_trackers(["wandb"])
