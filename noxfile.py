@@ -27,6 +27,7 @@ TEST_TOOLS = [
     "pytest>=8.2",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
+    "tensorboard>=2.18",
 ]
 PEERS = [  # what the benchmarks compare with
     "albumentations>=2.0",
@@ -37,6 +38,8 @@ PEERS = [  # what the benchmarks compare with
 ]
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",  # nothing here needs the Hub, and a dead network should not be waited for
+    "MALLOC_MMAP_THRESHOLD_": "2000000000",  # glibc gives large tensors back to the system after every layer, and
+    "MALLOC_TRIM_THRESHOLD_": "4000000000",  # fetching their pages anew is a fifth of a small network's time
     "OMP_NUM_THREADS": "1",  # networks this small are slower on two threads than on one
     "UV_COMPILE_BYTECODE": "1",  # every command starts three times faster
 }
@@ -99,6 +102,13 @@ def bench_networks(session: nox.Session) -> None:
     """Measure what stochastic layers cost and what skipping saves; prints tables and writes benchmarks/results/."""
     install(session)
     session.run("python", "benchmarks/networks.py", *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session(reuse_venv=True)
+def bench_training(session: nox.Session) -> None:
+    """Train on CIFAR-10 as a recipe says, with several policies; prints a table and writes benchmarks/results/."""
+    install(session)
+    session.run("python", "benchmarks/training.py", *session.posargs, env=ENVIRONMENT)
 
 
 @nox.session(reuse_venv=True)
