@@ -27,8 +27,9 @@ DOCUMENTS = [
 SMALL = {
     "search": ["--epochs", "1", "--folds", "2", "--width", "1", "--depth", "2", "--top", "1"],
     "train": ["--epochs", "1"],
+    "compare": ["--epochs", "1", "--seeds", "2"],
 }
-SET_UP = ("pip ", "nox ", "python -m venv", "accelerate ", "ACCELERATE")  # install or start what other tests start
+SET_UP = ("pip ", "nox ", "python -m venv", "accelerate ", "torchrun ")  # install or start what other tests start
 
 
 AS_TIMMS_SCRIPTS = """# timm's scripts are not in its package: this stands for what they do with these options

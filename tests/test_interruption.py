@@ -1,4 +1,4 @@
-"""A run that is killed at any moment and started again ends as if nothing had happened."""
+"""A run that is killed or stopped at any moment and started again ends as if nothing had happened."""
 
 import json
 import signal
@@ -21,13 +21,12 @@ def start(arguments: list[str], directory: Path, environment: dict[str, str]) ->
     return subprocess.Popen(command, cwd=directory, env=environment, stdout=silent, stderr=silent)
 
 
-def kill_when(process: subprocess.Popen[bytes], happened: Callable[[], bool]) -> bool:
-    """Kill the process, without warning, once something happened; return whether it was still running."""
+def kill_when(process: subprocess.Popen[bytes], happened: Callable[[], bool], number: int = signal.SIGKILL) -> bool:
+    """Kill the process, by default without warning, once something happened; return whether it was still running."""
     while process.poll() is None:
         if happened():
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            return True
+            process.send_signal(number)
+            return process.wait() in (-number, 128 + number)
         time.sleep(0.002)
     return False
 
@@ -80,8 +79,15 @@ def test_a_killed_search_finds_the_same_policy(straight, tmp_path, environment):
 def test_a_killed_training_ends_with_the_same_weights(straight, tmp_path, environment):
     reference = straight(TRAIN)
     killed = tmp_path / "killed"
-    moments = [lambda n=n: lines(killed / "summary.csv") >= n for n in (2, 9, 10, 20)]
-    kills = sum(kill_when(start([*TRAIN, "--output", "killed"], tmp_path, environment), moment) for moment in moments)
+    moments = [(2, signal.SIGKILL), (9, signal.SIGTERM), (10, signal.SIGINT), (20, signal.SIGKILL)]
+    kills = sum(
+        kill_when(
+            start([*TRAIN, "--output", "killed"], tmp_path, environment),
+            lambda n=n: lines(killed / "summary.csv") >= n,
+            number,
+        )
+        for n, number in moments
+    )
     assert start([*TRAIN, "--output", "killed"], tmp_path, environment).wait() == 0
 
     assert kills >= 3

@@ -6,9 +6,10 @@ import subprocess
 import sys
 
 from rich.console import Console
+from torch.distributed.run import get_args_parser
 
 from faa_cli.showing import Live, Plain, duration, rate, show_table
-from faa_search.config import EvalConfig, SearchConfig, TrainConfig
+from faa_search.config import CompareConfig, EvalConfig, SearchConfig, TrainConfig
 
 DATA = [
     "dataset",
@@ -21,12 +22,12 @@ DATA = [
     "img_size",
 ]
 FIT = """
-device amp amp_dtype workers model model_kwargs pretrained channels_last torchcompile sync_bn model_ema model_ema_decay
-epochs batch_size grad_accum_steps batch_aug sampling opt opt_eps momentum weight_decay weight_decay_on
-decay_before_clip clip_grad lr lr_base_size sched sched_epochs warmup_epochs warmup_lr
-warmup_prefix min_lr decay_epochs decay_milestones decay_rate smoothing bce_loss gate_price mixup cutmix mixup_prob mixup_switch_prob mixup_off_epoch
-train_crop_mode crop_pad scale ratio hflip color_jitter cutout
-resident save_every recovery_interval seed
+device amp amp_dtype workers model model_kwargs pretrained channels_last torchcompile sync_bn model_ema
+model_ema_decay epochs batch_size grad_accum_steps batch_aug sampling opt opt_eps momentum weight_decay
+weight_decay_on decay_before_clip clip_grad lr lr_base_size sched sched_epochs warmup_epochs warmup_lr warmup_prefix
+min_lr decay_epochs decay_milestones decay_rate smoothing bce_loss gate_price mixup cutmix mixup_prob
+mixup_switch_prob mixup_off_epoch train_crop_mode crop_pad scale ratio hflip color_jitter cutout resident save_every
+recovery_interval seed
 """.split()
 
 
@@ -105,3 +106,12 @@ def test_piped_tables_are_plain_and_whole(capsys):
 def test_figures_for_people():
     assert [duration(seconds) for seconds in (4.4, 61, 3600 * 2 + 300)] == ["4 s", "1 min", "2 h 5 min"]
     assert [rate(10, 4), rate(1, 4), rate(0, 4)] == ["2.5/s", "4.0 s each", ""]
+
+
+def test_no_flag_is_taken_by_a_launcher():
+    """Torchrun takes what begins one of its own options for itself, even behind the name of the script."""
+    theirs = [option for action in get_args_parser()._actions for option in action.option_strings]
+    fields = {*TrainConfig.model_fields, *SearchConfig.model_fields, *CompareConfig.model_fields}
+    ours = [f"--{name.replace('_', '-')}" for name in (*sorted(fields), "output", "recipe", "config", "threads")]
+    assert "--nproc-per-node" in theirs
+    assert [] == [flag for flag in ours for option in theirs if option.startswith(flag)]
