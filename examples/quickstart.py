@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from faa_cli.plots import save_comparison, save_preview
+from faa_cli.comparison_plot import save_comparison
+from faa_cli.plots import save_preview
 from faa_cli.showing import make_reporter, show_table
 from faa_core import FaaError, Policy, random_policy
 from faa_search import SearchConfig, TrainConfig, search
@@ -75,9 +76,10 @@ def report(result: Comparison, *, seeds: int, images: int | None) -> None:
     show_table(("policy", "mean", "95 % interval", "each seed"), rows)
     print()
     for pair in result.pairs:
+        interval = f"{pair.low:+.2f} … {pair.high:+.2f}" if pair.has_spread else "–"
         print(
             f"{pair.first} against {pair.second}: {pair.verdict} (difference {pair.difference:+.2f} points, "
-            f"95 % interval {pair.low:+.2f} … {pair.high:+.2f}, p = {pair.p:.3f})"
+            f"95 % interval {interval}, p = {pair.p:.3f} adjusted for {len(result.pairs)} tests)"
         )
 
 

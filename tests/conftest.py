@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from faa_cli.main import main
+
 Faa = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -28,6 +30,23 @@ def faa(tmp_path: Path, environment: dict[str, str]) -> Faa:
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0 or not check, done.stderr
         return done
+
+    return run
+
+
+@pytest.fixture
+def faa_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., None]:
+    """Run `faa ARGUMENTS`, which must succeed, in this process: starting another takes longer than most commands."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["faa", *arguments])
+        try:
+            main()
+        except SystemExit as stop:
+            assert not stop.code, (arguments, capsys.readouterr().err)
 
     return run
 

@@ -26,7 +26,7 @@ DOCUMENTS = [
 ]
 SMALL = {
     "search": ["--epochs", "1", "--folds", "2", "--width", "1", "--depth", "2", "--top", "1"],
-    "train": ["--epochs", "1"],
+    "train": ["--epochs", "1", "--warmup-epochs", "0"],
     "compare": ["--epochs", "1", "--seeds", "2"],
 }
 SET_UP = ("pip ", "nox ", "python -m venv", "accelerate ", "torchrun ")  # install or start what other tests start
@@ -70,7 +70,7 @@ def name(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
-def test_documented_commands_run(path, faa, photos, tmp_path, environment):
+def test_documented_commands_run(path, faa, faa_here, photos, tmp_path, environment):
     commands = [line for block in blocks(path, "console") for line in block.splitlines() if line.strip()]
     (tmp_path / "settings.yaml").write_text("lr: 0.02\n")
     write_old_checkpoint(tmp_path / "old.pth")
@@ -84,7 +84,8 @@ def test_documented_commands_run(path, faa, photos, tmp_path, environment):
             subprocess.run([sys.executable, *words[1:]], cwd=tmp_path, env=environment, check=True)
             continue
         assert words[0] == "faa", command
-        faa(*words[1:], *SMALL.get(words[1], []))
+        run = faa if "--num-processes" in words else faa_here
+        run(*words[1:], *SMALL.get(words[1], []))
 
 
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if blocks(path, "python")], ids=name)
@@ -97,7 +98,7 @@ def test_documented_python_runs(path, tmp_path, environment):
     assert done.returncode == 0, done.stderr
 
 
-def test_commands_in_recipes_run(faa, tmp_path):
+def test_commands_in_recipes_run(faa_here, tmp_path):
     """The commands that recipes tell, on a few images in place of the data sets."""
     pixels = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
     labels = np.arange(40) % 10
@@ -108,7 +109,7 @@ def test_commands_in_recipes_run(faa, tmp_path):
         for command in load_recipe(name).facts.command:
             paths = command.replace("DIR", ".").replace("SEARCH", f"{stem}-search").replace("RUN", f"{stem}-run")
             words = shlex.split(paths)
-            faa(*words[1:], *SMALL[words[1]], *small)
+            faa_here(*words[1:], *SMALL[words[1]], *small)
 
 
 def test_the_quickstart_runs_and_says_what_it_found(tmp_path, environment):

@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 import yaml
+from matplotlib.figure import Figure
 from PIL import Image
 
-from faa_cli.commands.compare import _without_policy
-from faa_cli.comparison_plot import save_errors
+from faa_cli.commands.compare import _show, _without_policy
+from faa_cli.comparison_plot import draw_errors, save_comparison, title_of
 from faa_core import FaaError, Policy
 from faa_search.comparison import summarise
 from faa_search.config import CompareConfig, TrainConfig
@@ -103,6 +104,11 @@ def test_files_of_one_name_are_told_apart(faa, tmp_path):
         (("--policies", "none,none"), "name two policies or more, each once"),
         (("--policies", "none,trivialaugmen"), "did you mean trivialaugment"),
         (("--policies", "none,missing.json"), "no policy file 'missing.json'"),
+        (
+            ("--policies", "none,with, comma.json"),
+            "file 'with, comma.json', which has a comma, give policies",
+        ),
+        (("--sched", "constant", "--min-lr", 0.1), "--min-lr 0.1 is for --sched cosine"),
         (("--policies", "one.json,./one.json"), "are the same policy"),
         (("--policies", "x/one.json,x-one.json"), "would share a directory"),
         (("--policy", "none"), "--policy"),
@@ -118,6 +124,7 @@ def test_mistakes_are_refused_before_anything_is_written(faa, tmp_path, argument
     (tmp_path / "mine.yaml").write_text("policy: none\n")
     for path, name in (("one.json", "randaugment"), ("x/one.json", "randaugment"), ("x-one.json", "uniform-random")):
         Policy.load(name).save(tmp_path / path)
+    Policy.load("randaugment").save(tmp_path / "with, comma.json")
     images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
     np.savez(tmp_path / "no-test.npz", images=images, labels=np.arange(20) % 2)
     outcome = faa("compare", "--output", "out", *arguments)
@@ -159,6 +166,35 @@ def test_names_that_look_like_formulas_are_drawn(tmp_path):
     """Paths of any length and with any letters fit below their places."""
     names = ("runs/search-digits-wrn16_1-s0/policy.json", "a$\\frac{$.json")
     result = summarise({names[0]: [1.0, 2.0, 4.0], names[1]: [2.0, 2.5, 4.5]})
-    save_errors(tmp_path / "picture.png", result, CompareConfig(dataset="some$where", policies=names, seeds=3))
+    settings = CompareConfig(dataset="some$where", policies=names, seeds=3)
+    save_comparison(tmp_path / "picture.png", result, title=title_of(settings))
     with Image.open(tmp_path / "picture.png") as picture:
         assert picture.size[0] > 300
+
+
+def test_errors_are_drawn_where_errors_can_be():
+    """An interval that reaches beyond 0 … 100 % does not squeeze the points; one within is seen whole."""
+    axis = Figure().subplots()
+    draw_errors(axis, summarise({"one": [8.0, 40.0], "two": [9.0, 41.0]}))
+    low, high = axis.get_ylim()
+    assert (-4 < low < 0, 100 < high < 104) == (True, True)
+    axis = Figure().subplots()
+    close = summarise({"one": [8.0, 8.1, 8.2], "two": [9.0, 9.1, 9.3]})
+    draw_errors(axis, close)
+    low, high = axis.get_ylim()
+    assert 0 < low < min(row.low for row in close.policies)
+    assert max(row.high for row in close.policies) < high < 12
+
+
+def test_the_table_says_what_is_adjusted_and_what_is_unknown(capsys):
+    """Intervals are not adjusted for the number of pairs, p is; a gap without spread has no interval."""
+    _show(summarise({"one": [1.0, 2.0, 3.0], "two": [2.0, 3.0, 4.0]}), CompareConfig(seeds=3))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "-1.00 … -1.00" not in said
+    assert "95 % interval, unadjusted" in said
+    assert "p, Holm-adjusted" in said
+
+
+def test_one_epoch_is_no_epochs():
+    assert "1 epoch, 2 seeds" in title_of(CompareConfig(epochs=1, seeds=2))
+    assert "2 epochs, 5 seeds" in title_of(CompareConfig(epochs=2))

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 import pytest
+import yaml
 from accelerate import Accelerator
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,46 +116,76 @@ def test_equal_gaps() -> None:
     assert "worse" == pair(second * 3, first * 3).verdict
 
 
-def test_detectable_by_hand() -> None:
-    """(t(0.975) + t(0.8)) · s / √n; with three tests the first quantile is that of 1 − 0.05 / 6."""
-    gap = np.array([0.0, 1.0, 2.0, 1.0, 1.0])  # s² = ½
-    assert (2.77645 + 0.94096) * 0.5**0.5 / 5**0.5 == pytest.approx(detectable(gap, tests=1), rel=1e-5)
-    assert (3.96068 + 0.94096) * 0.5**0.5 / 5**0.5 == pytest.approx(detectable(gap, tests=3), rel=1e-4)
-    assert detectable(gap, tests=1) == pytest.approx(pair(gap.tolist(), [0.0] * 5).detectable)
-    assert 0.0 == detectable(np.array([0.1, 0.1, 0.1]), tests=1)
-
-
-@pytest.mark.parametrize("seeds", [3, 5, 10, 30])
-def test_what_is_detectable_is_found_four_times_in_five(seeds: int) -> None:
-    """The power of the paired t-test, from the noncentral t distribution."""
+@pytest.mark.parametrize(
+    ("seeds", "tests", "delta"),
+    [(2, 1, 16.334), (3, 1, 5.6535), (5, 1, 3.7611), (2, 3, 48.9573), (3, 3, 9.8164), (5, 3, 5.1243)],
+)
+def test_what_is_detectable_is_found_four_times_in_five(seeds: int, tests: int, delta: float) -> None:
+    """The power of the paired t-test, from the noncentral t distribution, and from drawn normal gaps."""
     gap = np.arange(float(seeds))
-    noncentrality = detectable(gap, tests=1) / (gap.std(ddof=1) / seeds**0.5)
-    critical = stats.t.ppf(0.975, seeds - 1)
-    assert 0.8 == pytest.approx(stats.nct.sf(critical, seeds - 1, noncentrality), abs=0.04)
+    error = gap.std(ddof=1) / seeds**0.5
+    noncentrality = detectable(gap, tests=tests) / error
+    assert delta == pytest.approx(noncentrality, abs=2e-3)
+    critical = stats.t.ppf(1 - 0.025 / tests, seeds - 1)
+    assert 0.8 == pytest.approx(stats.nct.sf(critical, seeds - 1, noncentrality), abs=1e-3)
+    gaps = np.random.default_rng(seeds).normal(noncentrality / seeds**0.5, size=(20_000, seeds))
+    found = stats.ttest_1samp(gaps, 0.0, axis=1).pvalue < 0.05 / tests
+    assert 0.8 == pytest.approx(found.mean(), abs=0.012)
+
+
+def test_detectable_in_a_pair() -> None:
+    """In points, for as many tests as there are pairs; without spread there is none."""
+    gap = [0.0, 1.0, 2.0, 1.0, 1.0]  # s² = ½
+    assert 3.7611 * 0.5**0.5 / 5**0.5 == pytest.approx(pair(gap, [0.0] * 5).detectable, rel=1e-4)
+    three = summarise({"one": gap, "two": [0.0] * 5, "three": [1.0] * 5}).pairs[0]
+    assert (5.1243 * 0.1**0.5, True) == (pytest.approx(three.detectable, rel=1e-4), three.has_spread)
+    assert 0.0 == detectable(np.array([0.1, 0.1, 0.1]), tests=1)
+    assert not pair([1.1, 2.1, 3.1], [1.0, 2.0, 3.0]).has_spread
 
 
 def test_conclusions() -> None:
     """The best is named with what the tests allow to say; the limit is that of it and the next best."""
     clear = conclusion(summarise({"one": ERRORS["one"], "two": ERRORS["two"]}))
-    assert "one has the lowest mean test error, 5.12 % (n = 5 seeds)." in clear
-    assert "significantly lower than two, so it is the best" in clear
+    assert "'one' has the lowest mean test error, 5.12 % (n = 5 seeds)." in clear
+    assert "significantly lower than 'two', so it is the best" in clear
     turned = conclusion(summarise({"two": ERRORS["two"], "one": ERRORS["one"]}))
     assert clear.splitlines()[0] == turned.splitlines()[0]
     between = summarise(ERRORS)
     text = conclusion(between)
-    assert "significantly lower than two, but not than three: these runs do not tell which of those is best" in text
-    assert f"finds a difference of {between.pairs[1].detectable:.2f} points between one and three" in text
-    unclear = conclusion(summarise({"one": ERRORS["one"], "three": ERRORS["three"], "four": ERRORS["one"][::-1]}))
-    assert "but not significantly lower than" in unclear
-    assert "these runs do not tell which is best" in unclear
+    assert "lower than 'two', but not than 'three': these runs do not tell which of 'one' and 'three' is best." in text
+    assert f"finds a difference of {between.pairs[1].detectable:.2f} points between 'one' and 'three'" in text
+    unclear = conclusion(summarise({"none": ERRORS["one"], "three": ERRORS["three"]}))
+    assert "'none' has the lowest" in unclear  # unquoted it would say the opposite
+    assert "but not significantly lower than 'three': these runs do not tell which is best." in unclear
     assert "do not tell" not in clear
-    assert "same with every seed" in conclusion(summarise({"a": [1.0, 2.0], "b": [1.0, 2.0]}))
+
+
+def test_ties_are_said() -> None:
+    """Equal means share the lowest place, also where the errors differ; a third may still be worse than both."""
+    two = {"one": [1.0, 1.3, 1.1, 1.0], "two": [1.3, 1.0, 1.0, 1.1]}
+    tied = conclusion(summarise(two))
+    lowest = "'one' and 'two' share the lowest mean test error, 1.10 % (n = 4 seeds)"
+    assert tied.startswith(f"{lowest}: these runs do not tell which is best.\nWith n = 4")
+    third = conclusion(summarise(two | {"far": [5.0, 5.1, 5.0, 5.2]}))
+    assert third.startswith(
+        f"{lowest}. That is significantly lower than 'far': these runs do not tell which of 'one' and"
+    )
+    near = conclusion(summarise(two | {"near": [1.1, 1.2, 1.3, 1.0]}))
+    assert near.startswith(f"{lowest}, but not significantly lower than 'near': these runs do not tell which is best.")
+
+
+def test_without_spread_the_limit_is_not_known() -> None:
+    """Said differently for the same errors and for a gap that is always the same."""
+    same = conclusion(summarise({"a": [1.0, 2.0], "b": [1.0, 2.0]}))
+    assert "'a' and 'b' share the lowest mean" in same
+    assert "'a' and 'b' have the same error with every seed" in same
+    assert "'a' and 'b' differ by the same with every seed" in conclusion(summarise({"a": [1.0, 2.0], "b": [2.0, 3.0]}))
 
 
 def test_best_of_many_names_them_all() -> None:
     worse = {name: [9.0 + number, 9.1 + number, 9.3 + number, 9.2 + number] for number, name in enumerate("abc")}
     text = conclusion(summarise({"best": [1.0, 1.2, 1.1, 1.3]} | worse))
-    assert "significantly lower than a, b and c, so it is the best" in text
+    assert "significantly lower than 'a', 'b' and 'c', so it is the best" in text
 
 
 @pytest.fixture
@@ -168,7 +200,8 @@ def test_a_comparison_end_to_end(tmp_path: Path, tiny: TrainConfig, accelerator:
     policies = {"none": Policy.load("none"), "ta": Policy.load("trivialaugment")}
     told = listener()
     result = compare_policies(tiny, policies, tmp_path, seeds=[0, 3], reporter=told, accelerator=accelerator)
-    assert ["none-0", "none-3", "ta-0", "ta-3"] == sorted(path.name for path in tmp_path.iterdir())
+    assert ["none-0", "none-3", "ta-0", "ta-3"] == sorted(path.name for path in tmp_path.iterdir() if path.is_dir())
+    assert result == read_comparison(tmp_path / "comparison.json")
     assert (["none", "ta"], 4) == ([row.name for row in result.policies], told.units)
     assert all(0 < error < 100 for row in result.policies for error in row.errors)
     assert len(set(result.policies[0].errors)) == 2
@@ -177,6 +210,27 @@ def test_a_comparison_end_to_end(tmp_path: Path, tiny: TrainConfig, accelerator:
     }
     assert result == compare_policies(tiny, policies, tmp_path, seeds=[0, 3], accelerator=accelerator)
     assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_a_directory_is_one_processs_and_one_comparisons(tmp_path: Path, tiny: TrainConfig) -> None:
+    """Another process is waited for, and other settings, policies or seeds go elsewhere, before anything is trained."""
+    policies = {"none": Policy.load("none"), "ta": Policy.load("trivialaugment")}
+    with filelock.FileLock(tmp_path / ".lock"), pytest.raises(FaaError, match="Another process is using"):
+        compare_policies(tiny, policies, tmp_path, seeds=[0, 1])
+    assert not (tmp_path / "none-0").exists()
+    made = tiny.model_dump(exclude={"policy", "seed"}) | {"seeds": [0, 1], "policies": ["none", "ta"]}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(made | {"command": "compare_policies"}))
+    with pytest.raises(FaaError, match=r"seeds: .* → "):
+        compare_policies(tiny, policies, tmp_path, seeds=[0, 2])
+    assert not (tmp_path / "none-0").exists()
+
+
+def test_a_schedule_that_cannot_be_is_refused_first(tmp_path: Path, tiny: TrainConfig) -> None:
+    config = tiny.model_copy(update={"warmup_epochs": 5})
+    policies = {"none": Policy.load("none"), "ta": Policy.load("trivialaugment")}
+    with pytest.raises(FaaError, match="--warmup-epochs 5 is longer"):
+        compare_policies(config, policies, tmp_path / "out", seeds=[0, 1])
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("seeds", [[], [1], [1, 1]])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import nn
 from faa_core import FaaError
 from faa_search.config import EvalConfig
 from faa_search.corruptions import CORRUPTIONS, corrupt
+from faa_search.data import ArraySource
 from faa_search.training import weights as weights_module
 from faa_search.training.evaluation import Subject, evaluate_subject, open_subject
 from faa_search.training.models import make_model
@@ -169,6 +171,97 @@ def test_corrupted_views_are_corrupted_images(folder: Path, data: Path, workers:
     assert [1, 0] == labels.tolist()
 
 
+@pytest.mark.parametrize("size", [4, 16])
+def test_clean_figures_do_not_depend_on_corruptions(folder: Path, data: Path, size: int) -> None:
+    """The images are brought to size once, whether or not they are also shown corrupted."""
+    clean, _config = opened(folder, data, img_size=size)
+    also, _config = opened(folder, data, img_size=size, corruptions="make")
+    pixels: Any = [subject.source for subject in (clean, also)]
+    assert (size, SIDE) == (pixels[1].images.shape[1], also.own_size)
+    assert (pixels[0].images == pixels[1].images).all()
+    assert evaluate_subject(clean) == evaluate_subject(also)
+
+
+def test_images_of_mixed_sizes_are_corrupted_at_the_networks(
+    folder: Path, write_images: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Which of them lies first does not count; images of one size are corrupted at theirs."""
+    for size in (24, 16):
+        write_images({f"{size}": 2}, root="mixed/train", size=size)
+        write_images({f"{size}": 2}, root="mixed/test", size=size)
+        write_images({f"{size}": 2}, root="same/train", size=24)
+        write_images({f"{size}": 2}, root="same/test", size=24)
+    for root, own in (("mixed", SIDE), ("same", 24)):
+        subject, config = opened(folder, tmp_path / root, corruptions="make")
+        assert (SIDE, own) == (subject.size, subject.own_size)
+        assert isinstance(subject.source, ArraySource)
+        images = open_corrupted(subject, config)
+        assert images is not None
+        assert (1, 3, SIDE, SIDE) == images.view("fog", 1).__getitems__([(0, 0)])[0].shape
+
+
+def named(folder: Path, tmp_path: Path, names: object) -> Path:
+    """Return a copy of the folder whose classes are called so."""
+    copy = shutil.copytree(folder, tmp_path / "named")
+    described = json.loads((copy / "config.json").read_text()) | {"label_names": names}
+    (copy / "config.json").write_text(json.dumps(described))
+    return copy
+
+
+def with_names(data: Path, *names: str) -> Path:
+    """Return the data set with names for its classes."""
+    with np.load(data) as arrays:
+        path = data.with_name("named.npz")
+        np.savez(path, **arrays, class_names=np.array(names))
+    return path
+
+
+def test_classes_in_another_order_are_matched_by_name(folder: Path, data: Path, tmp_path: Path) -> None:
+    """Outputs are put in the images' order, so the confusion matrix is the plain one with its columns exchanged."""
+    dataset = with_names(data, "cat", "dog")
+    same = evaluate_subject(opened(named(folder, tmp_path / "same", ["cat", "dog"]), dataset)[0])
+    notes: list[str] = []
+    weights = find_weights(checkpoint=str(named(folder, tmp_path / "other", ["dog", "cat"])))
+    other = evaluate_subject(open_subject(weights, EvalConfig(dataset=str(dataset), device="cpu"), note=notes.append))
+    assert [row[::-1] for row in same.confusion] == list(other.confusion)
+    assert same.confusion != other.confusion
+    assert any("in another order" in line for line in notes)
+
+
+def test_classes_of_other_names_are_refused(folder: Path, data: Path, tmp_path: Path) -> None:
+    """As many classes are not the same classes; without names on either side only the number counts."""
+    dataset = with_names(data, "cat", "dog")
+    with pytest.raises(FaaError, match=r"tells the classes cat, cow apart, '.*named\.npz' has cat, dog"):
+        opened(named(folder, tmp_path / "cow", ["cat", "cow"]), dataset)
+    nameless = (["0", "1"], ["cat"], {"0": "cat"}, [1, 2], None, "cat")
+    for number, names in enumerate(nameless):
+        assert 20 == evaluate_subject(opened(named(folder, tmp_path / str(number), names), dataset)[0]).images
+    notes: list[str] = []
+    config = EvalConfig(dataset=str(data), device="cpu")
+    open_subject(find_weights(checkpoint=str(tmp_path / "cow/named")), config, note=notes.append)
+    assert any("cat, cow apart" in line and "matched by their numbers" in line for line in notes)
+
+
+def test_what_the_hub_calls_its_classes_is_a_note(
+    folder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Published models have long names for what a folder of images calls otherwise."""
+    copy = named(folder, tmp_path, ["tench, Tinca tinca" + 40 * "!", "goldfish"])
+    monkeypatch.setattr(weights_module, "download_from_hf", lambda _identity, file: str(copy / file))
+    notes: list[str] = []
+    config = EvalConfig(dataset=str(with_names(data, "cat", "dog")), device="cpu")
+    subject = open_subject(find_weights(model="hf-hub:a/b"), config, note=notes.append)
+    assert 20 == evaluate_subject(subject).images
+    assert any("tench, Tinca tinca!!!!!!!!!!!…, goldfish apart" in line for line in notes)
+
+
+def test_a_subset_of_the_training_images_changes_no_test_image(folder: Path, data: Path) -> None:
+    """So it is refused."""
+    with pytest.raises(FaaError, match="--train-subset is for --split train"):
+        opened(folder, data, train_subset=4)
+    assert 4 == len(opened(folder, data, train_subset=4, split="train")[0].source)
+
+
 def test_images_are_corrupted_at_their_own_size(folder: Path, data: Path) -> None:
     """And brought to the network's after that."""
     subject, config = opened(folder, data, corruptions="make", img_size=16)
@@ -219,7 +312,7 @@ def write_published(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.
 def test_published_images_give_what_made_ones_give(folder: Path, data: Path, tmp_path: Path, listener: Any) -> None:
     """What is written in CIFAR-10-C's layout and read again has the same errors, at any size of the network."""
     subject, config = bright(folder, data, corruptions="make", seed=3, img_size=16)
-    source: Any = subject.source
+    source: Any = subject.own_source
     write_published(tmp_path / "C", source.images, source.labels)
     both = []
     for corruptions in ("make", str(tmp_path / "C")):

@@ -61,6 +61,7 @@ def state(directory: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     for row in (*header["progress"]["history"], header["progress"]["best"] or {}):
         for time in ("seconds", "waiting"):
             row.pop(time, None)
+    del header["checksum"]  # of the times too
     return load_file(path), header
 
 

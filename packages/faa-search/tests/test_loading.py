@@ -108,7 +108,8 @@ def test_images_that_come_again_are_drawn_anew() -> None:
     order = TrainingBatches(planned(40, 10), labels_N, sampling="balanced", epochs=range(2), seed=0)
     keys = [key for batch in order for key in batch]
     assert 80 == len(keys) == len(set(keys))
-    assert {20} == {sum(index >= 38 for _draw, index in keys[at : at + 40]) for at in (0, 40)}
+    assert {0, 1} == {draw for draw, _number in keys}
+    assert {20} == {sum(number % 40 >= 38 for _draw, number in keys[at : at + 40]) for at in (0, 40)}
 
 
 def test_too_few_images() -> None:

@@ -37,6 +37,25 @@ def test_processes_that_were_not_started(environment: dict[str, str], alone: boo
     assert alone is launched_alone(environment)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "flag"),
+    [
+        ("ACCELERATE_MIXED_PRECISION", "bf16", "--amp, and launch with --mixed_precision no"),
+        ("ACCELERATE_DYNAMO_BACKEND", "INDUCTOR", "--torchcompile, and launch with --dynamo_backend no"),
+        ("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4", "--grad-accum-steps"),
+    ],
+)
+def test_settings_of_the_launcher(monkeypatch: pytest.MonkeyPatch, name: str, value: str, flag: str) -> None:
+    """What it would set and a run sets for itself is refused, not passed over."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(
+        FaaError, match=rf"Accelerate is set to .* {value}, which is a setting of the run here: give {flag}"
+    ):
+        make_accelerator("cpu")
+    monkeypatch.setenv(name, "NO" if value != "4" else "1")
+    assert make_accelerator("cpu").num_processes == 1
+
+
 def test_one_process_needs_nobody(accelerator: Accelerator) -> None:
     """What several would agree on is what the one finds."""
     assert {"a": 1} == from_main(accelerator, {"a": 1})
@@ -91,6 +110,7 @@ def failure(exitcode: int) -> ProcessFailure:
         ({0: 3, 1: -signal.SIGTERM}, "Process 0 ended with code 3, and the others were stopped"),
         ({0: 1, 1: -signal.SIGSEGV}, "Process 1 was killed by SIGSEGV"),
         ({0: 2, 1: -signal.SIGTERM}, ""),
+        ({0: -signal.SIGTERM}, "Process 0 was killed by SIGTERM"),
         ({0: 2}, ""),
     ],
 )

@@ -18,7 +18,7 @@ from faa_search.training.checkpoint import EpochPart
 from faa_search.training.loading import TrainingBatches, load
 from faa_search.training.models import model_input
 from faa_search.training.network import make_network
-from faa_search.training.optimisation import make_optimizer, make_scheduler
+from faa_search.training.optimisation import make_optimizer, make_scheduler, peak_rate
 from faa_search.training.plan import make_plan
 from faa_search.training.processes import rank_of
 from faa_search.training.trainer import EpochTally, Trainer
@@ -87,6 +87,67 @@ def test_rates_grow_with_processes() -> None:
     assert 0.4 == pytest.approx(rate("cifar10/wrn40_2", 5, images=512))
     assert 0.4 == pytest.approx(rate("imagenet/resnet50", 5, images=1024))
     assert 0.5 == pytest.approx(rate("cifar100/pyramidnet272_micronet", 0, images=512))
+
+
+def test_imagenets_search_fits_for_90_epochs() -> None:
+    """With the steps at 30, 60 and 80 after the warm-up; the other searches fit as long as they train."""
+    search = resolve(SearchConfig, [load_recipe("imagenet/resnet50").layer("search")])
+    assert (90, (30, 60, 80), "multistep") == (search.epochs, search.decay_milestones, search.sched)
+    for name in ("cifar10/wrn40_2", "cifar100/wrn40_2", "svhn/wrn28_10"):
+        assert 200 == resolve(SearchConfig, [load_recipe(name).layer("search")]).epochs
+
+
+@pytest.mark.parametrize("name", ["cifar10/wrn40_2", "cifar100/wrn40_2", "svhn/wrn28_10", "imagenet/resnet50"])
+def test_every_papers_search_says_where_it_leaves_the_code(name: str) -> None:
+    told = " ".join(load_recipe(name).facts.deviations)
+    assert "fits its folds without a policy" in told
+    assert "--reward best-accuracy" in told
+
+
+def options(name: str, about: str) -> dict[str, Any]:
+    """Return the settings that a recipe's only deviation with these words gives options for."""
+    (text,) = (line for line in load_recipe(name).facts.deviations if about in line)
+    found = re.findall(r"--(no-)?([a-z][a-z-]+)(?: (?!--)([\w.,-]*[\w]))?", text)
+    return {key.replace("-", "_"): not no if no or not value else value for no, key, value in found}
+
+
+@pytest.mark.parametrize("data", ["cifar10", "cifar100"])
+def test_older_settings_of_the_pyramid(data: str) -> None:
+    """A tenth at 900 and 1,350 epochs, decayed by the optimizer."""
+    older = options(f"{data}/pyramidnet272_a200_shakedrop", "published before these settings were")
+    config = config_of(f"{data}/pyramidnet272_a200_shakedrop", **older)
+    assert ("multistep", (900, 1350), False) == (config.sched, config.decay_milestones, config.warmup_prefix)
+    assert ("all", False) == (config.weight_decay_on, config.decay_before_clip)
+
+
+@pytest.mark.parametrize(
+    ("name", "images", "peak", "start", "decay", "clip"),
+    [
+        ("cifar10/wrn40_2", 512, 0.4, 0.1, 2e-4, 5),
+        ("cifar10/wrn28_10", 512, 0.4, 0.1, 5e-4, 5),
+        ("cifar10/shakeshake26_2x32d", 512, 0.04, 0.01, 1e-3, 5),
+        ("cifar10/shakeshake26_2x96d", 512, 0.04, 0.01, 2e-3, 5),  # the one called d2
+        ("cifar10/shakeshake26_2x112d", 512, 0.04, 0.01, 2e-3, 5),
+        ("imagenet/resnet50", 4096, 1.6, 0.05, 1e-4, 0),
+        ("imagenet/resnet200", 4096, 1.6, 0.1, 1e-4, 5),
+        ("cifar100/pyramidnet272_micronet", 256, 0.05, 0, 5e-5, 5),
+        ("cifar100/pyramidnet272_micronet_skip", 256, 0.05, 0, 5e-5, 5),
+    ],
+)
+def test_micronets_other_rows(name: str, images: int, peak: float, start: float, decay: float, clip: float) -> None:
+    """What the recipes give options for comes to the rates, the decay and the clip of its files."""
+    config = config_of(name, **options(name, "MicroNet's other" if "micronet" in name else "MicroNet's file"))
+    assert images == config.batch_size * config.grad_accum_steps
+    assert (peak, start) == (pytest.approx(peak_rate(config)), config.warmup_lr)
+    assert (decay, clip) == (config.weight_decay, config.clip_grad)
+    assert ("momentum" if "imagenet" in name else "sgd") == config.opt
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "deepaa" in name and "imagenet" not in name])
+def test_deep_autoaugments_decay_is_said(name: str) -> None:
+    """Where it stands relative to the clip."""
+    assert not config_of(name).decay_before_clip
+    assert {"decay_before_clip": True} == options(name, "Decayed are")
 
 
 def test_the_originals_decay() -> None:

@@ -66,6 +66,14 @@ def test_values_that_are_not_allowed() -> None:
     assert "--epochs: " in message
 
 
+def test_what_our_own_checks_say() -> None:
+    """In their words, without pydantic's before them."""
+    said = fault(TrainConfig, Layer("flags", {"scale": (1.0, 0.5), "model_kwargs": "depth"}))
+    assert "--scale: the first number must not be larger than the second (given (1.0, 0.5))" in said
+    assert "--model-kwargs: give name=value pairs" in said
+    assert "error" not in said.lower()
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -182,6 +190,22 @@ def test_the_recipes_there_are() -> None:
         load_recipe("cifar10/wrn40-2")
     with pytest.raises(FaaError, match="'cifar10/wrn28_10' is not for faa search; it has: train"):
         load_recipe("cifar10/wrn28_10").layer("search")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("zzz", "known: cifar10/…, cifar100/…, digits/…, imagenet/…, svhn/…. `faa recipe list` shows them."),
+        ("svhn/" + 30 * "z", "known: svhn/wrn28_10."),
+        ("wrn40_2", "did you mean cifar10/wrn40_2 or cifar100/wrn40_2"),
+    ],
+)
+def test_recipes_to_suggest(given: str, said: str) -> None:
+    """What is near; else those of the data set; else the data sets, not all names in a line."""
+    with pytest.raises(UnknownNameError) as raised:
+        load_recipe(given)
+    assert said in str(raised.value)
+    assert len(str(raised.value)) < 200
 
 
 def test_the_papers_recipe() -> None:

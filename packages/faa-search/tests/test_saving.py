@@ -3,15 +3,18 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from accelerate import Accelerator
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
+from torch import nn
 
 from faa_core import FaaError, Policy
 from faa_core.batch import Baseline
@@ -21,6 +24,8 @@ from faa_search.progress import Silent
 from faa_search.training import FitJob, Measures, Metrics, Network, View, fit
 from faa_search.training.checkpoint import read_state
 from faa_search.training.models import ModelInput
+from faa_search.training.optimisation import make_optimizer
+from faa_search.training.packing import pack, unpack
 from faa_search.training.saving import kept_epochs
 from faa_search.training.stopping import Stopped
 from faa_search.training.trainer import Trainer
@@ -141,14 +146,154 @@ def test_a_signal_stops_after_the_update_in_hand(
     assert contents(whole) == contents(stopped)
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # torch counts this machine's cores
+def test_a_signal_to_all_processes_of_the_run(
+    make_job: Callable[..., FitJob], accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Launchers and queues send it to loader processes too, which leave it to the run."""
+    config = TrainConfig(**SETTINGS, workers=2)
+    whole, stopped = make_job("whole"), make_job("stopped")
+    fit(whole, config, accelerator, Silent())
+
+    def everybody() -> None:
+        workers = psutil.Process().children()
+        assert len(workers) >= 2
+        for process in (*workers, psutil.Process()):
+            process.send_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        stop_at(patch, 3, everybody)
+        with pytest.raises(Stopped):
+            fit(stopped, config, accelerator, Silent())
+    fit(stopped, config, accelerator, Silent())
+    assert contents(whole) == contents(stopped)
+
+
+def test_a_signal_while_measuring(make_job: Callable[..., FitJob], accelerator: Accelerator) -> None:
+    """The measure in hand is finished, nothing else is begun, and it is taken again after resuming."""
+    calls: list[str] = []
+
+    def measure(name: str, *, stop_in: int = 0) -> Callable[[Network], Metrics]:
+        def measured(_network: Network) -> Metrics:
+            calls.append(name)
+            if calls.count(name) == stop_in:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return Metrics(images=1, loss=0.5, top1=0.25, top5=1.0, confusion=((1,),))
+
+        return measured
+
+    config = TrainConfig(**SETTINGS)
+    whole, stopped = make_job("whole"), make_job("stopped")
+    both = {"test": measure("test"), "test_every": 1}
+    fit(whole, config, accelerator, Silent(), Measures(validation=measure("validation"), **both))
+    calls.clear()
+    with pytest.raises(Stopped):
+        fit(stopped, config, accelerator, Silent(), Measures(validation=measure("validation", stop_in=2), **both))
+    assert ["validation", "test", "validation"] == calls
+    part = read_state(stopped.directory / "state.safetensors").progress
+    assert (1, 5) == (part.epochs_done, part.part.updates)
+    fit(stopped, config, accelerator, Silent(), Measures(validation=measure("validation"), **both))
+    assert ["validation", "test"] * 2 == calls[3:]
+    assert contents(whole) == contents(stopped)
+
+
+def test_long_epochs_are_kept_before_they_are_measured(
+    make_job: Callable[..., FitJob], accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill during a long validation loses the validation alone."""
+    job = make_job("run")
+    seen = []
+
+    def measure(_network: Network) -> Metrics:
+        path = job.directory / "state.safetensors"
+        seen.append(read_state(path).progress.part.updates if path.exists() else None)
+        return Metrics(images=1, loss=0.5, top1=0.25, top5=1.0, confusion=((1,),))
+
+    for seconds in (60.0, 0.0):
+        monkeypatch.setattr("faa_search.training.fitting.LONG_EPOCH", seconds)
+        fit(make_job(str(seconds)) if seconds else job, TrainConfig(**SETTINGS | {"epochs": 1}), accelerator, Silent(),
+            Measures(validation=measure))  # fmt: skip
+    assert [None, 5] == seen
+
+
+@pytest.mark.parametrize("optimizer", ["lamb", "adamw", "lion"])
+def test_optimizers_resume(
+    make_job: Callable[..., FitJob],
+    accelerator: Accelerator,
+    listener: Any,
+    interruption: type[Exception],
+    optimizer: str,
+) -> None:
+    """Whatever they keep: numbers, tensors, and tensors among their settings."""
+    config = TrainConfig(**SETTINGS | {"opt": optimizer, "lr": 1e-3, "epochs": 2})
+    whole, stopped = make_job("whole"), make_job("stopped")
+    fit(whole, config, accelerator, Silent())
+    with pytest.raises(interruption):
+        fit(stopped, config, accelerator, listener(stop_after=1))
+    fit(stopped, config, accelerator, Silent())
+    assert contents(whole)["weights"] == contents(stopped)["weights"]
+
+
+def test_an_optimizer_that_cannot_be_stored(
+    make_job: Callable[..., FitJob], accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said after the first update, not after the first epoch; packing is exact where it is possible."""
+    made = make_optimizer(nn.Linear(2, 2), TrainConfig())
+    monkeypatch.setattr(type(made), "state_dict", lambda _self: {"state": {0: {"odd": {1, 2}}}})
+    updates: list[int] = []
+    with monkeypatch.context() as patch:
+        stop_at(patch, 2, lambda: updates.append(2))
+        with pytest.raises(FaaError, match=r"cannot be stored .*'optimizer.state.0.odd' is a set.*; choose anoth"):
+            fit(make_job("run"), TrainConfig(**SETTINGS), accelerator, Silent())
+    assert [] == updates
+    tensors: dict[str, torch.Tensor] = {}
+    value = {0: [torch.ones(2), (1, 2.5)], "a": {"b": None, "c": True}, "d": ()}
+    packed = json.loads(json.dumps(pack(value, "x", tensors)))
+    again = unpack(packed, tensors)
+    assert again[0][0] is value[0][0]
+    assert (again[0][1], again["a"], again["d"]) == ((1, 2.5), {"b": None, "c": True}, ())
+
+
+def test_second_derivatives_are_not_taken() -> None:
+    """An optimizer that needs them is refused before training."""
+    with pytest.raises(FaaError, match="'adahessian' needs second derivatives"):
+        make_optimizer(nn.Linear(2, 2), TrainConfig(opt="adahessian"))
+
+
+def test_states_that_are_no_numbers_are_not_kept(make_job: Callable[..., FitJob], accelerator: Accelerator) -> None:
+    """A loss that has become infinite ends the run, and leaves the states of before."""
+    job = make_job("run")
+    config = TrainConfig(
+        **SETTINGS | {"lr": 1e30, "clip_grad": 0.0, "warmup_epochs": 2, "warmup_lr": 1e-9, "recovery_interval": 1}
+    )
+    with pytest.raises(FaaError, match="try a smaller --lr"):
+        fit(job, config, accelerator, Silent())
+    for path in job.directory.glob("*.safetensors"):
+        assert all(bool(value.isfinite().all()) for value in read_state(path).modules["model"].values())
+
+
+def test_a_table_that_a_kill_left_behind(make_job: Callable[..., FitJob], accelerator: Accelerator) -> None:
+    """Killed after the last state and before the table: the next call brings the table and what is kept up to it."""
+    job, config = make_job("run", keep=1), TrainConfig(**SETTINGS)
+    fit(job, config, accelerator, Silent())
+    whole = job.summary.read_text()
+    job.summary.write_text("".join(whole.splitlines(keepends=True)[:-1]))
+    stale = job.directory.with_name("kept") / "epoch-0001"
+    stale.mkdir()
+    fit(job, config, accelerator, Silent())
+    assert whole == job.summary.read_text()
+    assert not stale.exists()
+
+
 def test_a_second_signal_acts_at_once(
     make_job: Callable[..., FitJob], accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever is in a hurry is not held up."""
 
     def twice() -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        for _time in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)  # two that come at once may be taken for one
 
     stop_at(monkeypatch, 2, twice)
     with pytest.raises(KeyboardInterrupt) as raised:
@@ -187,7 +332,7 @@ def test_a_killed_run_goes_on_from_the_last_state(
     assert contents(whole) == contents(killed)
 
 
-@pytest.mark.parametrize("damage", ["cut", "garbage", "bit"])
+@pytest.mark.parametrize("damage", ["cut", "garbage", "bit", "header", "no header"])
 def test_a_damaged_state_falls_back_to_the_one_before(
     make_job: Callable[..., FitJob],
     accelerator: Accelerator,
@@ -204,12 +349,17 @@ def test_a_damaged_state_falls_back_to_the_one_before(
     path = job.directory / "state.safetensors"
     good = path.read_bytes()
     flipped = good[:-1000] + bytes([good[-1000] ^ 1]) + good[-999:]
-    bad = {"cut": good[: len(good) // 2], "garbage": b"garbage", "bit": flipped}[damage]
+    header = good.replace(b'epochs_done\\": 2', b'epochs_done\\": 1')
+    bare = save({"model.a": torch.zeros(1)})
+    bad = {"cut": good[: len(good) // 2], "garbage": b"garbage", "bit": flipped, "header": header, "no header": bare}[
+        damage
+    ]
+    assert bad != good
     path.write_bytes(bad)
     again = listener()
     fit(job, config, accelerator, again)
     assert [("Fitting", 3, 1)] == again.tracks
-    assert f"The checkpoint '{path}' is damaged (" in again.notes[0]
+    assert f"A saved state is damaged ('{path}': " in again.notes[0]
     assert again.notes[0].endswith("going on from the one before, at epoch 2.")
     assert bad == path.with_name("damaged.safetensors").read_bytes()
     assert contents(whole) == contents(job)
@@ -227,7 +377,9 @@ def test_two_damaged_states(
     previous.write_bytes(b"other")
     with pytest.raises(FaaError) as raised:
         fit(job, TrainConfig(**SETTINGS), accelerator, Silent())
-    assert f"The checkpoint '{last}' cannot be resumed" in str(raised.value)
+    assert f"No saved state can be read ('{last}': " in str(raised.value)
+    assert f"; '{previous}': " in str(raised.value)
+    assert f"Remove '{job.directory}' to start again" in str(raised.value)
     assert (b"one", b"other") == (last.read_bytes(), previous.read_bytes())
 
 

@@ -1,8 +1,10 @@
 """Learning rates over a run."""
 
+import logging
 from typing import Any
 
 import pytest
+from timm.scheduler import CosineLRScheduler
 from torch import nn
 
 from faa_core import FaaError
@@ -102,6 +104,33 @@ def test_micronet_has_no_warm_up() -> None:
     """A setting that would do nothing is refused."""
     with pytest.raises(FaaError, match="--sched micronet has no warm-up"):
         rate(0, sched="micronet", warmup_epochs=5)
+
+
+@pytest.mark.parametrize("sched", ["cosine", "step", "multistep", "constant"])
+def test_a_warm_up_longer_than_the_run(sched: str) -> None:
+    """Both numbers are said; one that fills the run is allowed."""
+    with pytest.raises(FaaError, match=r"--warmup-epochs 5 is longer than the run, --epochs 4\b"):
+        rate(0, sched=sched, warmup_epochs=5, epochs=4)
+    assert 0.05 == pytest.approx(rate(2, sched=sched, lr=0.1, warmup_epochs=4, epochs=4))
+
+
+@pytest.mark.parametrize("sched", ["step", "multistep", "constant", "micronet"])
+@pytest.mark.parametrize(
+    ("key", "value", "said"), [("sched_epochs", 10, "--sched-epochs 10"), ("min_lr", 1e-4, "--min-lr 0.0001")]
+)
+def test_settings_of_the_cosine_alone(sched: str, key: str, value: float, said: str) -> None:
+    """They would do nothing elsewhere; the message says where they do, and how to take back a recipe's."""
+    with pytest.raises(FaaError, match=f"^{said} is for --sched cosine .* --sched {sched}; .*'{key}: "):
+        rate(0, sched=sched, **{key: value})
+
+
+def test_a_run_of_one_update_is_quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """A cosine of a single update is the peak, without a warning; others still warn as they did."""
+    assert 0.1 == pytest.approx(rate(0, steps=1, lr=0.1, epochs=1))
+    assert [] == caplog.messages
+    assert [] == logging.getLogger(CosineLRScheduler.__module__).filters
+    CosineLRScheduler(make_optimizer(nn.Linear(2, 2), TrainConfig()), t_initial=1)
+    assert "no effect" in caplog.text
 
 
 def test_all_groups_follow() -> None:

@@ -14,8 +14,9 @@ from faa_core import FaaError, Op, Policy, SubPolicies
 from faa_search.config import EvalConfig, TrainConfig
 from faa_search.data import ImageSource, OpenedData, open_data
 from faa_search.training import TrainResult, evaluate_checkpoint, run, train
-from faa_search.training.evaluation import run_layer, weights_folder
 from faa_search.training.processes import close
+from faa_search.training.trained_on import run_layer
+from faa_search.training.weights import weights_folder
 
 SETTINGS: dict[str, Any] = {
     "train_subset": 60,
@@ -147,7 +148,7 @@ def test_the_best_epochs_weights_are_tested(tmp_path: Path, monkeypatch: pytest.
     result = train(config(val_fraction=0.3, epochs=4, lr=0.5), tmp_path / "run")
     evaluated = evaluate_checkpoint(tmp_path / "run", EvalConfig(img_size=8, device="cpu"), note=print)
     assert tmp_path / "run" / "best" == weights_folder(tmp_path / "run")
-    assert result.test == evaluated.metrics
+    assert result.test == evaluated
 
 
 def test_the_validation_part_is_not_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +190,7 @@ def rows(source: ImageSource) -> list[bytes]:
 def test_no_test_split(tmp_path: Path, write_images: Callable[..., Path], listener: Any) -> None:
     """Said in a note, and the result has no test figures; a finished run reads back alike."""
     root = write_images({"a": 6, "b": 6})
-    settings = {"dataset": str(root), "train_subset": None}
+    settings = {"dataset": str(root), "train_subset": None, "batch_size": 6}
     told = listener()
     result = train(config(**settings), tmp_path / "run", reporter=told)
     assert result.test is None
@@ -220,8 +221,7 @@ def test_evaluating_a_run_as_it_was_trained(finished: tuple[Path, TrainResult]) 
     assert ("digits", 8) == (settings["dataset"], settings["img_size"])
     assert "train_subset" not in settings
     evaluated = evaluate_checkpoint(output, EvalConfig(**settings, device="cpu"), note=print)
-    assert result.test == evaluated.metrics
-    assert tuple("0123456789") == evaluated.class_names
+    assert result.test == evaluated
 
 
 def test_evaluating_without_being_told_the_size(finished: tuple[Path, TrainResult]) -> None:
@@ -229,15 +229,21 @@ def test_evaluating_without_being_told_the_size(finished: tuple[Path, TrainResul
     output, result = finished
     weights = output / "best" / "model.safetensors"
     for checkpoint in (output / "best", weights):
-        assert result.test == evaluate_checkpoint(checkpoint, EvalConfig(device="cpu"), note=print).metrics
+        assert result.test == evaluate_checkpoint(checkpoint, EvalConfig(device="cpu"), note=print)
     assert "digits" == run_layer(weights.parent).settings["dataset"]  # of the run it lies in
 
 
 def test_evaluating_the_training_images(finished: tuple[Path, TrainResult]) -> None:
-    """--split train is all of them, or the subset asked for."""
+    """--split train is the subset that the run was trained on, and no other."""
     output, _result = finished
-    settings = EvalConfig(split="train", train_subset=50, device="cpu")
-    assert 50 == evaluate_checkpoint(output, settings, note=print).metrics.images
+    notes: list[str] = []
+    settings = EvalConfig(split="train", device="cpu")
+    assert 60 == evaluate_checkpoint(output, settings, note=notes.append).images
+    assert f"The training images are the 60 that '{output}' was trained on." in notes
+    assert any("(--val-fraction 0.2) to choose the best epoch; it is among these" in line for line in notes)
+    other = settings.model_copy(update={"train_subset": 50})
+    with pytest.raises(FaaError, match="was trained on 60 of the images; --train-subset 50 would draw others"):
+        evaluate_checkpoint(output, other, note=print)
 
 
 def test_evaluation_faults(
@@ -314,4 +320,20 @@ def test_what_a_description_repeats_is_the_datas(finished: tuple[Path, TrainResu
     described = json.loads((copy / "config.json").read_text())
     described["model_args"] = {"num_classes": 21_843, "in_chans": 3, "img_size": 8, "global_pool": None}
     (copy / "config.json").write_text(json.dumps(described))
-    assert result.test == evaluate_checkpoint(copy, EvalConfig(device="cpu"), note=print).metrics
+    assert result.test == evaluate_checkpoint(copy, EvalConfig(device="cpu"), note=print)
+
+
+def test_a_damaged_result(tmp_path: Path) -> None:
+    """It is named, and what to do; the same call makes it anew from the weights."""
+    whole = train(config(epochs=1), tmp_path / "run")
+    path = tmp_path / "run" / "result.json"
+    for text in ("{", "[]", '{"x": 1}'):
+        path.write_text(text)
+        with pytest.raises(FaaError, match=r"result.json' holds no result .*; delete it, and the same command"):
+            train(config(epochs=1), tmp_path / "run")
+    path.unlink()
+    assert whole.test == train(config(epochs=1), tmp_path / "run").test
+    (tmp_path / "run" / "data.json").write_text("{}")
+    path.unlink()
+    with pytest.raises(FaaError, match=r"data.json' does not say which images"):
+        train(config(epochs=1), tmp_path / "run")

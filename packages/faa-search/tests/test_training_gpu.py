@@ -66,7 +66,7 @@ def test_updates_wait_for_nothing(view: View, expected: ModelInput, settings: di
     torch.cuda.set_sync_debug_mode("error")
     try:
         for update in range(plan.updates):
-            trainer._update(batches, 1, update, tally)
+            trainer.update(batches, 1, update, tally)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert torch.isfinite(tally.sums).all()

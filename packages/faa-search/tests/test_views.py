@@ -117,8 +117,10 @@ def test_images_on_the_device_are_the_same(noise: Noise) -> None:
     for streamed, made in zip(load(view, order, workers=0), load(there, order, workers=3), strict=True):
         assert torch.equal(streamed[0], made[0])
         assert torch.equal(streamed[1], made[1])
-    mixed = [(1, 5), (2**32, 29), (1, 0), (0, 5)]
+    mixed = [(1, 5), (2**32, 29), (1, 0), (0, 35)]  # number 35 is image 5 once more, drawn anew
     assert torch.equal(view.__getitems__(mixed)[0], there.__getitems__(mixed)[0])
+    assert not torch.equal(view.__getitems__([(0, 5)])[0], view.__getitems__([(0, 35)])[0])
+    assert torch.equal(view.__getitems__([(0, 5)])[1], view.__getitems__([(0, 35)])[1])
     assert view.__getitems__(mixed)[1].tolist() == there.__getitems__(mixed)[1].tolist()
 
 

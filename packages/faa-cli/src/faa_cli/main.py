@@ -73,6 +73,9 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output, such as head, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:  # a full disk, a folder that may not be written to
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(1)
 
 
 def _broken(error: FaaError) -> typer.Typer:

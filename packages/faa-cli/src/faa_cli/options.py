@@ -14,6 +14,7 @@ from faa_search.config.fitting import BaselineConfig, LossConfig, NetworkConfig,
 from faa_search.recipes import load_recipe
 from faa_search.resolving import Config, Layer, read_layer, resolve
 
+RESUMABLE = "Stopped. The same command goes on from here."
 SHORT = {"batch_size": "-b", "workers": "-j"}
 PANELS = (
     (DataConfig, "Data"),
@@ -30,12 +31,15 @@ ConfigOption = Annotated[str | None, typer.Option("--config", "-c", help="YAML f
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads of torch (default: its own choice).")]
 
 
-def with_settings(config: type[Settings], panel: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_settings(
+    config: type[Settings], panel: str, *, stopped: str = RESUMABLE
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that gives a command one option per field; the command gets those given as `flags`.
 
     Args:
         config: The settings class.
         panel: Heading of the fields that are the class's own.
+        stopped: What is said where the command is stopped, as by Ctrl-C.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -50,7 +54,7 @@ def with_settings(config: type[Settings], panel: str) -> Callable[[Callable[...,
             try:
                 command(**values, flags={name: value for name, value in flags.items() if value is not None})
             except KeyboardInterrupt as stop:
-                typer.echo("Stopped. The same command goes on from here.", err=True)
+                typer.echo(stopped, err=True)
                 raise typer.Exit(128 + getattr(stop, "number", signal.SIGINT)) from None
 
         run.__doc__ = command.__doc__

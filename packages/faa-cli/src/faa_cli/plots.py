@@ -1,6 +1,7 @@
 """Pictures, by matplotlib, written as PNG without a display."""
 
 import textwrap
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 
 from faa_core import FaaError, Policy
 from faa_core.files import replacing
-from faa_search.comparison import Comparison
 from faa_search.data import OpenedData
 from faa_search.data.sizing import fitted
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NUMBERED = 20  # classes up to which a confusion matrix shows its counts
 NAMED = 120  # and names every class
 LONGEST = 30  # characters of a class's name
+WIDTH_OF_LETTER = 0.65 / 72  # inches a letter is wide, for each point of the font's size
 TITLE_WIDTH = 70
 
 
@@ -44,24 +45,6 @@ def save_preview(path: str | Path, policy: Policy, data: OpenedData, *, images: 
     save_figure(figure, path)
 
 
-def save_comparison(path: str | Path, comparison: Comparison, *, title: str) -> None:
-    """Write the test errors of every policy and seed, with means and 95 % intervals; a line joins a seed's runs."""
-    figure = Figure(figsize=(1.6 * len(comparison.policies) + 2, 4), layout="constrained")
-    axis = figure.subplots()
-    places = range(len(comparison.policies))
-    for errors in zip(*(policy.errors for policy in comparison.policies), strict=True):
-        axis.plot(places, errors, color="0.8", marker="o", markersize=4, linewidth=1, zorder=1)
-    for place, policy in zip(places, comparison.policies, strict=True):
-        reach = policy.mean - policy.low
-        axis.errorbar(place, policy.mean, yerr=reach, fmt="s", color="C0", capsize=6, markersize=7, zorder=2)
-        axis.annotate(f"{policy.mean:.2f}", (place, policy.mean), xytext=(10, -3), textcoords="offset points")
-    axis.set_xticks(list(places), [policy.name for policy in comparison.policies])
-    axis.set_xlim(-0.5, len(comparison.policies) - 0.5)
-    axis.set_ylabel("test error, %")
-    axis.set_title(title, fontsize=10)
-    save_figure(figure, path)
-
-
 def save_confusion(
     path: str | Path, confusion: Sequence[Sequence[int]], class_names: Sequence[str], *, title: str
 ) -> None:
@@ -79,8 +62,11 @@ def save_confusion(
     counts_CC = np.array(confusion)
     shares_CC = counts_CC / np.maximum(counts_CC.sum(axis=1, keepdims=True), 1)
     classes = len(class_names)
-    side = min(3 + 0.42 * classes, 16)
-    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    names = [_short(name) for name in class_names]
+    font = max(4.0, min(9.0, 500 / classes))
+    matrix = min(1.5 + 0.42 * classes, 14)
+    beside = WIDTH_OF_LETTER * font * max(map(len, names))  # the names', left of the matrix and below it
+    figure = Figure(figsize=(matrix + beside + 1.6, matrix + beside + 1), layout="constrained")
     axis = figure.subplots()
     # The root, as errors are few: 1 % is to be seen beside 99 %.
     picture = axis.imshow(shares_CC, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="nearest")
@@ -89,14 +75,12 @@ def save_confusion(
         texts = [[str(count) if count else "" for count in row] for row in counts_CC]
         _write_cells(axis, texts, shares_CC > 0.4)
     every = -(-classes // NAMED)
-    font = max(4.0, min(9.0, 500 / classes))
     places = range(0, classes, every)
-    names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in class_names]
     axis.set_xticks(places, names[::every], rotation=90, fontsize=font, parse_math=False)
     axis.set_yticks(places, names[::every], fontsize=font, parse_math=False)
     axis.set_xlabel("taken for")
     axis.set_ylabel("true class")
-    _set_title(axis, title)
+    set_title(axis, title)
     save_figure(figure, path)
 
 
@@ -115,7 +99,7 @@ def save_corruptions(path: str | Path, robust: "Robustness", *, title: str) -> N
     axis.set_yticks(range(len(errors_NS)), [name.replace("_", " ") for name in robust.errors])
     axis.set_xticks(range(errors_NS.shape[1]), [str(number + 1) for number in range(errors_NS.shape[1])])
     axis.set_xlabel("severity")
-    _set_title(axis, f"{title}\nmean corruption error {100 * robust.mean_error:.2f} %, un-normalised")
+    set_title(axis, f"{title}\nmean corruption error {100 * robust.mean_error:.2f} %, un-normalised")
     save_figure(figure, path)
 
 
@@ -126,20 +110,27 @@ def _write_cells(axis: Axes, texts: Sequence[Sequence[str]], dark: NDArray[np.bo
             axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
 
 
-def _set_title(axis: Axes, title: str) -> None:
+def _short(name: str) -> str:
+    """Return a name in one line, its end cut off if it is long."""
+    line = " ".join(name.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+def set_title(axis: Axes, title: str) -> None:
     """Set a title that may hold a path: in lines, and with dollars as they are."""
     lines = [part for line in title.splitlines() for part in textwrap.wrap(line, TITLE_WIDTH)]
     axis.set_title("\n".join(lines), fontsize=10, parse_math=False)
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG, atomically.
+    """Write a figure as PNG, atomically; a letter that the font has not is a box.
 
     Raises:
         FaaError: If the file cannot be written.
     """
     try:
-        with replacing(Path(path)) as temporary:
+        with replacing(Path(path)) as temporary, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from", category=UserWarning)
             FigureCanvasAgg(figure)
             figure.savefig(temporary, format="png", dpi=100)
     except OSError as error:

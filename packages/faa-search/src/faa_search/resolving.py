@@ -68,4 +68,6 @@ def _fault(fault: Any, origin: Mapping[str, str]) -> str:
     key = str(fault["loc"][0]) if fault["loc"] else ""
     where = origin.get(key, "settings")
     flag = f"--{key.replace('_', '-')}" if where == "flags" else f"{where}: {key}"
-    return f"{flag}: {fault['msg'].lower()} (given {fault['input']!r:.80})"
+    ours = fault["msg"].removeprefix("Value error, ")  # of a validator; else it is pydantic's, which is a sentence
+    said = ours if fault["type"] == "value_error" else ours.lower()
+    return f"{flag}: {said} (given {fault['input']!r:.80})"

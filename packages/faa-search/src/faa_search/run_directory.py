@@ -49,7 +49,7 @@ def run_directory(output: Path, command: str, config: Settings, *, main_process:
     if not main_process:
         yield output
         return
-    made = not output.exists()
+    made = [parent for parent in (output, *output.parents) if not parent.exists()]
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -75,9 +75,9 @@ def run_directory(output: Path, command: str, config: Settings, *, main_process:
         lock.release()
         if not (output / "config.yaml").is_file():  # refused: leave somebody else's directory as it was
             Path(lock.lock_file).unlink(missing_ok=True)
-            if made:
-                with suppress(OSError):  # somebody has put something into it
-                    output.rmdir()
+            with suppress(OSError):  # somebody has put something into it
+                for folder in made:
+                    folder.rmdir()
 
 
 def keep_images(directory: Path, labels: NDArray[np.int64]) -> None:
@@ -96,11 +96,17 @@ def keep_images(directory: Path, labels: NDArray[np.int64]) -> None:
     if not path.is_file():
         write_text(path, json.dumps(now) + "\n")
         return
-    before = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        images = int(before["images"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise FaaError(
+            f"'{path}' does not say which images the run was made with ({error!r:.200}); delete it if they are these."
+        ) from error
     if before != now:
         raise FaaError(
-            f"The data set has changed since '{directory}' was started: it had {before['images']} training images, "
-            f"now {now['images']}, or other labels. Choose another --output."
+            f"The data set has changed since '{directory}' was started: it had {images} training images, now "
+            f"{now['images']}, or other labels. Choose another --output."
         )
 
 

@@ -37,7 +37,7 @@ def compare(
     """
     below = [_without_policy(load_recipe(recipe).layer("train"))] if recipe else []
     settings = resolved(CompareConfig, "compare", None, config, flags, below=below)
-    from faa_cli.comparison_plot import save_errors  # noqa: PLC0415 matplotlib and torch are slow to import
+    from faa_cli.comparison_plot import save_comparison, title_of  # noqa: PLC0415 matplotlib and torch are slow to import
     from faa_search import comparison  # noqa: PLC0415
     from faa_search.run_directory import slug  # noqa: PLC0415
     from faa_search.training import launching, processes  # noqa: PLC0415
@@ -52,7 +52,7 @@ def compare(
     reporter = make_reporter(quiet=not speaks)
     result = comparison.compare(settings, directory, reporter=reporter, accelerator=accelerator)
     if speaks:
-        save_errors(f"{directory}/comparison.png", result, settings)
+        save_comparison(f"{directory}/comparison.png", result, title=title_of(settings))
         _show(result, settings)
         console = Console(soft_wrap=True, highlight=False, markup=False)
         console.print(f"\n{comparison.conclusion(result)}\nRuns, comparison.json and comparison.png are in {directory}")
@@ -76,16 +76,16 @@ def _show(result: "Comparison", settings: CompareConfig) -> None:
     )
     print()  # noqa: T201
     show_table(
-        ("this", "against", "difference", "95 % interval", "p (Holm)", "is", "detectable"),
+        ("this", "against", "difference", "95 % interval, unadjusted", "p, Holm-adjusted", "is", "detectable"),
         (
             (
                 pair.first,
                 pair.second,
                 f"{pair.difference:+.2f}",
-                f"{pair.low:+.2f} … {pair.high:+.2f}",
+                f"{pair.low:+.2f} … {pair.high:+.2f}" if pair.has_spread else "–",
                 f"{pair.p:.3g}",
                 pair.verdict,
-                f"{pair.detectable:.2f}" if pair.detectable else "–",
+                f"{pair.detectable:.2f}" if pair.has_spread else "–",
             )
             for pair in result.pairs
         ),

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from faa_cli.options import ConfigOption, ThreadsOption, resolved, use_threads, with_settings
+from faa_cli.outputs import check_outputs
 from faa_cli.showing import make_reporter, show_table
 from faa_core import FaaError
 from faa_core.files import write_text
@@ -21,12 +22,16 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "Run directory of `faa train`, or a folder with model.safetensors and config.json."
 MODEL = "Instead: a timm model with published weights, hf-hub:OWNER/NAME or local-dir:PATH."
+STOPPED = "Stopped. Nothing was written, as that is done at the end; the same command begins again."
+TABULATED = 40  # classes up to which each has a row
+WORST = 20  # of more, those with the largest error
+RANKED = 5  # classes below which there are no five likeliest
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-@with_settings(EvalConfig, "Evaluation")
+@with_settings(EvalConfig, "Evaluation", stopped=STOPPED)
 def evaluate(
     *,
     flags: dict[str, Any],
@@ -41,13 +46,13 @@ def evaluate(
     threads: ThreadsOption = None,
 ) -> None:
     """Evaluate trained weights on a test split: in all, class by class, and on corrupted images."""
-    from faa_search.training import evaluation, robustness, weights  # noqa: PLC0415 torch is slow to import
+    from faa_search.training import evaluation, robustness, trained_on, weights  # noqa: PLC0415 torch is slow to import
 
-    _check_files(output, confusion, corruption_plot)
+    check_outputs({"--output .json": output, "--confusion .png": confusion, "--corruption-plot .png": corruption_plot})
     use_threads(threads)
     reporter = make_reporter()
     found = weights.find_weights(checkpoint=checkpoint, model=model)
-    below = [evaluation.run_layer(Path(checkpoint))] if checkpoint is not None else []
+    below = [trained_on.run_layer(found.folder)] if found.folder is not None else []
     settings = resolved(EvalConfig, "eval", None, config, flags, below=below)
     if corruption_plot is not None and settings.corruptions is None:
         raise FaaError("--corruption-plot draws what --corruptions measures; give both.")
@@ -57,10 +62,11 @@ def evaluate(
     first = subject.accelerator.is_main_process
     if first:
         _show_metrics(metrics, names, settings)
+        _show_classes(_classes(metrics, names), written=output is not None)
     robust = robustness.evaluate_corrupted(subject, corrupted, reporter=reporter) if corrupted else None
     if not first:
         return
-    training_seed = evaluation.run_seed(Path(checkpoint)) if checkpoint is not None else None
+    training_seed = trained_on.run_seed(found.folder) if found.folder is not None else None
     if robust:
         _show_robustness(robust, training_seed)
     if output:
@@ -70,28 +76,29 @@ def evaluate(
     _draw(confusion, corruption_plot, metrics, names, robust, title)
 
 
-def _check_files(*paths: Path | None) -> None:
-    """Refuse before hours of work what could not be written after them."""
-    given = [path.absolute() for path in paths if path is not None]
-    for path in given:
-        if path.is_dir():
-            raise FaaError(f"'{path}' is a folder; give the path of a file.")
-    if len(set(given)) < len(given):
-        raise FaaError("Two of --output, --confusion and --corruption-plot are one file; give each its own.")
-
-
 def _show_metrics(metrics: "Metrics", names: tuple[str, ...], settings: EvalConfig) -> None:
+    top5 = _top5(metrics, names)
     Console(soft_wrap=True, highlight=False).print(
         f"{settings.dataset}, {settings.split}: {metrics.images:,} images, "
-        f"top-1 error {_percent(1 - metrics.top1)}, top-5 error {_percent(1 - metrics.top5)}, "
+        f"top-1 error {_percent(1 - metrics.top1)}, top-5 error {_percent(None if top5 is None else 1 - top5)}, "
         f"loss {metrics.loss:.4f}.",
         markup=False,
     )
-    rows = (
-        (row["name"], str(row["images"]), str(row["recognised"]), _percent(row["error"], 1), str(row["taken_for_it"]))
-        for row in _classes(metrics, names)
-    )
-    show_table(("class", "images", "recognised", "error", "taken for it"), rows)
+
+
+def _show_classes(rows: list[dict[str, Any]], *, written: bool) -> None:
+    """Print a row per class, or of many classes the worst."""
+    many = len(rows) > TABULATED
+    worst = sorted(rows, key=lambda row: -1 if row["error"] is None else row["error"], reverse=True)[:WORST]
+    show_table(("class", "images", "recognised", "error", "taken for it"), map(_cells, worst if many else rows))
+    if many:
+        where = "the file of --output has all" if written else "--output FILE.json writes all"
+        print(f"These are the {WORST} worst of {len(rows):,} classes; {where}.")  # noqa: T201
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    counts = str(row["images"]), str(row["recognised"])
+    return (row["name"], *counts, _percent(row["error"], 1), str(row["taken_for_it"]))
 
 
 def _show_robustness(robust: "Robustness", training_seed: int | None) -> None:
@@ -138,9 +145,15 @@ def _figures(
         "dataset": settings.dataset,
         "split": settings.split,
         **asdict(metrics),
+        "top5": _top5(metrics, names),
         "classes": _classes(metrics, names),
         "corruptions": corruptions,
     }
+
+
+def _top5(metrics: "Metrics", names: tuple[str, ...]) -> float | None:
+    """Return the share with the right class among the five likeliest; None where there are fewer than five."""
+    return metrics.top5 if len(names) >= RANKED else None
 
 
 def _write(path: Path, figures: dict[str, Any]) -> None:

@@ -1,8 +1,7 @@
 """Comparing policies: trained on an equal budget over seeds, tested in pairs, and said in words."""
 
-from faa_search.comparison.run import compare, read_comparison
+from faa_search.comparison.run import compare, compare_policies, read_comparison
 from faa_search.comparison.statistics import Comparison, Pair, PolicyErrors, Verdict, holm, summarise
-from faa_search.comparison.training import compare_policies
 from faa_search.comparison.words import conclusion
 
 __all__ = [

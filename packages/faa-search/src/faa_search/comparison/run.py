@@ -1,6 +1,9 @@
 """A comparison's directory: its runs, and what they came to."""
 
+import itertools
 import json
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from faa_core.files import write_text
 from faa_search.comparison.statistics import Comparison, Pair, PolicyErrors, summarise
 from faa_search.comparison.training import check, check_policies, train_all
 from faa_search.comparison.words import conclusion
-from faa_search.config import CompareConfig, TrainConfig
+from faa_search.config import CompareConfig, RunConfig, TrainConfig
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import run_directory, versions
 from faa_search.training.processes import from_main, make_accelerator
@@ -42,25 +45,75 @@ def compare(
         FaaError: If something that was given cannot be used, before anything is trained where that can be known; or
             if a run fails, which keeps the others.
     """
+    policies = _load(config.policies)
+    run = TrainConfig(**config.model_dump(exclude=OWN))
+    seeds = range(config.seed, config.seed + config.seeds)
+    return _compare("compare", config, run, policies, output, seeds=seeds, reporter=reporter, accelerator=accelerator)
+
+
+def compare_policies(
+    config: TrainConfig,
+    policies: Mapping[str, Policy],
+    output: str | Path,
+    *,
+    seeds: Sequence[int],
+    reporter: Reporter | None = None,
+    accelerator: Accelerator | None = None,
+) -> Comparison:
+    """Train with policies that have no file, and with any seeds, and compare; otherwise as `compare`.
+
+    Args:
+        config: One training run's settings; its seed and policy are replaced.
+        policies: By the name to show.
+        output: The comparison's directory; each run has its own inside.
+        seeds: At least two; a seed keys weights, order and augmentation, never which images are used.
+        reporter: Shown notes and progress; silent when None.
+        accelerator: Processes and device; made from `config.device` when None.
+
+    Raises:
+        FaaError: If a training run does, there is no test split, the seeds are too few, policies cannot be told apart,
+            or the directory is in use or was made with other settings.
+    """
+    settings = config.model_dump(exclude={"policy", "seed"})
+    own = _Compared(**settings, policies=tuple(policies), seeds=tuple(int(seed) for seed in seeds))
+    command = "compare_policies"
+    return _compare(command, own, config, policies, output, seeds=own.seeds, reporter=reporter, accelerator=accelerator)
+
+
+class _Compared(RunConfig):
+    """What a directory of `compare_policies` was made with."""
+
+    policies: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+
+def _compare(
+    command: str,
+    claimed: RunConfig,
+    run: TrainConfig,
+    policies: Mapping[str, Policy],
+    output: str | Path,
+    *,
+    seeds: Sequence[int],
+    reporter: Reporter | None,
+    accelerator: Accelerator | None,
+) -> Comparison:
+    """Claim the directory with the settings `claimed`, train what is not trained, and write what it comes to."""
     directory = Path(output)
     finished = directory / RESULT
     shown: Reporter = reporter or Silent()
-    policies = {name: Policy.load(name) for name in config.policies}
-    seeds = range(config.seed, config.seed + config.seeds)
-    run = TrainConfig(**config.model_dump(exclude=OWN))
-    processes = accelerator or make_accelerator(config.device)
+    processes = accelerator or make_accelerator(run.device)
     before = from_main(processes, read_comparison(finished) if finished.is_file() else None)
     if before is None:
         check(run, policies, directory, seeds=seeds)
-    with run_directory(directory, "compare", config, main_process=processes.is_main_process):
+    with run_directory(directory, command, claimed, main_process=processes.is_main_process):
         if before is not None:
             check_policies(policies, directory, seeds=seeds)
             shown.note(f"'{directory}' is finished.")
             return before
-        errors = train_all(run, policies, directory, seeds=seeds, reporter=shown, accelerator=processes)
-        result = summarise(errors)
+        result = summarise(train_all(run, policies, directory, seeds=seeds, reporter=shown, accelerator=processes))
         if processes.is_main_process:
-            write_text(finished, json.dumps(_document(config, seeds, result), indent=1, ensure_ascii=False) + "\n")
+            write_text(finished, json.dumps(_document(run, seeds, result), indent=1, ensure_ascii=False) + "\n")
         return result
 
 
@@ -82,7 +135,7 @@ def read_comparison(path: Path) -> Comparison:
         ) from error
 
 
-def _document(config: CompareConfig, seeds: range, result: Comparison) -> dict[str, Any]:
+def _document(config: RunConfig, seeds: Sequence[int], result: Comparison) -> dict[str, Any]:
     """Return all there is to show and to plot again."""
     return {
         "dataset": config.dataset,
@@ -93,3 +146,18 @@ def _document(config: CompareConfig, seeds: range, result: Comparison) -> dict[s
         "conclusion": conclusion(result),
         "versions": versions(),
     }
+
+
+def _load(names: Sequence[str]) -> dict[str, Policy]:
+    """Return policies by name; on the command line a comma always separates, also where it is part of a file's name."""
+    try:
+        return {name: Policy.load(name) for name in names}
+    except FaaError as error:
+        spans = itertools.combinations(range(len(names) + 1), 2)
+        joined = (comma.join(names[start:stop]) for start, stop in spans if stop - start > 1 for comma in (",", ", "))
+        file = next(filter(os.path.isfile, joined), None)
+        if file is None:
+            raise
+        raise FaaError(
+            f"{error} To name the file '{file}', which has a comma, give policies as a list in a YAML file (-c)."
+        ) from error

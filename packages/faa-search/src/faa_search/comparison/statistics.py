@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, stats
 
 LEVEL = 0.05
 POWER = 0.8
@@ -44,7 +44,7 @@ class Pair:
         first: Name.
         second: Name.
         difference: Mean error of the first minus the second's, in percentage points; negative: the first is better.
-        low: Lower end of the difference's 95 % interval (paired t).
+        low: Lower end of the difference's 95 % interval (paired t, not adjusted for the number of pairs).
         high: Upper end.
         p: Of the paired t-test, adjusted for the number of pairs (Holm).
         verdict: What the first is, against the second.
@@ -60,6 +60,11 @@ class Pair:
     p: float
     verdict: Verdict
     detectable: float
+
+    @property
+    def has_spread(self) -> bool:
+        """Whether the difference varied over the seeds; without, its interval has no width and says nothing."""
+        return self.detectable > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +118,8 @@ def _pairs(errors: Mapping[str, Sequence[float]]) -> tuple[Pair, ...]:
 def detectable(gap: NDArray[np.float64], *, tests: int) -> float:
     """Return the true mean gap that a paired t-test finds with probability 0.8, if the gaps spread as given.
 
-    It is (t(1 − α / 2m) + t(0.8)) · s / √n, Student's t with n − 1 degrees of freedom, s the standard deviation.
+    It is δ · s / √n, s the standard deviation, where a noncentral t with noncentrality δ and n − 1 degrees of freedom
+    exceeds the test's critical value t(1 − α / 2m) with that probability.
 
     Args:
         gap: Shape ``[n]``, one difference per seed; n ≥ 2.
@@ -122,8 +128,14 @@ def detectable(gap: NDArray[np.float64], *, tests: int) -> float:
     if np.ptp(gap) < EQUAL:
         return 0.0
     freedom = len(gap) - 1
-    quantiles = stats.t.ppf(1 - LEVEL / (2 * tests), freedom) + stats.t.ppf(POWER, freedom)
-    return float(quantiles * gap.std(ddof=1) / math.sqrt(len(gap)))
+    critical = float(stats.t.ppf(1 - LEVEL / (2 * tests), freedom))
+
+    def lacking(noncentrality: float) -> float:
+        return float(stats.nct.sf(critical, freedom, noncentrality)) - POWER
+
+    # Twice the critical value and some is found with probability 0.95 and more, however few the degrees of freedom.
+    noncentrality = float(optimize.brentq(lacking, 0.0, 2 * critical + 5))
+    return noncentrality * float(gap.std(ddof=1)) / math.sqrt(len(gap))
 
 
 def _mean_and_reach(values: NDArray[np.float64]) -> tuple[float, float]:

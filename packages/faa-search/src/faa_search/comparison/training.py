@@ -8,43 +8,12 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from faa_core import FaaError, Policy
-from faa_search.comparison.statistics import Comparison, summarise
 from faa_search.data import open_data
 from faa_search.progress import Advance, Reporter, Silent
 from faa_search.run_directory import slug
 from faa_search.training import TrainConfig, train
 from faa_search.training.models import count_weights, model_input
-from faa_search.training.processes import make_accelerator
-
-
-def compare_policies(
-    config: TrainConfig,
-    policies: Mapping[str, Policy],
-    output: str | Path,
-    *,
-    seeds: Sequence[int],
-    reporter: Reporter | None = None,
-    accelerator: Accelerator | None = None,
-) -> Comparison:
-    """Train with every policy and seed, and compare the test errors; the same call again resumes.
-
-    Args:
-        config: One training run's settings; its seed and policy are replaced.
-        policies: By the name to show.
-        output: Directory; each run has its own inside.
-        seeds: At least two; a seed keys weights, order and augmentation, never which images are used.
-        reporter: Shown the progress.
-        accelerator: Processes and device.
-
-    Raises:
-        FaaError: If a training run does, there is no test split, the seeds are too few, or policies cannot be told
-            apart.
-    """
-    directory = Path(output)
-    check(config, policies, directory, seeds=seeds)
-    shown: Reporter = reporter or Silent()
-    device = accelerator or make_accelerator(config.device)
-    return summarise(train_all(config, policies, directory, seeds=seeds, reporter=shown, accelerator=device))
+from faa_search.training.schedules import check_schedule
 
 
 def check(config: TrainConfig, policies: Mapping[str, Policy], output: Path, *, seeds: Sequence[int]) -> None:
@@ -58,11 +27,12 @@ def check(config: TrainConfig, policies: Mapping[str, Policy], output: Path, *, 
 
     Raises:
         FaaError: If the seeds are too few, policies cannot be told apart or are not those the directory's runs were
-            started with, the model cannot be made, or there are no data or no test split.
+            started with, the model or the schedule cannot be made, or there are no data or no test split.
     """
     if len(seeds) < 2 or len(set(seeds)) < len(seeds):
         raise FaaError(f"A comparison needs at least two seeds, each once; given {list(seeds)}.")
     check_policies(policies, output, seeds=seeds)
+    check_schedule(config)
     expected = model_input(config.model)
     count_weights(config.model, classes=2, size=config.img_size or expected.size, options=config.model_kwargs)
     if open_data(config, model_size=expected.size, note=Silent().note).open_test is None:

@@ -28,11 +28,13 @@ class OpenedData:
         train: Images to learn from, after any subset was drawn and any test part was held out.
         open_test: Opens the test images, or None.
         size: Side in pixels at which the network sees the images.
+        own_size: Side in pixels that the images come in, whatever size was asked for; None if it varies.
     """
 
     train: ImageSource
     open_test: Callable[[], ImageSource] | None
     size: int
+    own_size: int | None
 
 
 def open_data(config: DataConfig, *, model_size: int, note: Callable[[str], None]) -> OpenedData:
@@ -63,13 +65,15 @@ def open_data(config: DataConfig, *, model_size: int, note: Callable[[str], None
         if config.train_subset > len(train):
             raise FaaError(f"--train-subset {config.train_subset} is more than the {len(train)} training images.")
         train = train.subset(stratified(train.labels, config.train_subset, seed=DATA_SEED))
-    small = _scan(train, note)
-    size = config.img_size or splits.native_size or small or model_size
+    small, side = _scan(train, note)
+    own_size = splits.native_size or side
+    size = config.img_size or own_size or model_size
     open_test = splits.open_test
     return OpenedData(
-        train=_ready(train, size, in_memory=small is not None),
-        open_test=None if open_test is None else lambda: _ready(open_test(), size, in_memory=small is not None),
+        train=_ready(train, size, in_memory=small),
+        open_test=None if open_test is None else lambda: _ready(open_test(), size, in_memory=small),
         size=size,
+        own_size=own_size,
     )
 
 
@@ -104,18 +108,19 @@ def _checked(source: ImageSource, name: str) -> ImageSource:
     return source
 
 
-def _scan(source: ImageSource, note: Callable[[str], None]) -> int | None:
-    """Return the side that small images come in, or None for large ones; say once what is converted."""
+def _scan(source: ImageSource, note: Callable[[str], None]) -> tuple[bool, int | None]:
+    """Return whether the images are small, and the side they come in, if small and of one; say what is converted."""
     if not isinstance(source, DecodedSource):
-        return None if not isinstance(source, ArraySource) else min(source.images.shape[1:3])
+        return (True, min(source.images.shape[1:3])) if isinstance(source, ArraySource) else (False, None)
     step = max(1, len(source) // SCANNED)
     headers = [source.header(index) for index in range(0, len(source), step)]
     others = [mode for mode, _size in headers if mode != "RGB"]
     if others:
         some = "all" if len(others) == len(headers) else f"{len(others):,} of {len(headers):,}"
         note(f"Converted to RGB: {some} images looked at are {', '.join(sorted(set(others)))}.")
-    largest = max(max(size) for _mode, size in headers)
-    return min(headers[0][1]) if largest <= IN_MEMORY_SIDE else None
+    small = max(max(size) for _mode, size in headers) <= IN_MEMORY_SIDE
+    sides = {min(size) for _mode, size in headers}
+    return small, sides.pop() if small and len(sides) == 1 else None
 
 
 def _ready(source: ImageSource, size: int, *, in_memory: bool) -> ImageSource:

@@ -4,6 +4,7 @@ A recipe says what it is, where its numbers come from, the commands, the hardwar
 deviates in and why; its sections ``train`` and ``search`` are settings of those commands.
 """
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -73,9 +74,18 @@ def load_recipe(name: str) -> Recipe:
         FaaError: If its file does not say what a recipe has to, or has a setting that there is not.
     """
     if name not in (names := recipe_names()):
-        raise UnknownNameError("recipe", name, names, hint="`faa recipe list` shows them.")
+        raise UnknownNameError("recipe", name, _nearest(name, names), hint="`faa recipe list` shows them.")
     resource: Traversable = files("faa_search.recipes").joinpath(f"{name}.yaml")
     return parse_recipe(name, resource.read_text(encoding="utf-8"))
+
+
+def _nearest(name: str, names: list[str]) -> list[str]:
+    """Return the names to suggest: all if one is near, else those of the same data set, else the data sets."""
+    folder = name.partition("/")[0]
+    of_folder = [known for known in names if known.startswith(f"{folder}/")]
+    if difflib.get_close_matches(name, names, n=1, cutoff=0.5):
+        return names
+    return of_folder or sorted({f"{known.partition('/')[0]}/…" for known in names})
 
 
 def parse_recipe(name: str, text: str) -> Recipe:

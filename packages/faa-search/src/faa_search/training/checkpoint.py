@@ -18,11 +18,13 @@ from torch import Tensor, nn
 
 from faa_core import FaaError
 from faa_core.files import replacing
+from faa_search.training.packing import pack, unpack
 
 STATE = "state.safetensors"
 PREVIOUS = "previous.safetensors"
 DAMAGED = "damaged.safetensors"
 WEIGHTS = "model.safetensors"
+OPTIMIZER = "optimizer"  # begins the names of its tensors
 
 Row = Mapping[str, float | None]  # figures of an epoch; None where a figure was not asked for
 UNREADABLE = (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError)
@@ -87,24 +89,33 @@ def save_state(path: Path, state: State) -> None:
     Raises:
         FaaError: If the optimizer keeps something that is neither tensor nor JSON.
     """
-    tensors = {f"{name}.{key}": value for name, module in state.modules.items() for key, value in module.items()}
-    optimizer_tensors, optimizer_rest = _split(state.optimizer)
-    tensors = {key: value.detach().cpu().contiguous() for key, value in (tensors | optimizer_tensors).items()}
-    try:
-        stored = json.dumps(optimizer_rest)
-    except TypeError as error:
-        raise FaaError(f"The state of this optimizer cannot be stored ({error}); choose another --opt.") from error
+    tensors, optimizer = _packed(state)
+    tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     header = {
         "progress": json.dumps(asdict(state.progress)),
-        "optimizer": stored,
+        "optimizer": json.dumps(optimizer),
         "scaler": json.dumps(state.scaler),
         "images_per_update": json.dumps(state.images_per_update),
-        "checksum": json.dumps(_checksum(tensors)),
     }
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, header)
-        if path.is_file():
-            path.replace(path.with_name(PREVIOUS))
+    header["checksum"] = json.dumps(_checksum(header, tensors))
+    try:
+        with replacing(path) as temporary:
+            save_file(tensors, temporary, header)
+            if path.is_file():
+                path.replace(path.with_name(PREVIOUS))
+    except (OSError, SafetensorError) as error:
+        raise FaaError(
+            f"The state cannot be written to '{path}': {error}. Make room; the same command goes on from the last one."
+        ) from error
+
+
+def check_storable(state: State) -> None:
+    """Check that a state can be saved, without doing it.
+
+    Raises:
+        FaaError: If the optimizer keeps something that is neither tensor nor JSON.
+    """
+    json.dumps(_packed(state)[1])
 
 
 def latest_state(directory: Path, note: Callable[[str], None]) -> State | None:
@@ -118,21 +129,21 @@ def latest_state(directory: Path, note: Callable[[str], None]) -> State | None:
         FaaError: If none of those there can be read.
     """
     last, previous = directory / STATE, directory / PREVIOUS
-    try:
-        return read_state(last if last.is_file() or not previous.is_file() else previous)
-    except FileNotFoundError:
-        return None
-    except UNREADABLE as error:
-        reason = str(error)
-    try:
-        state = read_state(previous)
-    except UNREADABLE as error:
-        raise FaaError(f"The checkpoint '{last}' cannot be resumed: {reason}. Remove it to start again.") from error
-    last.replace(last.with_name(DAMAGED))
-    done = state.progress
-    place = f"epoch {done.epochs_done + 1}" + (f", update {done.part.updates + 1}" if done.part.updates else "")
-    note(f"The checkpoint '{last}' is damaged ({reason}); going on from the one before, at {place}.")
-    return state
+    there = [path for path in (last, previous) if path.is_file()]
+    reasons = []
+    for path in there:
+        try:
+            state = read_state(path)
+        except UNREADABLE as error:
+            reasons.append(f"'{path}': {' '.join(str(error).split())[:200]}")
+            continue
+        if reasons:
+            last.replace(last.with_name(DAMAGED))
+            note(f"A saved state is damaged ({reasons[0]}); going on from the one before, {_place(state.progress)}.")
+        return state
+    if reasons:
+        raise FaaError(f"No saved state can be read ({'; '.join(reasons)}). Remove '{directory}' to start again.")
+    return None
 
 
 def read_state(path: Path) -> State:
@@ -142,14 +153,15 @@ def read_state(path: Path) -> State:
         OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError: If it is missing or damaged.
     """
     with safe_open(path, framework="pt") as opened:
-        header = {key: json.loads(value) for key, value in opened.metadata().items()}
+        texts = opened.metadata() or {}
     tensors = load_file(path)
-    if header["checksum"] != _checksum(tensors):
+    header = {key: json.loads(text) for key, text in texts.items()}
+    if header["checksum"] != _checksum(texts, tensors):
         raise ValueError("its checksum is wrong")
     modules: dict[str, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         name, rest = key.split(".", 1)
-        if name != "optimizer":
+        if name != OPTIMIZER:
             modules.setdefault(name, {})[rest] = value
     progress = header["progress"]
     part = progress["part"]
@@ -161,7 +173,7 @@ def read_state(path: Path) -> State:
             part=EpochPart(**part | {"sums": tuple(part["sums"])}),
         ),
         modules=modules,
-        optimizer=_join(tensors, header["optimizer"]),
+        optimizer=unpack(header["optimizer"], tensors),
         scaler=header["scaler"],
         images_per_update=header["images_per_update"],
     )
@@ -181,43 +193,33 @@ def load_weights(path: Path, model: nn.Module) -> None:
         raise FaaError(f"The weights '{path}' are of another model: {_first_lines(error)}") from error
 
 
-def _checksum(tensors: Mapping[str, Tensor]) -> int:
-    """Return a number that almost surely changes with any bit of the tensors."""
-    total = 0
+def _packed(state: State) -> tuple[dict[str, Tensor], Any]:
+    """Return all tensors of a state by name, and the optimizer's other values as JSON.
+
+    Raises:
+        FaaError: If the optimizer keeps something that is neither.
+    """
+    tensors = {f"{name}.{key}": value for name, module in state.modules.items() for key, value in module.items()}
+    try:
+        optimizer = pack(state.optimizer, OPTIMIZER, tensors)
+    except TypeError as error:
+        raise FaaError(f"The state of this optimizer cannot be stored ({error}); choose another --opt.") from error
+    return tensors, optimizer
+
+
+def _checksum(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> int:
+    """Return a number that almost surely changes with any bit of the tensors and of the header's other texts."""
+    texts = sorted((key, text) for key, text in header.items() if key != "checksum")
+    total = zlib.crc32(json.dumps(texts).encode())
     for name in sorted(tensors):
         total = zlib.crc32(tensors[name].flatten().view(torch.uint8).numpy().tobytes(), total)
     return total
 
 
-def _split(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return an optimizer's state as named tensors, and the rest, which is JSON."""
-    tensors = {
-        f"optimizer.{number}.{key}": value
-        for number, values in state["state"].items()
-        for key, value in values.items()
-        if isinstance(value, Tensor)
-    }
-    rest = {
-        str(number): {key: value for key, value in values.items() if not isinstance(value, Tensor)}
-        for number, values in state["state"].items()
-    }
-    return tensors, {"rest": rest, "param_groups": state["param_groups"]}
-
-
-def _join(tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> dict[str, Any]:
-    state: dict[int, dict[str, Any]] = {int(number): dict(values) for number, values in rest["rest"].items()}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _prefix, number, key = name.split(".", 2)
-            state[int(number)][key] = value
-    groups = [{key: _tuple(value) for key, value in group.items()} for group in rest["param_groups"]]
-    return {"state": state, "param_groups": groups}
-
-
-def _tuple(value: Any) -> Any:
-    """Return lists of numbers that JSON made of tuples (betas) as tuples again."""
-    numbers = isinstance(value, list) and value and all(isinstance(item, float) for item in value)
-    return tuple(value) if numbers else value
+def _place(progress: Progress) -> str:
+    """Return where a run goes on."""
+    within = f", update {progress.part.updates + 1}" if progress.part.updates else ""
+    return f"at epoch {progress.epochs_done + 1}{within}"
 
 
 def _first_lines(error: Exception) -> str:

@@ -12,7 +12,7 @@ from faa_search.training.models import ModelInput
 from faa_search.training.network import Network, make_network
 from faa_search.training.plan import Rank, make_plan
 from faa_search.training.trainer import EpochTally, Trainer
-from faa_search.training.views import View
+from faa_search.training.views import View, placed
 
 
 def scratch_network(config: FitConfig, view: View, expected: ModelInput, accelerator: Accelerator) -> Network:
@@ -37,10 +37,13 @@ def fitting_seconds(network: Network, config: FitConfig, view: View, accelerator
     trainer = Trainer(network, config, accelerator, plan=once, classes=len(view.source.class_names))
     labels_N, seed = view.source.labels, config.seed
     order = TrainingBatches(once, labels_N, sampling=config.sampling, epochs=range(2), seed=seed)
-    batches = load(view, order, workers=0)
+    there = placed(view, network.device, wanted=config.resident)
+    batches = load(there, order, workers=config.workers, pinned=network.device.type == "cuda")
     taken = []
     for epoch in range(2):
+        tally = EpochTally(network.device, EpochPart())
         started = time.perf_counter()
-        trainer.fit_epoch(batches, epoch, EpochTally(network.device, EpochPart()), lambda: None)
+        trainer.update(batches, epoch, 0, tally)
+        tally.part()  # waits for the device
         taken.append(time.perf_counter() - started)
     return config.epochs * make_plan(config, images, Rank()).updates * taken[-1]

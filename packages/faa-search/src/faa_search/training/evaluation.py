@@ -7,29 +7,16 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from faa_core import FaaError
-from faa_search.config import DataConfig, EvalConfig, FitConfig
-from faa_search.data import ImageSource, open_data
-from faa_search.resolving import Layer
-from faa_search.run_directory import read_config
+from faa_search.config import EvalConfig, FitConfig
+from faa_search.data import ImageSource, OpenedData, open_data
 from faa_search.training.loading import OrderedBatches, load
 from faa_search.training.metrics import Metrics
 from faa_search.training.network import Network, check_input, evaluate
 from faa_search.training.processes import make_accelerator, rank_of
+from faa_search.training.trained_on import TrainedRun, run_of, same_images, settled
 from faa_search.training.views import View
-from faa_search.training.weights import Weights, find_weights, weights_folder
-
-__all__ = [
-    "CheckpointResult",
-    "Subject",
-    "evaluate_checkpoint",
-    "evaluate_source",
-    "evaluate_subject",
-    "evaluate_view",
-    "open_subject",
-    "run_layer",
-    "run_seed",
-    "weights_folder",
-]
+from faa_search.training.weights import Weights, find_weights
+from faa_search.training.weights_classes import in_order
 
 BATCH = 512
 
@@ -41,26 +28,20 @@ class Subject:
     Attributes:
         network: With its weights.
         source: The images.
-        own_size: Side in pixels that the images come in, if they come in one; else `size`.
         size: Side in pixels at which the network sees them.
+        own_source: The same images as they come, to be worked on before they are brought to size.
+        own_size: Side in pixels that they come in, if they come in one; else `size`.
         workers: Loader processes.
         accelerator: Processes and device.
     """
 
     network: Network
     source: ImageSource
-    own_size: int
     size: int
+    own_source: ImageSource
+    own_size: int
     workers: int
     accelerator: Accelerator
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckpointResult:
-    """How some weights do on a split."""
-
-    metrics: Metrics
-    class_names: tuple[str, ...]
 
 
 def evaluate_source(
@@ -83,21 +64,18 @@ def evaluate_subject(subject: Subject) -> Metrics:
     )
 
 
-def run_layer(checkpoint: Path) -> Layer:
-    """Return the data settings of the run that a checkpoint is of; none for a folder of weights alone."""
-    run = _run_of(checkpoint)
-    if run is None:
-        return Layer(str(checkpoint), {})
-    settings = read_config(run)
-    kept = {key: value for key, value in settings.items() if key in DataConfig.model_fields and key != "train_subset"}
-    return Layer(str(run), kept)
+def evaluate_checkpoint(checkpoint: Path, config: EvalConfig, *, note: Callable[[str], None]) -> Metrics:
+    """Return how well weights do on a split: `open_subject` and `evaluate_subject` in one.
 
+    Args:
+        checkpoint: Run directory, or a folder with ``model.safetensors`` and timm's ``config.json``.
+        config: Which images, and how.
+        note: Told what was done to the images.
 
-def run_seed(checkpoint: Path) -> int | None:
-    """Return the seed of the run that a checkpoint is of; None for a folder of weights alone."""
-    run = _run_of(checkpoint)
-    seed = None if run is None else read_config(run).get("seed")
-    return seed if isinstance(seed, int) else None
+    Raises:
+        FaaError: If the checkpoint or the data cannot be used, or do not fit together.
+    """
+    return evaluate_subject(open_subject(find_weights(checkpoint=str(checkpoint)), config, note=note))
 
 
 def open_subject(weights: Weights, config: EvalConfig, *, note: Callable[[str], None]) -> Subject:
@@ -109,48 +87,54 @@ def open_subject(weights: Weights, config: EvalConfig, *, note: Callable[[str], 
         note: Told what was done to the images.
 
     Raises:
-        FaaError: If the weights or the data cannot be used, or do not fit together.
+        FaaError: If the weights or the data cannot be used, do not fit together, or images that the weights were
+            trained on would be taken for test images.
     """
+    if config.split == "test" and config.train_subset is not None:
+        raise FaaError("--train-subset is for --split train, and changes no test image; leave it out.")
+    run = None if weights.folder is None else run_of(weights.folder)
+    if run is not None:
+        config = settled(config, run, note=note)
     size = config.img_size or weights.expected.size
-    # What corrupts images works at their own size, as published ones were made: the network's comes after that.
-    asked = None if config.corruptions == "make" else size
-    data = open_data(config.model_copy(update={"img_size": asked}), model_size=size, note=note)
-    if config.split == "test" and data.open_test is None:
-        raise FaaError(f"'{config.dataset}' has no test split; use --split train, or --test-fraction.")
-    source = data.open_test() if config.split == "test" and data.open_test is not None else data.train
-    if weights.classes != len(source.class_names):
+    data = open_data(config.model_copy(update={"img_size": size}), model_size=size, note=note)
+    source = _split(data, config, run)
+    names = source.class_names
+    if weights.classes != len(names):
         raise FaaError(
             f"The weights of '{weights.name}' tell {weights.classes} classes apart, "
-            f"'{config.dataset}' has {len(source.class_names)}."
+            f"'{config.dataset}' has {len(names)}."
         )
+    # What corrupts images works at their own size, as published ones were made: the network's comes after that.
+    own_size = data.own_size if config.corruptions == "make" and data.own_size else size
+    own = data
+    if own_size != size:
+        own = open_data(config.model_copy(update={"img_size": own_size}), model_size=own_size, note=lambda _line: None)
     accelerator = make_accelerator(config.device)
     settings = FitConfig(amp=config.amp, amp_dtype=config.amp_dtype)
-    network = Network(weights.load(size), weights.expected, settings, accelerator)
+    model = in_order(weights.load(size), weights, names, dataset=config.dataset, note=note)
+    network = Network(model, weights.expected, settings, accelerator)
     check_input(network, size, {})
     return Subject(
         network=network,
         source=source,
-        own_size=data.size,
         size=size,
+        own_source=source if own is data else _split(own, config, run),
+        own_size=own_size,
         workers=config.workers,
         accelerator=accelerator,
     )
 
 
-def evaluate_checkpoint(checkpoint: Path, config: EvalConfig, *, note: Callable[[str], None]) -> CheckpointResult:
-    """Return how weights do on a split.
-
-    Args:
-        checkpoint: Run directory, or a folder with ``model.safetensors`` and timm's ``config.json``.
-        config: Which images, and how.
-        note: Told what was done to the images.
-
-    Raises:
-        FaaError: If the checkpoint or the data cannot be used, or do not fit together.
-    """
-    subject = open_subject(find_weights(checkpoint=str(checkpoint)), config, note=note)
-    return CheckpointResult(metrics=evaluate_subject(subject), class_names=subject.source.class_names)
-
-
-def _run_of(checkpoint: Path) -> Path | None:
-    return next((one for one in (checkpoint, *checkpoint.parents[:2]) if (one / "config.yaml").is_file()), None)
+def _split(data: OpenedData, config: EvalConfig, run: TrainedRun | None) -> ImageSource:
+    """Return the images of the split that the settings ask for."""
+    if config.split == "train":
+        return data.train
+    if data.open_test is not None:
+        return data.open_test()
+    if run is not None and same_images(config, run):
+        raise FaaError(
+            f"'{config.dataset}' has no test split, and '{run.directory}' was trained on all of it: --split train "
+            "evaluates on those images. For a test error, give other images as --dataset, or train anew with a part "
+            "held out (faa train --test-fraction)."
+        )
+    raise FaaError(f"'{config.dataset}' has no test split; use --split train, or --test-fraction.")

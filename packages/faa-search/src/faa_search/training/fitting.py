@@ -7,13 +7,13 @@ from functools import partial
 from accelerate import Accelerator
 
 from faa_search.config import FitConfig
-from faa_search.progress import Advance, Reporter
-from faa_search.training.checkpoint import EpochPart, Progress, Row, latest_state
+from faa_search.progress import Reporter
+from faa_search.training.checkpoint import Progress, Row, check_storable, latest_state
 from faa_search.training.loading import TrainingBatches, load
 from faa_search.training.metrics import Metrics
 from faa_search.training.network import Network, make_network
 from faa_search.training.plan import make_plan
-from faa_search.training.processes import from_main, rank_of
+from faa_search.training.processes import any_process, from_main, rank_of
 from faa_search.training.saving import FitJob, Keeper
 from faa_search.training.stopping import StopRequest, stop_requests
 from faa_search.training.trainer import EpochTally, Trainer
@@ -21,6 +21,7 @@ from faa_search.training.views import Batch, View, placed
 
 SLOW_LOADING = 0.2  # share of the first epoch spent waiting for images from which on it is worth a word,
 SLOW_EPOCH = 10.0  # if the epoch took so many seconds: the first batch of all takes some anyway
+LONG_EPOCH = 60.0  # seconds of an epoch from which on its updates are kept before anything is measured
 
 Measure = Callable[[Network], Metrics]
 Log = Callable[[Row], None]
@@ -64,12 +65,15 @@ def fit(
         Stopped: If a signal asked for it; the state is kept.
     """
     classes = len(job.view.source.class_names)
+    plan = make_plan(config, len(job.view), rank_of(accelerator))
+    if plan.batch < config.batch_size:
+        reporter.note(f"--batch-size {config.batch_size} is more than the images give; each batch has {plan.batch}.")
     network = make_network(config, job.expected, accelerator, classes=classes, size=job.view.size, seed=job.seed)
     trainer = Trainer(
         network,
         config,
         accelerator,
-        plan=make_plan(config, len(job.view), rank_of(accelerator)),
+        plan=plan,
         classes=classes,
     )
     state = from_main(accelerator, latest_state(job.directory, reporter.note) if accelerator.is_main_process else None)
@@ -104,6 +108,7 @@ class _Fitting:
         """Do the epochs that are left."""
         config, total = self.keeper.config, self.keeper.config.epochs
         epochs = range(progress.epochs_done, total)
+        self.keeper.tidy(progress)
         with (
             stop_requests() as request,
             self.reporter.track(self.keeper.job.what, total, done=progress.epochs_done) as advance,
@@ -119,19 +124,18 @@ class _Fitting:
             pinned = self.trainer.network.device.type == "cuda"
             batches = load(self.view, order, workers=config.workers, pinned=pinned)
             for epoch in epochs:
-                progress = self._epoch(batches, epoch, progress, request, advance)
+                progress = self._epoch(batches, epoch, progress, request)
+                advance(_detail(progress.history[-1]))
         return progress
 
-    def _epoch(
-        self, batches: Iterator[Batch], epoch: int, progress: Progress, request: StopRequest, advance: Advance
-    ) -> Progress:
+    def _epoch(self, batches: Iterator[Batch], epoch: int, progress: Progress, request: StopRequest) -> Progress:
         part = progress.part
         if not self.trainer.accelerator.is_main_process:
             part = replace(part, sums=(0.0, 0.0, 0.0))  # they are of all processes, and the main one goes on with them
         tally = EpochTally(self.trainer.network.device, part)
         after_update = partial(self._after_update, progress, tally, request)
         row = self.trainer.fit_epoch(batches, epoch, tally, after_update)
-        row |= self._measured(epoch)
+        row |= self._measured(progress, tally, request)
         seconds = tally.part().seconds
         waiting = tally.waited / seconds
         row |= {"seconds": round(seconds, 3), "waiting": round(waiting, 4)}
@@ -144,36 +148,42 @@ class _Fitting:
                 f"{100 * waiting:.0f} % of the first epoch went into waiting for images: more --workers (now "
                 f"{self.keeper.config.workers}) may help."
             )
-        advance(_detail(row))
         return progress
 
     def _after_update(self, progress: Progress, tally: EpochTally, request: StopRequest) -> None:
         """Keep the state within an epoch where that is due, or a signal asked to stop."""
         plan, interval = self.trainer.plan, self.keeper.config.recovery_interval
-        stopping = request.due(self.trainer.accelerator, progress.epochs_done * plan.updates + tally.updates)
-        if tally.updates == plan.updates and not stopping:  # the end of the epoch is kept anyway
-            return
-        if stopping or (interval and tally.updates % interval == 0):
-            self.keeper.within_epoch(replace(progress, part=self._shared(tally)))
-        if stopping:
+        if progress.epochs_done == 0 and tally.updates == 1:  # not only at the end of a long epoch
+            check_storable(self.trainer.state(progress))
+        if request.due(self.trainer.accelerator, progress.epochs_done * plan.updates + tally.updates):
+            self._keep_part(progress, tally)
             request.stop()
+        # The end of an epoch is kept anyway.
+        if interval and tally.updates % interval == 0 and tally.updates < plan.updates:
+            self._keep_part(progress, tally)
 
-    def _shared(self, tally: EpochTally) -> EpochPart:
-        """Return what is done of the epoch, with the sums of all processes."""
-        losses, right, images = self.trainer.accelerator.reduce(tally.sums, reduction="sum").tolist()
-        return replace(tally.part(), sums=(losses, right, images))
+    def _keep_part(self, progress: Progress, tally: EpochTally) -> None:
+        """Keep the state within an epoch, with the sums of all processes."""
+        sums = self.trainer.sums_of_all(tally, progress.epochs_done)
+        self.keeper.within_epoch(replace(progress, part=replace(tally.part(), sums=sums)))
 
-    def _measured(self, epoch: int) -> dict[str, float | None]:
-        measures = self.measures
-        row: dict[str, float | None] = {}
-        if measures.validation is not None:
-            metrics = measures.validation(self.trainer.best_network())
-            row |= {"val_loss": metrics.loss, "val_top1": metrics.top1}
-        if measures.test is not None and measures.test_every:
-            row |= {"test_loss": None, "test_top1": None}
-            if (epoch + 1) % measures.test_every == 0:
-                metrics = measures.test(self.trainer.best_network())
-                row |= {"test_loss": metrics.loss, "test_top1": metrics.top1}
+    def _measured(self, progress: Progress, tally: EpochTally, request: StopRequest) -> dict[str, float | None]:
+        """Return what is to be measured after an epoch's updates; a signal stops after the measure in hand."""
+        network, measures, row = self.trainer.best_network(), self.measures, dict[str, float | None]()
+        tests = measures.test is not None and measures.test_every
+        due = {"val": measures.validation, "test": measures.test if tests else None}
+        if tests and (progress.epochs_done + 1) % measures.test_every:
+            row, due["test"] = {"test_loss": None, "test_top1": None}, None
+        if any(due.values()) and from_main(self.trainer.accelerator, tally.part().seconds) > LONG_EPOCH:
+            self._keep_part(progress, tally)
+        for name, measure in due.items():
+            if measure is None:
+                continue
+            metrics = measure(network)
+            row |= {f"{name}_loss": metrics.loss, f"{name}_top1": metrics.top1}
+            if any_process(self.trainer.accelerator, request.number is not None):
+                self._keep_part(progress, tally)
+                request.stop()
         return row
 
 

@@ -40,7 +40,7 @@ def launch(processes: int, *, device: str) -> None:
         raise FaaError(f"--num-processes {processes}, but torch sees {gpus} GPUs; each process needs its own.")
     # As torchrun does it, but fair: every process gets its part of the cores instead of one.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what it reports, `_explain` says
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -64,9 +64,9 @@ def _explain(error: ChildFailedError) -> None:
     failures = error.failures.items()
     killed = [(rank, one) for rank, one in failures if one.exitcode < 0 and one.exitcode != -signal.SIGTERM]
     crashed = [(rank, one) for rank, one in failures if one.exitcode > 0 and one.exitcode != REFUSED]
-    if not (killed or crashed):
+    if any(one.exitcode == REFUSED for _rank, one in failures) and not (killed or crashed):
         raise SystemExit(REFUSED) from error
-    rank, first = (killed or crashed)[0]
+    rank, first = (killed or crashed or list(failures))[0]
     how = f"was killed by {first.signal_name()}" if first.exitcode < 0 else f"ended with code {first.exitcode}"
     raise FaaError(
         f"Process {rank} {how}, and the others were stopped. The same command goes on from the last saved state."

@@ -1,6 +1,7 @@
 """In which order images are loaded: one stream of keyed batches for a whole run, the same for any number of workers."""
 
 import math
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,14 +15,13 @@ from faa_search.training.orders import epoch_order
 from faa_search.training.plan import Plan, Rank
 from faa_search.training.views import Batch, Key, ResidentView, View
 
-REPEAT = 2**32  # draws of an image that comes again within an epoch are numbered from here on
-
 
 class TrainingBatches(Sampler[list[Key]]):
-    """Batches of (draw, index) keys: each epoch in an order of its own, the incomplete last update left out.
+    """Batches of (draw, number) keys: each epoch in an order of its own, the incomplete last update left out.
 
     The draw is the epoch times the copies plus the copy's number, so no two copies are alike whichever process makes
-    them. Every process gets its part of each update, so n processes with batches of b see what one with n·b sees.
+    them; an image that comes again within an epoch has a number of its own each time. Every process gets its part of
+    each update, so n processes with batches of b see what one with n·b sees.
     """
 
     def __init__(
@@ -47,24 +47,21 @@ class TrainingBatches(Sampler[list[Key]]):
     def __iter__(self) -> Iterator[list[Key]]:
         for epoch in self.epochs:
             order = epoch_order(self.sampling, self.labels_N, seed=self.seed, epoch=epoch)
-            repeats = _repeats(order) * REPEAT
+            numbers = order + _repeats(order) * len(order)
             for update in range(self.skip if epoch == self.epochs.start else 0, self.plan.updates):
-                yield from self._update(epoch, order, repeats, update)
+                yield from self._update(epoch, numbers, update)
 
     def __len__(self) -> int:
         return max(0, len(self.epochs) * self.plan.updates - self.skip) * self.plan.passes
 
-    def _update(
-        self, epoch: int, order: NDArray[np.int64], repeats: NDArray[np.int64], update: int
-    ) -> Iterator[list[Key]]:
+    def _update(self, epoch: int, numbers: NDArray[np.int64], update: int) -> Iterator[list[Key]]:
         plan = self.plan
         group, first_copy = divmod(plan.rank.index, plan.sharing)
         for number in range(plan.accumulation):
             start = update * plan.images_per_update + (number * plan.groups + group) * plan.batch
-            part = slice(start, start + plan.batch)
+            part = numbers[start : start + plan.batch].tolist()
             for copy in range(first_copy, plan.copies, plan.sharing):
-                draws = repeats[part] + (epoch * plan.copies + copy)
-                yield list(zip(draws.tolist(), order[part].tolist(), strict=True))
+                yield [(epoch * plan.copies + copy, number) for number in part]
 
 
 class OrderedBatches(Sampler[list[Key]]):
@@ -121,6 +118,7 @@ def load(view: View, batches: Sampler[list[Key]], *, workers: int, pinned: bool 
         num_workers=workers,
         collate_fn=_as_it_is,
         pin_memory=pinned,
+        worker_init_fn=_leave_signals_to_the_run,
         generator=torch.Generator(),  # of its own: else starting it would shift what dropout draws
     )
     for batch in loader:
@@ -138,6 +136,12 @@ def _repeats(order: NDArray[np.int64]) -> NDArray[np.int64]:
     repeats = np.empty(len(order), dtype=np.int64)
     repeats[by_value] = np.arange(len(order)) - np.repeat(starts, counts)
     return repeats
+
+
+def _leave_signals_to_the_run(_worker: int) -> None:
+    """Ignore the signals that a whole group of processes gets: the run needs its batches until it stops."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -43,7 +43,8 @@ class Tally:
         self.sums[0] += cross_entropy(logits_BC.float(), labels_B, reduction="sum")
         self.sums[1] += (likeliest_B5 == labels_B[:, None]).any(dim=1).sum()
         cells_B = labels_B * self.classes + likeliest_B5[:, 0]
-        self.confusion_CC += torch.bincount(cells_B, minlength=self.classes**2).view(self.classes, self.classes)
+        # not bincount, which waits for a GPU
+        self.confusion_CC.view(-1).scatter_add_(0, cells_B, torch.ones_like(cells_B))
 
     def metrics(self) -> Metrics:
         """Return the figures of what was counted."""

@@ -15,7 +15,7 @@ from faa_core import FaaError
 from faa_search.config import FitConfig, as_pairs
 from faa_search.training.metrics import Metrics, Tally
 from faa_search.training.models import ModelInput, Normalise, make_model
-from faa_search.training.processes import share_buffers
+from faa_search.training.processes import share
 from faa_search.training.views import Batch
 
 
@@ -118,7 +118,7 @@ def check_input(network: Network, size: int, options: Mapping[str, Any]) -> None
 def evaluate(network: Network, batches: Iterable[Batch], *, classes: int, accelerator: Accelerator) -> Metrics:
     """Return how well the network does on the batches of all processes together."""
     tally = Tally(classes, network.device)
-    share_buffers(accelerator, network.model)
+    share(accelerator, network.model.buffers())  # each process has batch norm statistics of its own images
     with evaluating(network):
         for images, labels in batches:
             tally.add(network.logits(images), labels.to(network.device))

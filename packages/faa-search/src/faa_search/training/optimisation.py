@@ -1,6 +1,5 @@
 """Optimizer, with what it decays, and weight average, both timm's; `schedules` has the learning rates."""
 
-import json
 from collections.abc import Collection
 from fnmatch import fnmatchcase
 from typing import Any
@@ -48,9 +47,12 @@ def make_optimizer(model: nn.Module, config: FitConfig, *, images: int | None = 
             momentum=config.momentum,
             **eps,
         )
-        json.dumps(optimizer.state_dict()["param_groups"])  # a run must be able to store it
     except (AssertionError, TypeError, ValueError, RuntimeError) as error:
         raise FaaError(f"The optimizer '{config.opt}' cannot be made: {error}") from error
+    if getattr(optimizer, "is_second_order", False):
+        raise FaaError(
+            f"The optimizer '{config.opt}' needs second derivatives, which faa does not take; choose another."
+        )
     if config.opt_eps is not None and any("eps" not in group for group in optimizer.param_groups):
         raise FaaError(f"The optimizer '{config.opt}' has no epsilon; leave out --opt-eps (given {config.opt_eps:g}).")
     return optimizer

@@ -2,19 +2,37 @@
 
 import gc
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
-from torch import nn
+from torch import Tensor
 
 from faa_core import FaaError
 from faa_search.training.plan import Rank
 
 Value = TypeVar("Value")
+
+
+class _Setting(NamedTuple):
+    """Something that a launcher sets and a run sets for itself."""
+
+    what: str
+    neutral: str
+    flag: str
+    option: str
+
+
+IGNORED = {  # by variable of the environment
+    "ACCELERATE_MIXED_PRECISION": _Setting("the precision", "no", "--amp", "--mixed_precision"),
+    "ACCELERATE_DYNAMO_BACKEND": _Setting("the compiler", "no", "--torchcompile", "--dynamo_backend"),
+    "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": _Setting(
+        "accumulation", "1", "--grad-accum-steps", "--gradient_accumulation_steps"
+    ),
+}
 
 
 def make_accelerator(device: str, *, processes: int | None = None) -> Accelerator:
@@ -38,6 +56,14 @@ def make_accelerator(device: str, *, processes: int | None = None) -> Accelerato
             "accelerate launch was asked for several processes and started one: on CPUs it does so without a word. Use "
             "faa's own --num-processes N, or torchrun, or accelerate launch --multi_gpu."
         )
+    for name, setting in IGNORED.items():
+        if os.environ.get(name, setting.neutral).lower() != setting.neutral:
+            raise FaaError(
+                f"Accelerate is set to {setting.what} {os.environ[name]}, which is a setting of the run here: give "
+                f"{setting.flag}, and launch with {setting.option} {setting.neutral}."
+            )
+    if accelerator.device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # images of one size: the fastest convolutions are worth a search
     if processes not in (None, there):
         raise FaaError(
             f"--num-processes {processes}, but the launcher started {there}; leave it out, or make them agree."
@@ -74,11 +100,11 @@ def any_process(accelerator: Accelerator, here: bool) -> bool:
 
 
 @torch.no_grad()
-def share_buffers(accelerator: Accelerator, model: nn.Module) -> None:
-    """Give every process the main process's buffers: each has batch norm statistics of its own images."""
+def share(accelerator: Accelerator, tensors: Iterable[Tensor]) -> None:
+    """Give every process the main process's values of some tensors, in place."""
     if accelerator.num_processes > 1:
-        for buffer in model.buffers():
-            torch.distributed.broadcast(buffer, src=0)
+        for tensor in tensors:
+            torch.distributed.broadcast(tensor, src=0)
 
 
 @contextmanager

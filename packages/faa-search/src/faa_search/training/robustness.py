@@ -149,7 +149,7 @@ def _made(subject: Subject, config: EvalConfig) -> CorruptedImages:
 
     def make(name: str, severity: int) -> View:
         return CorruptedView(
-            source=subject.source,
+            source=subject.own_source,
             size=subject.own_size,
             seed=config.seed,
             name=name,

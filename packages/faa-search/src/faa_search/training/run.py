@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,7 @@ from faa_search.training.evaluation import evaluate_source
 from faa_search.training.fitting import Log, Measure, Measures, fit
 from faa_search.training.metrics import Metrics
 from faa_search.training.models import ModelInput, count_weights, model_input
-from faa_search.training.processes import from_main, make_accelerator, together
+from faa_search.training.processes import from_main, make_accelerator, share, together
 from faa_search.training.saving import FitJob
 from faa_search.training.tracking import check_trackers, tracking
 from faa_search.training.views import View, baseline_of, resized_crop_of
@@ -72,18 +73,23 @@ def train(
     check_trackers(config.log_with)
     expected = model_input(config.model)
     count_weights(config.model, classes=2, size=config.img_size or expected.size, options=config.model_kwargs)
-    with run_directory(Path(output), "train", config, main_process=processes.is_main_process) as directory:
+    with (
+        together(processes),
+        run_directory(Path(output), "train", config, main_process=processes.is_main_process) as directory,
+    ):
         if processes.is_main_process:
             _keep_policy(directory, chosen)
         finished = directory / "result.json"
         before = from_main(processes, finished.read_text(encoding="utf-8") if finished.is_file() else None)
         if before is not None:
             shown.note(f"'{directory}' is finished.")
-            return _read_result(before)
-        data = open_data(config, model_size=expected.size, note=shown.note)
+            return _read_result(finished, before)
+        # One process of each machine fetches what is missing, before the others look.
+        with processes.local_main_process_first() if config.dataset_download else nullcontext():
+            data = open_data(config, model_size=expected.size, note=shown.note)
         if processes.is_main_process:
             keep_images(directory, data.train.labels)
-        with tracking(config.log_with, directory, config.model_dump(mode="json")) as log, together(processes):
+        with tracking(config.log_with, directory, config.model_dump(mode="json")) as log:
             result = _run(config, directory, chosen, data, expected, shown, processes, log)
         if processes.is_main_process:
             write_text(finished, json.dumps(asdict(result), indent=1) + "\n")
@@ -137,7 +143,9 @@ def _run(
     )
     network, progress = fit(job, config, accelerator, reporter, measures)
     if progress.best is not None:
-        load_weights(directory / "best" / WEIGHTS, network.model)
+        if accelerator.is_main_process:
+            load_weights(directory / "best" / WEIGHTS, network.model)
+        share(accelerator, network.model.state_dict().values())
     return TrainResult(
         policy=policy.name,
         train=progress.history[-1],
@@ -175,9 +183,14 @@ def _keep_policy(directory: Path, policy: Policy) -> None:
         raise FaaError(f"The policy '{policy.name}' is not the one '{directory}' was started with ({kept}).")
 
 
-def _read_result(text: str) -> TrainResult:
-    fields = json.loads(text)
-    test = fields.pop("test")
-    if test is not None:
-        test = Metrics(**test | {"confusion": tuple(tuple(row) for row in test["confusion"])})
-    return TrainResult(test=test, **fields)
+def _read_result(path: Path, text: str) -> TrainResult:
+    try:
+        fields = json.loads(text)
+        test = fields.pop("test")
+        if test is not None:
+            test = Metrics(**test | {"confusion": tuple(tuple(row) for row in test["confusion"])})
+        return TrainResult(test=test, **fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FaaError(
+            f"'{path}' holds no result ({error!r:.200}); delete it, and the same command makes it from the weights."
+        ) from error

@@ -63,14 +63,20 @@ class Keeper:
             return
         if progress.best is progress.history[-1]:
             self._save(self.job.directory.with_name("best"))
-        kept = kept_epochs(progress.history, self.job.keep)
-        if progress.epochs_done in kept:
+        if progress.epochs_done in kept_epochs(progress.history, self.job.keep):
             self._save(self._kept / _name(progress.epochs_done))
         if progress.epochs_done % self.config.save_every == 0 or progress.epochs_done == self.config.epochs:
             save_state(self.job.directory / STATE, self.trainer.state(progress))
+        self.tidy(progress)
+
+    def tidy(self, progress: Progress) -> None:
+        """Bring the table and the kept weights to what the history says, whatever a kill left undone."""
+        if not self.trainer.accelerator.is_main_process or not progress.history:
+            return
         write_text(self.job.summary, table(progress.history))
+        names = set(map(_name, kept_epochs(progress.history, self.job.keep)))
         for folder in self._kept.glob("epoch-*"):
-            if folder.name not in map(_name, kept):
+            if folder.name not in names:
                 shutil.rmtree(folder)
 
     def at_the_end(self) -> None:

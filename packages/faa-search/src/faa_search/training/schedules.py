@@ -4,7 +4,10 @@ The warm-up is linear from `warmup_lr` to the peak. A decay at epoch e holds fro
 over.
 """
 
+import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from timm.scheduler import CosineLRScheduler, MultiStepLRScheduler, StepLRScheduler
@@ -57,6 +60,30 @@ def micronet_factor(epoch: int, epochs: int) -> float:
     return factor
 
 
+def check_schedule(config: FitConfig) -> None:
+    """Refuse settings that the schedule would not follow.
+
+    Raises:
+        FaaError: If the warm-up is longer than the run, or a setting is another schedule's.
+    """
+    if config.sched == "micronet" and config.warmup_epochs:
+        raise FaaError("--sched micronet has no warm-up; leave --warmup-epochs at 0, or take another schedule.")
+    if config.warmup_epochs > config.epochs:
+        raise FaaError(
+            f"--warmup-epochs {config.warmup_epochs} is longer than the run, --epochs {config.epochs}, which includes "
+            "it; give a shorter warm-up, or more epochs."
+        )
+    if config.sched == "cosine":
+        return
+    for flag, value, neutral in (("--sched-epochs", config.sched_epochs, "null"), ("--min-lr", config.min_lr, "0")):
+        if value:
+            key = flag.removeprefix("--").replace("-", "_")
+            raise FaaError(
+                f"{flag} {value:g} is for --sched cosine and does nothing with --sched {config.sched}; leave it out. "
+                f"Where a recipe has it, '{key}: {neutral}' in a YAML file (-c) takes it back."
+            )
+
+
 def make_scheduler(optimizer: Optimizer, config: FitConfig, *, steps_per_epoch: int) -> Any:
     """Return the scheduler, to be stepped by ``step_update(num_updates=…)`` before each update.
 
@@ -71,11 +98,10 @@ def make_scheduler(optimizer: Optimizer, config: FitConfig, *, steps_per_epoch: 
         steps_per_epoch: Updates of an epoch, at least 1.
 
     Raises:
-        FaaError: If the settings say something that the schedule does not do.
+        FaaError: As `check_schedule` raises.
     """
+    check_schedule(config)
     if config.sched == "micronet":
-        if config.warmup_epochs:
-            raise FaaError("--sched micronet has no warm-up; leave --warmup-epochs at 0, or take another schedule.")
         return MicroNet(optimizer, epochs=config.epochs, steps_per_epoch=steps_per_epoch)
     common: dict[str, Any] = {
         "warmup_t": config.warmup_epochs * steps_per_epoch,
@@ -85,9 +111,25 @@ def make_scheduler(optimizer: Optimizer, config: FitConfig, *, steps_per_epoch: 
     }
     if config.sched == "cosine":
         length = (config.sched_epochs or config.epochs) * steps_per_epoch
-        return CosineLRScheduler(optimizer, t_initial=length, lr_min=config.min_lr, **common)
+        with _unwarned():
+            return CosineLRScheduler(optimizer, t_initial=length, lr_min=config.min_lr, **common)
     if config.sched == "step":
         return Steps(optimizer, decay_t=config.decay_epochs * steps_per_epoch, decay_rate=config.decay_rate, **common)
     milestones = () if config.sched == "constant" else config.decay_milestones
     updates = [math.ceil(milestone * steps_per_epoch) for milestone in sorted(milestones)]
     return Milestones(optimizer, decay_t=updates, decay_rate=config.decay_rate, **common)
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Keep timm from warning, while the block runs, that the cosine of a single update stays at the peak."""
+    logger = logging.getLogger(CosineLRScheduler.__module__)
+
+    def nothing(record: logging.LogRecord) -> bool:
+        return False
+
+    logger.addFilter(nothing)
+    try:
+        yield
+    finally:
+        logger.removeFilter(nothing)

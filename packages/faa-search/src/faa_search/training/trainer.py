@@ -77,19 +77,26 @@ class Trainer:
         """
         self.network.model.train()
         for update in range(tally.updates, self.plan.updates):
-            self._update(batches, epoch, update, tally)
-            tally.updates += 1
+            self.update(batches, epoch, update, tally)
             after_update()
-        sums = self.accelerator.reduce(tally.sums, reduction="sum").tolist()
-        loss, right = sums[0] / sums[2], sums[1] / sums[2]
-        if not math.isfinite(loss):
+        losses, right, images = self.sums_of_all(tally, epoch)
+        rate = float(self.optimizer.param_groups[0]["lr"])
+        return {"epoch": epoch + 1, "lr": rate, "train_loss": losses / images, "train_top1": right / images}
+
+    def sums_of_all(self, tally: EpochTally, epoch: int) -> tuple[float, float, float]:
+        """Return the sums of losses, right answers and images over all processes; waits for the device.
+
+        Raises:
+            FaaError: If the loss is no longer a number.
+        """
+        losses, right, images = self.accelerator.reduce(tally.sums, reduction="sum").tolist()
+        if not math.isfinite(losses):
             half = ", or --amp-dtype bfloat16" if self.scaler.is_enabled() else ""
             raise FaaError(
-                f"The training loss of epoch {epoch + 1} is {loss}; try a smaller --lr (now {self.config.lr:g}) "
+                f"The training loss of epoch {epoch + 1} is {losses}; try a smaller --lr (now {self.config.lr:g}) "
                 f"or a longer --warmup-epochs{half}."
             )
-        rate = float(self.optimizer.param_groups[0]["lr"])
-        return {"epoch": epoch + 1, "lr": rate, "train_loss": loss, "train_top1": right}
+        return losses, right, images
 
     def best_network(self) -> Network:
         """Return the network to evaluate: with the averaged weights where an average is kept."""
@@ -122,13 +129,14 @@ class Trainer:
             for name, module in self._modules().items():
                 module.load_state_dict(dict(state.modules[name]))
             self.optimizer.load_state_dict(dict(state.optimizer))
+            self._lay_out()
             self.scaler.load_state_dict(dict(state.scaler))
         except (KeyError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:300]
             raise FaaError(f"The saved state is of another model or optimizer ({reason}).") from error
 
-    def _update(self, batches: Iterator[Batch], epoch: int, update: int, tally: EpochTally) -> None:
-        """Update the weights once."""
+    def update(self, batches: Iterator[Batch], epoch: int, update: int, tally: EpochTally) -> None:
+        """Update the weights once, with the next batches of the stream, and count it."""
         self.scheduler.step_update(num_updates=epoch * self.plan.updates + update)
         rank = self.accelerator.process_index
         # Dropout and its like draw from torch's generator: keyed here, so that a resumed update draws the same.
@@ -141,6 +149,7 @@ class Trainer:
                     key = key_of("mixing", self.config.seed, epoch, update, rank, number)
                     tally.sums += self._accumulate(batch, epoch, key)
         self._apply_gradients(epoch * self.plan.updates + update + 1)
+        tally.updates += 1
 
     def _accumulate(self, batch: Batch, epoch: int, key: int) -> Tensor:
         """Add a batch's part to the gradients; return its summed loss, right answers and images, float64 ``[3]``."""
@@ -171,6 +180,13 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         if self.average is not None:
             self.average.update(self.network.model, step=updates)
+
+    def _lay_out(self) -> None:
+        """Give the optimizer's tensors the memory layout of their weights, beside which they are faster."""
+        for parameter, values in self.optimizer.state.items():
+            for key, value in values.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    values[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
     def _alone_until(self, last: bool) -> AbstractContextManager[None]:
         """Keep the processes' gradients apart until the last pass of an update."""

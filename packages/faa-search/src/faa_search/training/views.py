@@ -25,7 +25,7 @@ from faa_search.config import FitConfig
 from faa_search.data import ArraySource, ImageSource
 from faa_search.data.sizing import colour_jitter, fitted, random_resized_crop
 
-Key = tuple[int, int]  # (epoch or view, index of the image)
+Key = tuple[int, int]  # (epoch or view, number); the number modulo the count of images is the image
 Batch = tuple[Tensor, Tensor]  # images uint8 [B, C, H, W], labels int64 [B]
 Interval = tuple[float, float]
 ResizedCrop = tuple[Interval, Interval]  # ranges of the area and of the aspect
@@ -77,13 +77,13 @@ class View(Dataset[Batch]):
     seed: int = 0
 
     def __getitems__(self, keys: list[Key]) -> Batch:
-        """Return the images and labels of a batch of (epoch, index) keys."""
-        epochs, indices = (np.array(column) for column in zip(*keys, strict=True))
+        """Return the images and labels of a batch of (epoch, number) keys."""
+        epochs, numbers = (np.array(column) for column in zip(*keys, strict=True))
         images_BCHW = torch.empty(len(keys), 3, self.size, self.size, dtype=torch.uint8)
         for epoch in np.unique(epochs):
             at = np.flatnonzero(epochs == epoch)
-            images_BCHW[torch.from_numpy(at)] = self._epoch(int(epoch), indices[at])
-        return images_BCHW, torch.from_numpy(self.source.labels[indices])
+            images_BCHW[torch.from_numpy(at)] = self._epoch(int(epoch), numbers[at])
+        return images_BCHW, torch.from_numpy(self.source.labels[numbers % len(self)])
 
     def __len__(self) -> int:
         return len(self.source)
@@ -102,25 +102,25 @@ class View(Dataset[Batch]):
             return self.source.images
         return None
 
-    def _epoch(self, epoch: int, indices: NDArray[np.int64]) -> Tensor:
+    def _epoch(self, epoch: int, numbers: NDArray[np.int64]) -> Tensor:
         """Return the images ``[B, C, H, W]`` of an epoch."""
-        images_BHWC = self._at_size(epoch, indices) if self.ready is None else self.ready[indices]
+        images_BHWC = self._at_size(epoch, numbers) if self.ready is None else self.ready[numbers % len(self)]
         images_BCHW = torch.from_numpy(np.ascontiguousarray(images_BHWC.transpose(0, 3, 1, 2)))
-        augmented: Tensor = self._augment(images_BCHW, seed=self.seed, epoch=epoch, indices=torch.from_numpy(indices))
+        augmented: Tensor = self._augment(images_BCHW, seed=self.seed, epoch=epoch, indices=torch.from_numpy(numbers))
         return augmented
 
-    def _at_size(self, epoch: int, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+    def _at_size(self, epoch: int, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the images brought to size, by the baseline's random resized crop where it has one."""
-        images_BHWC = np.empty((len(indices), self.size, self.size, 3), dtype=np.uint8)
-        for position, index in enumerate(indices):
-            image = self.source.image(int(index))
+        images_BHWC = np.empty((len(numbers), self.size, self.size, 3), dtype=np.uint8)
+        for position, number in enumerate(numbers.tolist()):
+            image = self.source.image(number % len(self))
             if self.resized_crop is not None:
                 scale, ratio = self.resized_crop
-                seed = seed_of("crop", self.seed, epoch, int(index))
+                seed = seed_of("crop", self.seed, epoch, number)
                 image = random_resized_crop(image, self.size, scale=scale, ratio=ratio, seed=seed)
             image = fitted(image, self.size)
             if self.color_jitter:
-                seed = seed_of("jitter", self.seed, epoch, int(index))
+                seed = seed_of("jitter", self.seed, epoch, number)
                 image = colour_jitter(image, self.color_jitter, seed=seed)
             images_BHWC[position] = np.asarray(image)
         return images_BHWC
@@ -139,22 +139,21 @@ class ResidentView(View):
     labels_N: Tensor
 
     def __getitems__(self, keys: list[Key]) -> Batch:
-        """Return the images and labels of a batch of (epoch, index) keys, on the device."""
-        draws, indices = (np.array(column) for column in zip(*keys, strict=True))
-        if (draws == draws[0]).all():
-            return self._epoch(int(draws[0]), indices), self.labels_N[self._there(indices)]
-        images_BCHW = torch.empty(
-            len(keys), *self.images_NCHW.shape[1:], dtype=torch.uint8, device=self.labels_N.device
-        )
-        for draw in np.unique(draws):
-            at = np.flatnonzero(draws == draw)
-            images_BCHW[self._there(at)] = self._epoch(int(draw), indices[at])
-        return images_BCHW, self.labels_N[self._there(indices)]
+        """Return the images and labels of a batch of (epoch, number) keys, on the device."""
+        epochs, numbers = (np.array(column) for column in zip(*keys, strict=True))
+        labels_B = self.labels_N[self._there(numbers % len(self))]
+        if (epochs == epochs[0]).all():
+            return self._epoch(int(epochs[0]), numbers), labels_B
+        images_BCHW = self.images_NCHW.new_empty(len(keys), *self.images_NCHW.shape[1:])
+        for epoch in np.unique(epochs):
+            at = np.flatnonzero(epochs == epoch)
+            images_BCHW[self._there(at)] = self._epoch(int(epoch), numbers[at])
+        return images_BCHW, labels_B
 
-    def _epoch(self, epoch: int, indices: NDArray[np.int64]) -> Tensor:
+    def _epoch(self, epoch: int, numbers: NDArray[np.int64]) -> Tensor:
         """Return the images ``[B, C, H, W]`` of an epoch."""
-        images_BCHW = self.images_NCHW[self._there(indices)]
-        augmented: Tensor = self._augment(images_BCHW, seed=self.seed, epoch=epoch, indices=torch.from_numpy(indices))
+        images_BCHW = self.images_NCHW[self._there(numbers % len(self))]
+        augmented: Tensor = self._augment(images_BCHW, seed=self.seed, epoch=epoch, indices=torch.from_numpy(numbers))
         return augmented
 
     def _there(self, numbers: NDArray[np.int64]) -> Tensor:

@@ -5,7 +5,7 @@ unpickled and no size is believed. By a plain name, timm fetches what its author
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,6 +41,7 @@ class _Description(BaseModel):
 
     architecture: str
     num_classes: int | None = None
+    label_names: Any = None  # a list, or what its author thought of
     model_args: dict[str, Any] = {}
     pretrained_cfg: _Input = _Input()
 
@@ -53,12 +54,16 @@ class Weights:
         name: Where they are, for messages.
         expected: The images they expect.
         classes: How many they tell apart; None where nobody says.
+        names: Of the classes, in the order of the outputs; None where nobody says.
+        folder: That they lie in; None if they were fetched.
         load: From the side of the images in pixels to the network with its weights; raises FaaError.
     """
 
     name: str
     expected: ModelInput
     classes: int | None
+    names: tuple[str, ...] | None = None
+    folder: Path | None = None
     load: Callable[[int], nn.Module]
 
 
@@ -75,7 +80,7 @@ def find_weights(*, checkpoint: str | None = None, model: str | None = None) -> 
     if (given := checkpoint or model) is None or (checkpoint and model):
         raise FaaError("Give either --checkpoint (a run directory or a folder of weights) or --model (a timm model).")
     if given.startswith(HUB):
-        return _folder_weights(_fetched(given), name=given)
+        return replace(_folder_weights(_fetched(given), name=given), folder=None)
     if checkpoint is None and not given.startswith(LOCAL):
         return _published_weights(given)
     folder = weights_folder(Path(given.removeprefix(LOCAL) if checkpoint is None else given))
@@ -142,8 +147,17 @@ def _folder_weights(folder: Path, *, name: str) -> Weights:
         name=name,
         expected=expected,
         classes=description.num_classes,
+        names=_names(description),
+        folder=folder,
         load=lambda size: _model(description, folder, size=size),
     )
+
+
+def _names(description: _Description) -> tuple[str, ...] | None:
+    """Return the names of the classes, if there is one for each."""
+    given = description.label_names
+    listed = isinstance(given, list) and all(isinstance(name, str) for name in given)
+    return tuple(given) if listed and len(given) == description.num_classes else None
 
 
 def _described(folder: Path) -> _Description:
