@@ -60,6 +60,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(reuse_venv=True)
+def slow(session: nox.Session) -> None:
+    """Run the tests that take minutes each, such as compiling the deepest networks."""
+    install(session, *TEST_TOOLS)
+    session.run("pytest", "-n", "2", "-m", "slow", *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session(reuse_venv=True)
 def lint(session: nox.Session) -> None:
     """Check style and formatting; that packages depend downwards only is a test."""
     session.install("ruff>=0.14")

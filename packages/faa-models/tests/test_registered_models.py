@@ -19,6 +19,7 @@ import faa_models
 from faa_models.macs import count_macs
 
 NAMES = [n for n in timm.list_models() if model_entrypoint(n).__module__.split(".")[0] == "faa_models"]
+DEEP = {name for name in NAMES if name.startswith("pyramidnet") and not name.endswith("_skip")}  # slow to trace
 HEAVY = 5_000_000  # parameters; networks above it see small images wherever the size does not matter
 
 
@@ -328,6 +329,9 @@ def test_bfloat16_autocast_trains(name: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch 2.9's own, in tracing
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name for name in NAMES]
+)
 def test_a_training_step_compiles_without_graph_breaks(name: str) -> None:
     torch.compiler.reset()
     model = create(name).train()
