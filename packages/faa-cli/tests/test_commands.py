@@ -192,14 +192,15 @@ def test_run_directory_is_complete(faa, tmp_path):
     assert {"fold0/model.safetensors", "fold1/model.safetensors", "fold0/summary.csv"} <= names
 
 
-def test_the_environment_of_accelerate_changes_nothing(faa, tmp_path, monkeypatch):
-    """`accelerate launch` sets these from a person's configuration; the settings of a run say otherwise."""
-    faa("train", *FIT, "--output", "plain")
+def test_the_environment_of_accelerate_is_not_passed_over(faa, tmp_path, monkeypatch):
+    """`accelerate launch` sets these from a person's configuration; a run's own settings decide, so they must agree."""
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
-    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "8")
-    faa("train", *FIT, "--output", "launched")
-    weights = [(tmp_path / run / "last/model.safetensors").read_bytes() for run in ("plain", "launched")]
-    assert weights[0] == weights[1]
+    refused = faa("train", *FIT, "--output", "launched")
+    assert refused.code == 2
+    assert "Accelerate is set to the precision bf16, which is a setting of the run here: give --amp" in refused.err
+    assert not (tmp_path / "launched").exists()
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    assert faa("train", *FIT, "--output", "launched").code == 0
 
 
 def test_the_settings_of_a_run_can_be_used_again(faa, tmp_path):
