@@ -1,5 +1,6 @@
 """A whole search, end to end on digits: the same whatever happens on the way."""
 
+import csv
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -383,10 +384,8 @@ def test_the_estimate_is_of_the_right_size(
     space = PolicySpace(ops=tuple(row.name for row in SEARCH_LIST), sub_policies=2, num_ops=2)
     cost = estimate(config, view, expected, accelerator, space=space, sampler=suggest)
     faa_search.search(config, tmp_path / "run")
-    fitting = sum(
-        float(line.rsplit(",", 1)[1])
-        for line in (tmp_path / "run" / "fold0" / "summary.csv").read_text().splitlines()[1:]
-    )
+    table = (tmp_path / "run" / "fold0" / "summary.csv").read_text().splitlines()
+    fitting = sum(float(row["seconds"]) for row in csv.DictReader(table))
     scoring = sum(trial.seconds for trial in Journal(tmp_path / "run" / "trials.jsonl").read())
     assert fitting / 5 < cost.fitting < 5 * fitting
     assert scoring / 5 < cost.scoring < 5 * scoring
