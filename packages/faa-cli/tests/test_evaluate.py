@@ -11,7 +11,8 @@ from faa_cli.commands import evaluate as command
 from faa_cli.plots import save_confusion
 from faa_search.config import TrainConfig
 from faa_search.corruptions import CORRUPTIONS
-from faa_search.training import Metrics, evaluation, train
+from faa_search.evaluation import checkpoints
+from faa_search.training import Metrics, train
 
 EVAL = ("eval", "--checkpoint", "run")
 
@@ -152,7 +153,7 @@ def test_a_stopped_evaluation_does_not_go_on(run, tmp_path, monkeypatch):
     def stop(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(evaluation, "evaluate_subject", stop)
+    monkeypatch.setattr(checkpoints, "evaluate_subject", stop)
     done = run(*EVAL, "--output", "new/figures.json")
     assert done.code == 130
     assert "Nothing was written" in done.err

@@ -18,17 +18,17 @@ from faa_core import FaaError
 from faa_search.config import EvalConfig
 from faa_search.corruptions import CORRUPTIONS, corrupt
 from faa_search.data import ArraySource
-from faa_search.training import weights as weights_module
-from faa_search.training.evaluation import Subject, evaluate_subject, open_subject
-from faa_search.training.models import make_model
-from faa_search.training.robustness import (
+from faa_search.evaluation import weights as weights_module
+from faa_search.evaluation.checkpoints import Subject, evaluate_subject, open_subject
+from faa_search.evaluation.robustness import (
     CorruptedImages,
     CorruptedView,
     Robustness,
     evaluate_corrupted,
     open_corrupted,
 )
-from faa_search.training.weights import find_weights
+from faa_search.evaluation.weights import find_weights
+from faa_search.training.models import make_model
 
 SIDE = 8
 

@@ -13,10 +13,11 @@ import pytest
 from faa_core import FaaError, Op, Policy, SubPolicies
 from faa_search.config import EvalConfig, TrainConfig
 from faa_search.data import ImageSource, OpenedData, open_data
-from faa_search.training import TrainResult, evaluate_checkpoint, run, train
+from faa_search.evaluation import evaluate_checkpoint
+from faa_search.evaluation.trained_on import run_layer
+from faa_search.evaluation.weights import weights_folder
+from faa_search.training import TrainResult, run, train
 from faa_search.training.processes import close
-from faa_search.training.trained_on import run_layer
-from faa_search.training.weights import weights_folder
 
 SETTINGS: dict[str, Any] = {
     "train_subset": 60,

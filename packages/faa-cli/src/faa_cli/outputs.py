@@ -39,7 +39,7 @@ def check_outputs(paths: Mapping[str, Path | None]) -> None:
 
 def _check_whose(flag: str, path: Path) -> None:
     """Refuse what a run has written or will look for, and what lies beside weights."""
-    from faa_search.training.trained_on import run_of  # noqa: PLC0415 torch is slow to import
+    from faa_search.evaluation.trained_on import run_of  # noqa: PLC0415 torch is slow to import
 
     target = path.resolve()
     own = (target.parent / "model.safetensors").is_file()

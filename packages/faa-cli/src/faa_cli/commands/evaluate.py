@@ -17,8 +17,8 @@ from faa_core.files import write_text
 from faa_search.config import EvalConfig
 
 if TYPE_CHECKING:
+    from faa_search.evaluation.robustness import Robustness
     from faa_search.training import Metrics
-    from faa_search.training.robustness import Robustness
 
 CHECKPOINT = "Run directory of `faa train`, or a folder with model.safetensors and config.json."
 MODEL = "Instead: a timm model with published weights, hf-hub:OWNER/NAME or local-dir:PATH."
@@ -46,7 +46,7 @@ def evaluate(
     threads: ThreadsOption = None,
 ) -> None:
     """Evaluate trained weights on a test split: in all, class by class, and on corrupted images."""
-    from faa_search.training import evaluation, robustness, trained_on, weights  # noqa: PLC0415 torch is slow to import
+    from faa_search.evaluation import checkpoints, robustness, trained_on, weights  # noqa: PLC0415 torch is slow to import
 
     check_outputs({"--output .json": output, "--confusion .png": confusion, "--corruption-plot .png": corruption_plot})
     use_threads(threads)
@@ -56,9 +56,9 @@ def evaluate(
     settings = resolved(EvalConfig, "eval", None, config, flags, below=below)
     if corruption_plot is not None and settings.corruptions is None:
         raise FaaError("--corruption-plot draws what --corruptions measures; give both.")
-    subject = evaluation.open_subject(found, settings, note=reporter.note)
+    subject = checkpoints.open_subject(found, settings, note=reporter.note)
     corrupted = robustness.open_corrupted(subject, settings)
-    metrics, names = evaluation.evaluate_subject(subject), subject.source.class_names
+    metrics, names = checkpoints.evaluate_subject(subject), subject.source.class_names
     first = subject.accelerator.is_main_process
     if first:
         _show_metrics(metrics, names, settings)

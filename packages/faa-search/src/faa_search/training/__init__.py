@@ -1,8 +1,8 @@
 """The training engine that search and training share, on Accelerate."""
 
 from faa_search.config import TrainConfig
-from faa_search.training.evaluation import evaluate_checkpoint, evaluate_source
 from faa_search.training.fitting import Measures, fit
+from faa_search.training.measuring import evaluate_source
 from faa_search.training.metrics import Metrics
 from faa_search.training.network import Network
 from faa_search.training.processes import make_accelerator
@@ -18,7 +18,6 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "View",
-    "evaluate_checkpoint",
     "evaluate_source",
     "fit",
     "make_accelerator",

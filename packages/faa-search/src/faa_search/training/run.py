@@ -18,8 +18,8 @@ from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import keep_images, run_directory
 from faa_search.training.checkpoint import STATE, WEIGHTS, Row, load_weights
 from faa_search.training.estimate import fitting_seconds, scratch_network
-from faa_search.training.evaluation import evaluate_source
 from faa_search.training.fitting import Log, Measure, Measures, fit
+from faa_search.training.measuring import evaluate_source
 from faa_search.training.metrics import Metrics
 from faa_search.training.models import ModelInput, count_weights, model_input
 from faa_search.training.processes import from_main, make_accelerator, share, together

@@ -9,16 +9,13 @@ from accelerate import Accelerator
 from faa_core import FaaError
 from faa_search.config import EvalConfig, FitConfig
 from faa_search.data import ImageSource, OpenedData, open_data
-from faa_search.training.loading import OrderedBatches, load
+from faa_search.evaluation.classes import in_order
+from faa_search.evaluation.trained_on import TrainedRun, run_of, same_images, settled
+from faa_search.evaluation.weights import Weights, find_weights
+from faa_search.training.measuring import evaluate_source
 from faa_search.training.metrics import Metrics
-from faa_search.training.network import Network, check_input, evaluate
-from faa_search.training.processes import make_accelerator, rank_of
-from faa_search.training.trained_on import TrainedRun, run_of, same_images, settled
-from faa_search.training.views import View
-from faa_search.training.weights import Weights, find_weights
-from faa_search.training.weights_classes import in_order
-
-BATCH = 512
+from faa_search.training.network import Network, check_input
+from faa_search.training.processes import make_accelerator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,19 +39,6 @@ class Subject:
     own_size: int
     workers: int
     accelerator: Accelerator
-
-
-def evaluate_source(
-    network: Network, source: ImageSource, size: int, *, workers: int, accelerator: Accelerator
-) -> Metrics:
-    """Return how well a network does on un-augmented images, each counted once over all processes."""
-    return evaluate_view(network, View(source=source, size=size), workers=workers, accelerator=accelerator)
-
-
-def evaluate_view(network: Network, view: View, *, workers: int, accelerator: Accelerator) -> Metrics:
-    """Return how well a network does on a view of images, each counted once over all processes."""
-    batches = load(view, OrderedBatches(len(view), BATCH, rank=rank_of(accelerator)), workers=workers)
-    return evaluate(network, batches, classes=len(view.source.class_names), accelerator=accelerator)
 
 
 def evaluate_subject(subject: Subject) -> Metrics:

@@ -14,8 +14,9 @@ from faa_search.config import EvalConfig
 from faa_search.corruptions import CORRUPTIONS, SEVERITIES, corrupt, open_published, read_photographs
 from faa_search.data import ArraySource
 from faa_search.data.sizing import fitted
+from faa_search.evaluation.checkpoints import Subject
 from faa_search.progress import Reporter
-from faa_search.training.evaluation import Subject, evaluate_view
+from faa_search.training.measuring import evaluate_view
 from faa_search.training.views import Batch, Key, View
 
 MAKE = "make"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from faa_core import FaaError
-from faa_search.training.weights import Weights
+from faa_search.evaluation.weights import Weights
 
 SHOWN = 4  # names of a list that a message shows
 LONGEST = 30  # characters of each
