@@ -20,6 +20,7 @@ from faa_search.config.fitting import LossConfig
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Box = tuple[slice, slice]  # rows and columns
+ALPHAS = (1e-6, 1e6)  # beyond these λ is 0 or 1, or ½, and the quantile is not always found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ class Mixing:
         if off or gate >= config.mixup_prob:
             return Mix(share=1.0)
         cut = config.cutmix > 0 and (config.mixup == 0 or switch < config.mixup_switch_prob)
-        alpha = config.cutmix if cut else config.mixup
+        alpha = float(np.clip(config.cutmix if cut else config.mixup, *ALPHAS))
         share = float(betaincinv(alpha, alpha, quantile))  # the quantile of Beta(α, α)
         if not cut:
             return Mix(share=share)
