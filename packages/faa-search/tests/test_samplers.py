@@ -1,8 +1,14 @@
-"""What every sampler must keep, and that the estimator of hyperopt is hyperopt's."""
+"""What every sampler must keep, that the estimator of hyperopt is hyperopt's, and that Optuna stays quiet."""
 
 import copy
 import json
+import logging
+import os
+import subprocess
+import sys
+import warnings
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import hyperopt
@@ -39,7 +45,11 @@ def run(sampler: Sampler, trials: int, *, history: list[Scored] | None = None, k
     return scored
 
 
-@pytest.fixture(params=["tpe", "random"])
+needs_optuna = pytest.mark.skipif(find_spec("optuna") is None, reason="the extra optuna is not installed")
+OPTUNA = pytest.param("optuna", marks=needs_optuna)
+
+
+@pytest.fixture(params=["tpe", "random", OPTUNA])
 def sampler(request: pytest.FixtureRequest) -> Sampler:
     """Return each installed sampler of ours in turn."""
     loaded: Sampler = plugins.load("faa.samplers", request.param, kind="sampler")
@@ -117,16 +127,36 @@ def test_random_ignores_the_history(known: list[Scored]) -> None:
     assert uniform(SPACE, [], 3) == uniform(SPACE, known, 3)
 
 
-def test_the_estimator_learns() -> None:
+@pytest.mark.parametrize(
+    ("name", "climbs"), [("tpe", True), ("random", False), pytest.param("optuna", True, marks=needs_optuna)]
+)
+def test_an_estimator_learns(name: str, climbs: bool) -> None:
     """It climbs towards what is rewarded, which random trials do not."""
-    tpe = plugins.load("faa.samplers", "tpe", kind="sampler")
-    for suggest, climbs in ((tpe, True), (uniform, False)):
-        early, late = [], []
-        for key in range(2):
-            rewards = [scored.reward for scored in run(suggest, 70, key=key)]
-            early += rewards[:20]
-            late += rewards[-20:]
-        assert climbs == (np.mean(late) > np.mean(early) + 0.8)
+    suggest = plugins.load("faa.samplers", name, kind="sampler")
+    early, late = [], []
+    for key in range(2):
+        rewards = [scored.reward for scored in run(suggest, 70, key=key)]
+        early += rewards[:20]
+        late += rewards[-20:]
+    assert climbs == (np.mean(late) > np.mean(early) + 0.8)
+
+
+def test_a_trial_without_a_reward_counts_for_nothing(sampler: Sampler, known: list[Scored]) -> None:
+    """A network that diverged says nothing about the policy, at random and past that."""
+    lost = Scored(known[0].params, float("nan"))
+    assert sampler(SPACE, [*known, lost], 3) == sampler(SPACE, known, 3)
+    assert sampler(SPACE, [lost] * 24, 3) == sampler(SPACE, [], 3)
+
+
+def test_spaces_do_not_mix(sampler: Sampler, known: list[Scored]) -> None:
+    """What is kept of one space changes no proposal of another, nor of an equal one."""
+    first = sampler(SPACE, known, 3)
+    for ops in (OPS[:3], OPS[::-1]):
+        other = PolicySpace(ops=ops, sub_policies=2, num_ops=2)
+        history = [Scored(uniform(other, [], seed), float(seed)) for seed in range(24)]
+        other.decode(sampler(other, history, 3))
+        assert {sampler(other, history, 3)[f"op_{use}"] for use in other.uses()} <= set(ops)
+    assert sampler(PolicySpace(ops=OPS, sub_policies=2, num_ops=2), known, 3) == first
 
 
 def test_the_estimator_is_hyperopts(known: list[Scored]) -> None:
@@ -158,6 +188,70 @@ def test_the_estimator_is_hyperopts(known: list[Scored]) -> None:
         params = tpe(SPACE, ours, int(seeds.integers(2**31 - 1)))
         ours.append(Scored(params, toy_reward(params)))
     assert seen == [scored.params for scored in ours]
+
+
+@needs_optuna
+def test_optuna_stays_quiet(known: list[Scored], capfd: pytest.CaptureFixture[str]) -> None:
+    """Nothing printed, nothing warned, no level or filter changed; a study of the user's is announced as ever."""
+    import optuna  # noqa: PLC0415 an optional package
+
+    suggest = plugins.load("faa.samplers", "optuna", kind="sampler")
+    told: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("optuna").addHandler(handler)
+    before = optuna.logging.get_verbosity(), list(warnings.filters)
+    try:
+        suggest(SPACE, known, 3)
+        assert told == []
+        optuna.create_study(study_name="mine")
+    finally:
+        logging.getLogger("optuna").removeHandler(handler)
+    assert (optuna.logging.get_verbosity(), list(warnings.filters)) == before
+    assert told == ["A new study created in memory with name: mine"]
+    assert "faa" not in "".join(capfd.readouterr())
+
+
+@needs_optuna
+def test_optuna_says_the_same_in_another_process(known: list[Scored]) -> None:
+    """Where Python hashes names in another order."""
+    code = (
+        "import json, sys; from faa_search.samplers import PolicySpace, Scored;"
+        "from faa_search.samplers.optuna_tpe import suggest; ops, known = json.loads(sys.argv[1]);"
+        "space = PolicySpace(ops=tuple(ops), sub_policies=2, num_ops=2);"
+        "print(json.dumps(suggest(space, [Scored(*one) for one in known], 3)))"
+    )
+    ours = plugins.load("faa.samplers", "optuna", kind="sampler")(SPACE, known, 3)
+    for number in ("1", "2"):
+        theirs = subprocess.run(
+            [sys.executable, "-c", code, json.dumps([OPS, known])],
+            env=os.environ | {"PYTHONHASHSEED": number},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert json.loads(theirs.stdout) == ours
+        assert not theirs.stderr
+
+
+def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin loads all the same; using it is what fails."""
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    suggest = plugins.load("faa.samplers", "optuna", kind="sampler")
+    with pytest.raises(FaaError, match=r"pip install 'faa-search\[optuna\]'"):
+        suggest(SPACE, [], 0)
+
+
+def test_encoding_and_back(known: list[Scored]) -> None:
+    """Sub-policies become the parameters they came from; others are refused."""
+    for scored in known[:3]:
+        assert SPACE.encode(SPACE.decode(scored.params)) == scored.params
+    first, second = SPACE.decode(known[0].params)
+    for wrong in ((first,), (first, second, second), (first, second[:1])):
+        with pytest.raises(FaaError, match="has 2 sub-policies of 2 operations"):
+            SPACE.encode(wrong)
+    with pytest.raises(FaaError, match=f"{first[0].op} is not of the search space: Identity"):
+        PolicySpace(ops=("Identity",), sub_policies=2, num_ops=2).encode((first, second))
 
 
 def test_decoding_by_hand() -> None:

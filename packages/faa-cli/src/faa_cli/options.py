@@ -11,12 +11,18 @@ from pydantic.fields import FieldInfo
 
 from faa_search.config import DataConfig, FitConfig, RunConfig, Settings
 from faa_search.config.fitting import BaselineConfig, LossConfig, NetworkConfig, UpdateConfig
+from faa_search.config.search import ExploringConfig, FoldsConfig, SelectingConfig, SpaceConfig, WorkersConfig
 from faa_search.recipes import load_recipe
 from faa_search.resolving import Config, Layer, read_layer, resolve
 
 RESUMABLE = "Stopped. The same command goes on from here."
 SHORT = {"batch_size": "-b", "workers": "-j"}
 PANELS = (
+    (FoldsConfig, "Folds"),
+    (SpaceConfig, "Policies"),
+    (ExploringConfig, "Exploring"),
+    (SelectingConfig, "Choosing"),
+    (WorkersConfig, "Workers"),
     (DataConfig, "Data"),
     (NetworkConfig, "Network"),
     (UpdateConfig, "Updates"),

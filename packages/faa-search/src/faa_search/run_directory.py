@@ -24,16 +24,25 @@ from faa_search.config import Settings, differences
 
 PACKAGES = (
     "faa-core", "faa-models", "faa-search", "faa-cli", "torch", "torchvision", "timm", "accelerate", "hyperopt",
-    "numpy", "pillow", "scikit-learn", "safetensors",
+    "numpy", "optuna", "pillow", "scikit-learn", "safetensors",
 )  # fmt: skip
 CHANGEABLE = frozenset({  # settings that change no result, so a run may be resumed with others
-    "log_with", "recovery_interval", "resident", "save_every", "workers",
+    "audit", "audit_epochs", "audit_seeds", "budget", "executor", "gpus_per_worker", "log_with", "num_processes",
+    "ray_address", "recovery_interval", "resident", "save_every", "stage", "workers",
 })  # fmt: skip
-BEGINNING = frozenset({".lock", "config.yaml", "data.json", "environment.json", "policy.json"})  # before any result
+DATA = "data.json"
+BEGINNING = frozenset({".lock", "config.yaml", DATA, "environment.json", "folds.json", "policy.json"})  # before any result
 
 
 @contextmanager
-def run_directory(output: Path, command: str, config: Settings, *, main_process: bool = True) -> Iterator[Path]:
+def run_directory(
+    output: Path,
+    command: str,
+    config: Settings,
+    *,
+    main_process: bool = True,
+    renewed: frozenset[str] = frozenset(),
+) -> Iterator[Path]:
     """Give the run's directory, made or found again, for this process alone while the block runs.
 
     Args:
@@ -41,6 +50,7 @@ def run_directory(output: Path, command: str, config: Settings, *, main_process:
         command: Which command's run it is.
         config: The resolved settings; a directory with others is refused.
         main_process: The other processes of a distributed run only use the directory.
+        renewed: Settings that may be others than the directory's, which then has these.
 
     Raises:
         FaaError: If the directory is something else's, was made with other settings, or is in use. What the block
@@ -64,7 +74,7 @@ def run_directory(output: Path, command: str, config: Settings, *, main_process:
     new = not (output / "config.yaml").is_file()
     try:
         _tidy(output)
-        _claim(output, {"command": command, **config.model_dump(mode="json")})
+        _claim(output, {"command": command, **config.model_dump(mode="json")}, renewed)
         yield output
     except FaaError:
         if new and {child.name for child in output.iterdir()} <= BEGINNING:
@@ -92,7 +102,7 @@ def keep_images(directory: Path, labels: NDArray[np.int64]) -> None:
     """
     digest = hashlib.blake2b(np.ascontiguousarray(labels).tobytes(), digest_size=16).hexdigest()
     now = {"images": len(labels), "labels": digest}
-    path = directory / "data.json"
+    path = directory / DATA
     if not path.is_file():
         write_text(path, json.dumps(now) + "\n")
         return
@@ -166,14 +176,17 @@ def _tidy(output: Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def _claim(output: Path, settings: dict[str, Any]) -> None:
+def _claim(output: Path, settings: dict[str, Any], renewed: frozenset[str]) -> None:
     if (output / "config.yaml").is_file():
-        changed = differences(read_config(output), settings, ignoring=CHANGEABLE)
+        before = read_config(output)
+        changed = differences(before, settings, ignoring=CHANGEABLE | renewed)
         if changed:
             raise FaaError(
                 f"'{output}' holds a run with other settings ({'; '.join(changed)}). Choose another --output, or "
                 "repeat the command as it was to resume."
             )
+        if differences(before, settings, ignoring=CHANGEABLE):
+            write_text(output / "config.yaml", yaml.safe_dump(settings, sort_keys=False))
         return
     # Hidden files are the lock, and what a killed process did not get to put in place.
     strangers = sorted(child.name for child in output.iterdir() if not child.name.startswith("."))

@@ -15,7 +15,8 @@ def search(
     *,
     reporter: Reporter | None = None,
     accelerator: Accelerator | None = None,
-) -> SearchResult:
+    threads: int | None = None,
+) -> SearchResult | None:
     """Find a policy with the algorithm that the settings name; see `faa_search.fast.search`.
 
     Raises:
@@ -23,5 +24,5 @@ def search(
         FaaError: If something else that was given cannot be used.
     """
     run = plugins.load("faa.searchers", config.algorithm, kind="search algorithm")
-    result: SearchResult = run(config, output, reporter=reporter, accelerator=accelerator)
+    result: SearchResult | None = run(config, output, reporter=reporter, accelerator=accelerator, threads=threads)
     return result

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,6 +11,9 @@ from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved,
 from faa_cli.showing import duration, make_reporter, show_table
 from faa_search.config import DataConfig, SearchConfig, as_pairs
 from faa_search.resolving import read_layer
+
+if TYPE_CHECKING:
+    from faa_search.fast import Audit, SearchResult
 
 app = typer.Typer(add_completion=False)
 
@@ -32,31 +35,81 @@ def search(
     use_threads(threads)
     import faa_search  # noqa: PLC0415 torch is slow to import
     from faa_search.run_directory import slug  # noqa: PLC0415
+    from faa_search.training import processes  # noqa: PLC0415
 
     directory = output or f"runs/search-{slug(settings.dataset)}-{slug(settings.model)}-s{settings.seed}"
-    result = faa_search.search(settings, directory, reporter=make_reporter())
-    console = Console(soft_wrap=True, highlight=False)
+    accelerator = processes.make_accelerator(settings.device)
+    speaks = accelerator.is_main_process
+    reporter = make_reporter(quiet=not speaks)
+    result = faa_search.search(settings, directory, reporter=reporter, accelerator=accelerator, threads=threads)
+    if speaks and result is None:
+        Console(soft_wrap=True, highlight=False).print(
+            f"Stage {settings.stage} is done, its files are in {directory}; the same command without --stage goes on."
+        )
+    elif speaks and result is not None:
+        in_file = read_layer(config).settings if config else {}
+        given = {key.replace("-", "_"): value for key, value in in_file.items()} | flags
+        _show(result, settings, directory, training_flags(recipe, given))
+    processes.close(accelerator)
+
+
+def _show(result: "SearchResult", settings: SearchConfig, directory: str, flags: str) -> None:
+    """Print what was found, how sure that is, and what to do with it; draw the trials."""
+    from faa_cli.trials_plot import save_trials  # noqa: PLC0415 matplotlib is slow to import
+    from faa_search.fast import read_trials  # noqa: PLC0415 torch is, too
+
+    trials = read_trials(directory)
+    save_trials(
+        f"{directory}/trials.png",
+        trials,
+        reward=settings.reward,
+        title=f"{settings.dataset}, {settings.model}: {len(trials):,} trials; red: the best of each fold",
+    )
+    console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(
         f"Found {len(result.policy.sub_policies)} sub-policies in {result.trials:,} trials, "
         f"{duration(result.seconds)}. {settings.reward}: {result.reward:.4f}."
     )
-    rows = [
+    show_table(
+        ("control", settings.reward, "found − control", "95 % interval", "the found policy scores"),
         (
-            row.name,
-            f"{row.reward:.4f}",
-            f"{row.difference:+.4f}",
-            f"{row.low:+.4f} … {row.high:+.4f}",
-            f"{row.verdict} {row.name}",
-        )
-        for row in result.controls
-    ]
-    show_table(("control", settings.reward, "found − control", "95 % interval", "the found policy scores"), rows)
-    in_file = read_layer(config).settings if config else {}
-    given = {key.replace("-", "_"): value for key, value in in_file.items()} | flags
-    console.print(
-        "The policy was chosen on the images it is scored on here, so this flatters it; only training decides:\n"
-        f"  faa train {training_flags(recipe, given)}--policy {directory}/policy.json"
+            (
+                row.name,
+                f"{row.reward:.4f}",
+                f"{row.difference:+.4f}",
+                f"{row.low:+.4f} … {row.high:+.4f}",
+                f"{row.verdict} {row.name}",
+            )
+            for row in result.controls
+        ),
     )
+    if result.audit is not None:
+        _show_audit(result.audit)
+    console.print(
+        f"{result.verdict} That flatters it; only training decides:\n"
+        f"  faa train {flags}--policy {directory}/policy.json\n"
+        f"Trials, networks and trials.png are in {directory}"
+    )
+
+
+def _show_audit(audit: "Audit") -> None:
+    """Print how well each reward foretells the accuracy."""
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    best, worst, without = (100 * (1 - each) for each in (audit.highest, audit.lowest, audit.accuracy_without))
+    console.print(
+        f"\nAudit: {audit.policies} trials of the first fold, each trained with {audit.seeds}× for {audit.epochs} "
+        f"epochs: {best:.1f} … {worst:.1f} % error on held-out images; without a policy {without:.1f} %."
+    )
+    show_table(
+        ("reward", "rank correlation with accuracy", "95 % interval"),
+        (
+            (row.reward, "–", "it does not vary")
+            if row.spearman is None or row.low is None or row.high is None
+            else (row.reward, f"{row.spearman:+.2f}", f"{row.low:+.2f} … {row.high:+.2f}")
+            for row in audit.correlations
+        ),
+    )
+    console.print()
 
 
 def training_flags(recipe: str | None, given: Mapping[str, Any]) -> str:

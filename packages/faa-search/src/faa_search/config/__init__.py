@@ -5,11 +5,13 @@ The command line's flags are these fields, named as timm names them wherever tim
 
 from faa_search.config.arguments import as_pairs
 from faa_search.config.base import Settings, differences
-from faa_search.config.commands import CompareConfig, EvalConfig, RewardName, RunConfig, SearchConfig, TrainConfig
+from faa_search.config.commands import CompareConfig, EvalConfig, RunConfig, TrainConfig
 from faa_search.config.data import DataConfig
 from faa_search.config.fitting import DeviceConfig, FitConfig
+from faa_search.config.search import Budget, RewardName, SearchConfig
 
 __all__ = [
+    "Budget",
     "CompareConfig",
     "DataConfig",
     "DeviceConfig",

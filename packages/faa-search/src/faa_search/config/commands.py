@@ -4,11 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from faa_search.config.base import Count, CountOrNone, Names, Settings, Share
+from faa_search.config.base import CountOrNone, Names, Settings, Share
 from faa_search.config.data import DataConfig
 from faa_search.config.fitting import DeviceConfig, FitConfig
-
-RewardName = Literal["mean-loss", "mean-accuracy", "best-accuracy", "best-loss"]
 
 
 class RunConfig(DataConfig, FitConfig):
@@ -74,25 +72,3 @@ class EvalConfig(DataConfig, DeviceConfig):
         default=None, description="Folder of photographs that --corruptions make makes frost from."
     )
     seed: CountOrNone = Field(default=0, description="Keys the draws of --corruptions make.")
-
-
-class SearchConfig(DataConfig, FitConfig):
-    """`faa search`: data, the folds' network, and the search itself."""
-
-    algorithm: str = Field(default="fast", description="fast (density matching), or random (no model of the rewards).")
-    sampler: str | None = Field(
-        default=None, description="Proposes policies: tpe, random, or a plugin's (default: the algorithm's)."
-    )
-    folds: Count = Field(default=5, description="Splits of the training images, K.")
-    held_out: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.4, description="Part of each split to score on.")
-    width: Count = Field(default=2, description="Independent rounds per fold, T.")
-    depth: Count = Field(default=200, description="Trials per round, B.")
-    top: Count = Field(default=10, description="Trials kept from each round, N.")
-    sub_policies: Count = Field(default=5, description="Sub-policies per trial.")
-    ops: Count = Field(default=2, description="Operations per sub-policy.")
-    views: Count = Field(default=5, description="Augmented draws of each held-out image per trial.")
-    reward: RewardName = Field(
-        default="mean-loss",
-        description="What a trial maximises: mean-loss (the paper), best-accuracy (the original code), or between.",
-    )
-    score_batch_size: Count = Field(default=512, description="Images per forward pass when scoring.")

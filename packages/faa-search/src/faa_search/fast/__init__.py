@@ -9,10 +9,14 @@ from accelerate import Accelerator
 
 from faa_core import FaaError
 from faa_search.config import SearchConfig
-from faa_search.fast.run import SearchResult, search
+from faa_search.fast.audit import Audit
+from faa_search.fast.journal import Journal, Trial
+from faa_search.fast.result import SearchResult
+from faa_search.fast.run import search
+from faa_search.fast.search import TRIALS
 from faa_search.progress import Reporter
 
-__all__ = ["SearchConfig", "SearchResult", "random_search", "search"]
+__all__ = ["Audit", "SearchConfig", "SearchResult", "Trial", "random_search", "read_trials", "search"]
 
 
 def random_search(
@@ -21,7 +25,8 @@ def random_search(
     *,
     reporter: Reporter | None = None,
     accelerator: Accelerator | None = None,
-) -> SearchResult:
+    threads: int | None = None,
+) -> SearchResult | None:
     """Find a policy by the same objective with random trials; see `search`.
 
     Raises:
@@ -30,4 +35,13 @@ def random_search(
     if config.sampler not in (None, "random"):
         raise FaaError(f"--algorithm random proposes at random; it takes no --sampler {config.sampler}.")
     chosen = config.model_copy(update={"sampler": "random"})
-    return search(chosen, output, reporter=reporter, accelerator=accelerator)
+    return search(chosen, output, reporter=reporter, accelerator=accelerator, threads=threads)
+
+
+def read_trials(directory: str | Path) -> list[Trial]:
+    """Return all trials of a run, in the order they were finished.
+
+    Raises:
+        FaaError: If its journal is damaged.
+    """
+    return Journal(Path(directory, TRIALS), Trial).read()

@@ -1,10 +1,11 @@
 """How sure we are that the found policy scores better than policies that nobody had to search for.
 
-The found policy was chosen on the very images it is scored on here, so its reward flatters it; only training with it
-on a test split it never saw decides. What this shows is the other way round: a found policy that does not even score
-better than its controls was not worth its search.
+The found policy was chosen on the very images it is scored on here, though with other draws, so its reward flatters it;
+only training with it on a test split it never saw decides. What this shows is the other way round: a found policy that
+does not even score better than its controls was not worth its search.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,12 +16,15 @@ from torch import Tensor
 from faa_core import Policy, SubPolicies, random_policy
 from faa_core.randomness import seed_of
 from faa_search.config import RewardName
-from faa_search.fast.objective import HeldOut, mean_and_error, score
+from faa_search.fast.objective import mean_and_error
+from faa_search.fast.tasks import ScoreImages
 
+FOUND = "found"
 RANDOM_CONTROLS = 3
 LEVEL = 0.95
 
 Verdict = Literal["better than", "worse than", "not significantly different from"]
+Key = tuple[str, int, int]  # name, number of the policy of that name, fold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,35 +49,62 @@ class Control:
 
 
 def control_policies(found: SubPolicies, *, ops: tuple[str, ...], num_ops: int, seed: int) -> dict[str, list[Policy]]:
-    """Return the controls: identity, uniform-random policies of the found one's size, and TrivialAugment."""
+    """Return the found policy and its controls: identity, uniform-random ones of its size, and TrivialAugment."""
     size = len(found.sub_policies)
     randoms: list[Policy] = [
         random_policy(size, seed=seed_of("control", seed, number), num_ops=num_ops, ops=ops)
         for number in range(RANDOM_CONTROLS)
     ]
     return {
+        FOUND: [found],
         "identity": [Policy.load("none")],
         "uniform-random": randoms,
         "trivialaugment": [Policy.load("trivialaugment")],
     }
 
 
-def compare(
-    found: Policy, controls: dict[str, list[Policy]], folds: list[HeldOut], *, reward: RewardName, seed: int
-) -> tuple[float, list[Control]]:
-    """Return the found policy's mean reward, and each control's with the paired difference."""
-    found_values = [_values(held_out, [found], reward, seed, fold) for fold, held_out in enumerate(folds)]
-    rows = []
-    for name, policies in controls.items():
-        values = [_values(held_out, policies, reward, seed, fold) for fold, held_out in enumerate(folds)]
-        rows.append(_control(name, found_values, values))
-    return _mean(found_values), rows
+def control_tasks(
+    policies: dict[str, list[Policy]], *, folds: int, views: int, reward: RewardName, seed: int
+) -> dict[Key, ScoreImages]:
+    """Return what is to be scored: each policy on each fold, all with the same draws, which no trial had."""
+    return {
+        (name, number, fold): ScoreImages(
+            policy=policy, fold=fold, views=views, seed=seed_of("controls", seed, fold), reward=reward
+        )
+        for name, several in policies.items()
+        for number, policy in enumerate(several)
+        for fold in range(folds)
+    }
 
 
-def _values(held_out: HeldOut, policies: list[Policy], reward: RewardName, seed: int, fold: int) -> Tensor:
-    """Return each image's mean reward over the policies, shape ``[N]``; the draws are the same for all policies."""
-    key = seed_of("controls", seed, fold)
-    return torch.stack([score(held_out, policy, seed=key).per_image(reward) for policy in policies]).mean(dim=0)
+def compare(values: dict[Key, list[float]]) -> tuple[float, list[Control]]:
+    """Return the found policy's mean reward, and each control's with the paired difference.
+
+    Args:
+        values: Each image's contribution to the reward, for each task.
+    """
+    names = list(dict.fromkeys(name for name, _number, _fold in values))
+    folds = sorted({fold for _name, _number, fold in values})
+    by_name = {name: [_of_images(values, name, fold) for fold in folds] for name in names}
+    found = by_name.pop(FOUND)
+    return _mean(found), [_control(name, found, images) for name, images in by_name.items()]
+
+
+def in_words(controls: Sequence[Control]) -> str:
+    """Return what the comparison says, in a sentence."""
+    parts = []
+    for verdict in ("better than", "worse than", "not significantly different from"):
+        names = [row.name for row in controls if row.verdict == verdict]
+        if names:
+            listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+            parts.append(f"{verdict} {listed}")
+    return f"On the images it was chosen on, the found policy scores {', '.join(parts)}."
+
+
+def _of_images(values: dict[Key, list[float]], name: str, fold: int) -> Tensor:
+    """Return each image's mean over the policies of a name, shape ``[N]``."""
+    several = [torch.tensor(row) for (one, _number, at), row in sorted(values.items()) if (one, at) == (name, fold)]
+    return torch.stack(several).mean(dim=0)
 
 
 def _control(name: str, found: list[Tensor], control: list[Tensor]) -> Control:

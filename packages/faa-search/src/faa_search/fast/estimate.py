@@ -4,65 +4,58 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from accelerate import Accelerator
 
-from faa_core import SubPolicies
-from faa_search.config import SearchConfig
-from faa_search.data import in_one_array
-from faa_search.fast.objective import HeldOut, score
+from faa_core import random_policy
+from faa_search.fast.bench import Bench
+from faa_search.fast.images import stage
+from faa_search.fast.objective import HeldOut, score, scoring_batch
 from faa_search.samplers import PolicySpace, Sampler, Scored
 from faa_search.training.estimate import fitting_seconds, scratch_network
-from faa_search.training.models import ModelInput
-from faa_search.training.views import View
 
 HISTORY = 25  # trials before the timed proposal: TPE starts to cost after its first 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """Expected seconds: of fitting the folds' networks, and of proposing and scoring all trials."""
+    """Expected device seconds: of fitting one fold's network, and of scoring one trial."""
 
-    fitting: float
-    scoring: float
+    fold: float
+    trial: float
 
 
-def estimate(
-    config: SearchConfig,
-    view: View,
-    expected: ModelInput,
-    accelerator: Accelerator,
-    *,
-    space: PolicySpace,
-    sampler: Sampler,
-) -> Estimate:
-    """Return the cost of a search, from one training step and one scored batch of a network that is thrown away.
+@dataclass(frozen=True, slots=True)
+class EstimateCost:
+    """Times one training step and one scored batch of a network that is thrown away, where the work is to be done."""
+
+    space: PolicySpace
+
+    def __call__(self, bench: Bench) -> Estimate:
+        """Return what a fold and a trial cost."""
+        config, images = bench.config, bench.images
+        view = bench.training_view(images.folds[0])
+        network = scratch_network(config, view, bench.expected, bench.processes)
+        fold = fitting_seconds(network, config, view, bench.processes, images=len(view))
+        batch = config.score_batch_size or scoring_batch(bench.device, images.size)
+        few = images.scored.subset(np.arange(min(len(images.scored), batch)))
+        staged = stage(few, images.size, device=bench.device, workers=0)
+        held_out = HeldOut(network=network, images=staged, batch_size=batch)
+        policy = random_policy(self.space.sub_policies, seed=0, num_ops=self.space.num_ops, ops=self.space.ops)
+        score(held_out, policy, views=1, seed=0)  # warms up
+        started = time.perf_counter()
+        score(held_out, policy, views=1, seed=0)
+        per_image = (time.perf_counter() - started) / len(few)
+        return Estimate(fold=fold, trial=len(images.folds[0].held_out) * config.views * per_image)
+
+
+def proposal_seconds(space: PolicySpace, sampler: Sampler, *, depth: int) -> float:
+    """Return the seconds of a proposal in the middle of a round.
 
     Args:
-        config: The search's settings.
-        view: All training images, as the folds' networks see theirs.
-        expected: What the model takes.
-        accelerator: Device.
         space: Of policies.
         sampler: Proposes.
+        depth: Trials of a round.
     """
-    images = len(view)
-    network = scratch_network(config, view, expected, accelerator)
-    fitted = round(images * (1 - config.held_out))
-    fitting = config.folds * fitting_seconds(network, config, view, accelerator, images=fitted)
-
-    history = [Scored(sampler(space, [], number), 0.0) for number in range(min(HISTORY, config.depth - 1))]
+    history = [Scored(sampler(space, [], number), 0.0) for number in range(min(HISTORY, depth - 1))]
     started = time.perf_counter()
-    params = sampler(space, history, config.seed)
-    proposing = time.perf_counter() - started
-    few = in_one_array(view.source.subset(np.arange(min(images, config.score_batch_size))), view.size)
-    held_out = HeldOut(
-        network=network, source=few, size=view.size, views=1, batch_size=config.score_batch_size, workers=0
-    )
-    policy = SubPolicies(sub_policies=space.decode(params))
-    score(held_out, policy, seed=0)  # warms up
-    started = time.perf_counter()
-    score(held_out, policy, seed=0)
-    per_image = (time.perf_counter() - started) / len(few)
-    trials = config.folds * config.width * config.depth
-    scored = round(images * config.held_out) * config.views
-    return Estimate(fitting=fitting, scoring=trials * (proposing + scored * per_image))
+    sampler(space, history, 0)
+    return time.perf_counter() - started

@@ -5,14 +5,12 @@ As in the original these are independent shuffles, not a partition: the held-out
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from faa_core import FaaError
-from faa_core.files import write_text
 from faa_core.randomness import seed_of
 
 
@@ -59,7 +57,6 @@ def make_folds(labels: NDArray[np.int64], *, folds: int, held_out: float, seed: 
     return tuple(Fold(index, np.sort(train), np.sort(test)) for index, (train, test) in enumerate(splits))
 
 
-def write_folds(path: Path, folds: tuple[Fold, ...]) -> None:
-    """Write the folds as JSON: a list of {"train": […], "held_out": […]}, positions in the training images."""
-    rows = [{"train": fold.train.tolist(), "held_out": fold.held_out.tolist()} for fold in folds]
-    write_text(path, json.dumps(rows) + "\n")
+def folds_text(folds: tuple[Fold, ...]) -> str:
+    """Return the folds as JSON: a list of {"train": […], "held_out": […]}, positions in the images."""
+    return json.dumps([{"train": fold.train.tolist(), "held_out": fold.held_out.tolist()} for fold in folds]) + "\n"

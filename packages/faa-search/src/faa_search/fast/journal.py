@@ -1,13 +1,14 @@
-"""The trial journal: one JSON line per finished trial, only ever appended to.
+"""Journals: one JSON line for each finished piece of work, only ever appended to.
 
-A line is written, flushed and synced after its trial; a process killed while writing leaves an incomplete last line,
-which is dropped and scored again.
+A line is written, flushed and synced; a process killed while writing leaves an incomplete last line, which is dropped
+and its work done again.
 """
 
 import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from faa_core import FaaError
 from faa_search.samplers import Params
@@ -21,12 +22,15 @@ class Trial:
         fold: Which fold's network and held-out images.
         round: Which of the fold's independent rounds.
         number: Position in its round.
-        seed: Keys the proposal and the views; follows from the search's seed, fold, round and number.
+        seed: Keys the proposal; follows from the search's seed, fold, round and number.
         params: See `faa_search.samplers.PolicySpace`.
         reward: What the round maximises.
         standard_error: Of the reward, over the held-out images.
         metrics: Every reward's value, by name.
-        seconds: To propose and score.
+        errors: Every reward's standard error, by name.
+        views: Draws of each held-out image.
+        draws: Keys these draws; trials with the same key share their random numbers.
+        seconds: To score it.
     """
 
     fold: int
@@ -37,20 +41,42 @@ class Trial:
     reward: float
     standard_error: float
     metrics: dict[str, float]
+    errors: dict[str, float]
+    views: int
+    draws: int
     seconds: float
 
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """Which trial of the search it is."""
+        return self.fold, self.round, self.number
 
-class Journal:
-    """The file of a search's trials."""
 
-    def __init__(self, path: Path) -> None:
+class Entry(Protocol):
+    """A dataclass of what JSON can hold."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """What tells entries apart."""
+
+
+Kind = TypeVar("Kind", bound=Entry)
+
+
+class Journal(Generic[Kind]):
+    """A file of entries of one kind."""
+
+    def __init__(self, path: Path, kind: type[Kind]) -> None:
         self.path = path
+        self.kind = kind
 
-    def read(self) -> list[Trial]:
-        """Return the finished trials; cuts off a last line that was not finished.
+    def read(self) -> list[Kind]:
+        """Return the entries, of those with one key the last; cuts off a last line that was not finished.
 
         Raises:
-            FaaError: If any other line is no trial.
+            FaaError: If any other line is no entry.
         """
         if not self.path.is_file():
             return []
@@ -58,20 +84,21 @@ class Journal:
         whole = content[: content.rfind(b"\n") + 1]
         if len(whole) < len(content):
             os.truncate(self.path, len(whole))
-        return [self._parse(line, number) for number, line in enumerate(whole.splitlines(), start=1)]
+        entries = [self._parse(line, number) for number, line in enumerate(whole.splitlines(), start=1)]
+        return list({entry.key: entry for entry in entries}.values())
 
-    def append(self, trial: Trial) -> None:
-        """Add a trial; it is on disk when this returns."""
+    def append(self, entry: Kind) -> None:
+        """Add an entry; it is on disk when this returns."""
         with self.path.open("ab") as file:
-            file.write(json.dumps(asdict(trial)).encode() + b"\n")
+            file.write(json.dumps(asdict(entry)).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
-    def _parse(self, line: bytes, number: int) -> Trial:
+    def _parse(self, line: bytes, number: int) -> Kind:
         try:
-            return Trial(**json.loads(line))
+            return self.kind(**json.loads(line))
         except (ValueError, TypeError) as error:
             raise FaaError(
-                f"Line {number} of '{self.path}' is no trial: {error}. Remove it and all lines after it "
-                "to score them again."
+                f"Line {number} of '{self.path}' is no {self.kind.__name__.lower()}: {error}. Remove it and all lines "
+                "after it to have them done again."
             ) from error

@@ -1,16 +1,18 @@
 """From trials to the policy: the best of every round, together, each sub-policy once."""
 
+from collections.abc import Sequence
+
 from faa_search.fast.journal import Trial
 from faa_search.samplers import PolicySpace
 from faa_search.samplers.space import SubPolicy
 
 
-def best(trials: list[Trial], top: int) -> list[Trial]:
+def best(trials: Sequence[Trial], top: int) -> list[Trial]:
     """Return a round's `top` trials, the best first; of equals the earlier."""
     return sorted(trials, key=lambda trial: (-trial.reward, trial.number))[:top]
 
 
-def merge(rounds: list[list[Trial]], space: PolicySpace, *, top: int) -> tuple[SubPolicy, ...]:
+def merge(rounds: Sequence[Sequence[Trial]], space: PolicySpace, *, top: int) -> tuple[SubPolicy, ...]:
     """Return the sub-policies of the best trials of every round, in order, without repetitions.
 
     Only exact repetitions go; the original drops those with the same operations inside a trial, whatever their p and λ.

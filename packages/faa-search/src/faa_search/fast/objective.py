@@ -3,7 +3,7 @@
 A good policy keeps augmented images where the network, fitted on un-augmented D_M, expects images of their class; no
 network is trained per policy (Lim et al. 2019, §3).
 
-Shapes: V = views, N = held-out images, C = classes.
+Shapes: V = views, N = held-out images, B = batch, C = channels or classes, H = W = side.
 """
 
 import math
@@ -16,11 +16,10 @@ from torch.nn.functional import cross_entropy
 
 from faa_core import Policy
 from faa_search.config import RewardName
-from faa_search.data import ImageSource
-from faa_search.training.loading import OrderedBatches, load
 from faa_search.training.network import Network, evaluating
-from faa_search.training.plan import Rank
-from faa_search.training.views import View
+
+CPU_PIXELS = 512 * 32 * 32  # of a forward pass: larger batches gain nothing on a CPU
+CUDA_PIXELS = 16 * CPU_PIXELS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,41 +63,69 @@ REWARDS: dict[RewardName, Callable[[Scores], Tensor]] = {
 }
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Staged:
+    """Labelled images where they are scored.
+
+    Attributes:
+        images: Shape ``[N, C, H, W]``, uint8, on the device.
+        labels: Shape ``[N]``, int64, on the device.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class HeldOut:
     """A fold's network and the images to score policies on.
 
     Attributes:
         network: Fitted on D_M.
-        source: D_A.
-        size: Side of the images in pixels.
-        views: Augmented draws per image.
-        batch_size: Images per forward pass.
-        workers: Loader processes.
+        images: D_A.
+        batch_size: Images per forward pass; it changes no draw.
     """
 
     network: Network
-    source: ImageSource
-    size: int
-    views: int
+    images: Staged
     batch_size: int
-    workers: int
 
 
-@torch.no_grad()
-def score(held_out: HeldOut, policy: Policy, *, seed: int) -> Scores:
-    """Return the scores of a policy; all draws are keyed by the seed, the view and the image."""
-    view = View(source=held_out.source, size=held_out.size, policy=policy, seed=seed)
-    order = OrderedBatches(len(view), held_out.batch_size, views=held_out.views, rank=Rank())
+def score(held_out: HeldOut, policy: Policy, *, views: int, seed: int) -> Scores:
+    """Return the scores of a policy, on the CPU.
+
+    A draw is keyed by the seed, the view and the image alone. So policies of one shape that are scored with one seed
+    share their random numbers (common random numbers), and differ by what they do with them.
+
+    Args:
+        held_out: Network and images.
+        policy: Scored by itself: nothing else is done to the images.
+        views: Draws of each image.
+        seed: Keys the draws.
+    """
+    augment, images = policy.to_batch(), held_out.images
+    count, total = len(images), views * len(images)
     losses, rights = [], []
-    with evaluating(held_out.network):
-        for images, labels_B in load(view, order, workers=held_out.workers):
-            logits_BC = held_out.network.logits(images).float()
-            targets_B = labels_B.to(logits_BC.device)
+    with torch.no_grad(), evaluating(held_out.network):
+        for start in range(0, total, held_out.batch_size):
+            numbers_B = torch.arange(start, min(start + held_out.batch_size, total))
+            which_B = (numbers_B % count).to(images.labels.device)
+            augmented_BCHW = augment(images.images[which_B], seed=seed, epoch=0, indices=numbers_B)
+            logits_BC = held_out.network.logits(augmented_BCHW).float()
+            targets_B = images.labels[which_B]
             losses.append(cross_entropy(logits_BC, targets_B, reduction="none"))
             rights.append((logits_BC.argmax(dim=1) == targets_B).float())
-    shape = (held_out.views, len(view))
+    shape = (views, count)
     return Scores(torch.cat(losses).view(shape).cpu(), torch.cat(rights).view(shape).cpu())
+
+
+def scoring_batch(device: torch.device, size: int) -> int:
+    """Return how many images of so many pixels a side suit a forward pass on a device."""
+    pixels = CUDA_PIXELS if device.type == "cuda" else CPU_PIXELS
+    return max(16, pixels // size**2)
 
 
 def mean_and_error(values: Tensor) -> tuple[float, float]:

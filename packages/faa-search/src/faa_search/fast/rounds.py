@@ -1,85 +1,82 @@
-"""One round: B trials, each proposed from those before it, scored, and written down."""
+"""Rounds: independent runs of the sampler on one fold. Which trial comes next in a round, and what it may know."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from faa_core import SubPolicies
 from faa_core.randomness import seed_of
-from faa_search.config import SearchConfig
-from faa_search.fast.journal import Journal, Trial
-from faa_search.fast.objective import REWARDS, HeldOut, mean_and_error, score
-from faa_search.samplers import PolicySpace, Sampler, Scored
+from faa_search.fast.journal import Trial
+from faa_search.samplers import Params, Scored
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
-    """An independent run of the sampler on one fold."""
-
-    fold: int
-    number: int
-
-    def of(self, trials: list[Trial]) -> list[Trial]:
-        """Return this round's trials, in order."""
-        own = [trial for trial in trials if (trial.fold, trial.round) == (self.fold, self.number)]
-        return sorted(own, key=lambda trial: trial.number)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exploration:
-    """What every round needs.
+@dataclass(frozen=True, slots=True, order=True)
+class Slot:
+    """The place of a trial. Ordered so that all rounds advance together.
 
     Attributes:
-        config: The search's settings.
-        space: Of policies.
-        sampler: Proposes.
-        journal: Where trials go.
-        finished: Called with each new trial.
+        number: Position in its round.
+        fold: Which fold.
+        round: Which of the fold's rounds.
     """
 
-    config: SearchConfig
-    space: PolicySpace
-    sampler: Sampler
-    journal: Journal
-    finished: Callable[[Trial], None]
+    number: int
+    fold: int
+    round: int
 
 
-def explore(exploration: Exploration, this: Round, held_out: HeldOut, done: list[Trial]) -> list[Trial]:
-    """Return all trials of a round, those of `done` and the new ones.
+class Round:
+    """A round under way: B trials in batches, each batch proposed from all those before it.
 
-    Args:
-        exploration: Settings, space, sampler, journal.
-        this: Which round.
-        held_out: The fold's network and images.
-        done: The round's trials of an earlier process, in order.
+    With batches of one this is the paper's sequential optimisation. The original has up to 80 trials under way, as its
+    cluster allows; here the batch is a setting, so that workers change nothing.
     """
-    trials = list(done)
-    while len(trials) < exploration.config.depth:
-        trial = _trial(exploration, this, held_out, trials)
-        exploration.journal.append(trial)
-        exploration.finished(trial)
-        trials.append(trial)
-    return trials
+
+    def __init__(
+        self, fold: int, number: int, *, depth: int, batch: int, first: Sequence[Params], done: Sequence[Trial]
+    ) -> None:
+        """Take up a round.
+
+        Args:
+            fold: Which fold.
+            number: Which of its rounds.
+            depth: Trials, B.
+            batch: Trials that are proposed together.
+            first: What the first trials are, instead of the sampler's.
+            done: The search's finished trials; others' are passed over.
+        """
+        self.fold, self.number, self.depth, self.batch = fold, number, depth, batch
+        self.first = tuple(first)[:depth]
+        self._done = {trial.number: trial for trial in done if (trial.fold, trial.round) == (fold, number)}
+        self._asked: set[int] = set()
+
+    def due(self) -> list[Slot]:
+        """Return the trials that can be proposed now, each once."""
+        left = [number for number in range(self.depth) if number not in self._done]
+        if not left:
+            return []
+        start = left[0] // self.batch * self.batch
+        numbers = [number for number in left if number < start + self.batch and number not in self._asked]
+        self._asked.update(numbers)
+        return [Slot(number, self.fold, self.number) for number in numbers]
+
+    def known(self, slot: Slot) -> list[Scored]:
+        """Return what a trial's proposal may know: all batches before its own, in order."""
+        trials = [self._done[number] for number in range(slot.number // self.batch * self.batch)]
+        return [Scored(trial.params, trial.reward) for trial in trials]
+
+    def add(self, trial: Trial) -> None:
+        """Take in a finished trial."""
+        self._done[trial.number] = trial
+
+    def trials(self) -> list[Trial]:
+        """Return the finished trials, in order."""
+        return [self._done[number] for number in sorted(self._done)]
 
 
-def _trial(exploration: Exploration, this: Round, held_out: HeldOut, before: list[Trial]) -> Trial:
-    started = time.perf_counter()
-    number = len(before)
-    seed = seed_of("trial", exploration.config.seed, this.fold, this.number, number)
-    history = [Scored(trial.params, trial.reward) for trial in before]
-    params = dict(exploration.sampler(exploration.space, history, seed))
-    policy = SubPolicies(sub_policies=exploration.space.decode(params))
-    scores = score(held_out, policy, seed=seed)
-    metrics = {name: mean_and_error(scores.per_image(name)) for name in REWARDS}
-    reward, standard_error = metrics[exploration.config.reward]
-    return Trial(
-        fold=this.fold,
-        round=this.number,
-        number=number,
-        seed=seed,
-        params=params,
-        reward=reward,
-        standard_error=standard_error,
-        metrics={name: mean for name, (mean, _error) in metrics.items()},
-        seconds=round(time.perf_counter() - started, 4),
-    )
+def proposal_seed(seed: int, slot: Slot) -> int:
+    """Return what keys a trial's proposal."""
+    return seed_of("trial", seed, slot.fold, slot.round, slot.number)
+
+
+def draws_seed(seed: int, slot: Slot, *, common: bool) -> int:
+    """Return what keys a trial's views: the fold, or with draws of its own the trial."""
+    return seed_of("views", seed, slot.fold) if common else seed_of("views", seed, slot.fold, slot.round, slot.number)

@@ -56,6 +56,21 @@ class PolicySpace:
             raise FaaError(f"These parameters are not of the search space: {error}.") from error
         return tuple(tuple(ops[start : start + self.num_ops]) for start in range(0, len(ops), self.num_ops))
 
+    def encode(self, sub_policies: Sequence[SubPolicy]) -> Params:
+        """Return the parameters that `decode` turns into these sub-policies.
+
+        Raises:
+            FaaError: If there are more or fewer of them, or of their operations, or one is not to choose from.
+        """
+        if [len(sub_policy) for sub_policy in sub_policies] != [self.num_ops] * self.sub_policies:
+            raise FaaError(f"The search space has {self.sub_policies} sub-policies of {self.num_ops} operations.")
+        params: dict[str, str | float] = {}
+        for use, op in zip(self.uses(), (op for sub_policy in sub_policies for op in sub_policy), strict=True):
+            if op.op not in self.ops:
+                raise FaaError(f"The operation {op.op} is not of the search space: {', '.join(self.ops)}.")
+            params |= {f"op_{use}": op.op, f"p_{use}": op.p, f"magnitude_{use}": op.magnitude}
+        return params
+
 
 class Sampler(Protocol):
     """Proposes the next trial's parameters."""

@@ -1,64 +1,92 @@
 """The tree-structured Parzen estimator, by hyperopt, with its default settings.
 
-hyperopt keeps its state in a `Trials` object; here that object is rebuilt from the history for each proposal.
+hyperopt would build the graphs of the space and of the posterior anew for each proposal, which takes longer than to
+evaluate them. Both follow from the space alone and evaluation leaves them as they are, so they are built once, and
+given the history directly instead of through a `Trials` object. The proposals are those of `hyperopt.tpe.suggest`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from hyperopt import hp, tpe
-from hyperopt.base import JOB_STATE_DONE, STATUS_OK, Domain, Trials
+import numpy as np
+from hyperopt import hp, pyll, rand, tpe
+from hyperopt.base import Domain, Trials
 
 from faa_search.samplers.space import Params, PolicySpace, Scored
+
+RANDOM_TRIALS = 20  # the defaults of hyperopt.tpe.suggest
+CANDIDATES = 24
+PRIOR_WEIGHT = 1.0
+GAMMA = 0.25
 
 
 def suggest(space: PolicySpace, history: Sequence[Scored], seed: int) -> Params:
     """Return the parameters of highest expected improvement; a `faa_search.samplers.Sampler`.
 
-    The first 20 proposals are random, as hyperopt has it.
+    The first 20 proposals are random, as hyperopt has it. A trial whose reward is not a number counts for nothing.
     """
-    domain = Domain(lambda params: 0.0, _expression(space))
-    trials = Trials()
-    trials.insert_trial_docs([_document(space, number, scored) for number, scored in enumerate(history)])
-    trials.refresh()
-    proposed = tpe.suggest([len(history)], domain, trials, seed)[0]["misc"]["vals"]
-    return _params(space, {label: values[0] for label, values in proposed.items()})
+    graphs = _graphs(space)
+    numbers = [number for number, scored in enumerate(history) if not math.isnan(scored.reward)]
+    if len(numbers) < RANDOM_TRIALS:
+        drawn = rand.suggest([len(history)], graphs.domain, Trials(), seed)[0]["misc"]["vals"]
+    else:
+        drawn = _from_posterior(space, graphs, history, numbers, seed)
+    return _params(space, {label: values[0] for label, values in drawn.items()})
 
 
-def _expression(space: PolicySpace) -> dict[str, Any]:
+class _Graphs(NamedTuple):
+    """hyperopt's graphs of a space, and the nodes of the posterior that stand for what is known of it.
+
+    Attributes:
+        domain: The space; its nodes `s_new_ids` and `s_rng` stand for the numbers of what is drawn, and the generator.
+        observed: Nodes of the parameters, by idxs and vals.
+        losses: Nodes of the losses, by idxs and vals.
+        posterior: Gives (idxs, vals) by label.
+    """
+
+    domain: Domain
+    observed: Mapping[str, Any]
+    losses: Mapping[str, Any]
+    posterior: Any
+
+
+@lru_cache(maxsize=4)
+def _graphs(space: PolicySpace) -> _Graphs:
     expression: dict[str, Any] = {}
     for use in space.uses():
         expression[f"op_{use}"] = hp.choice(f"op_{use}", range(len(space.ops)))
         expression[f"p_{use}"] = hp.uniform(f"p_{use}", 0.0, 1.0)
         expression[f"magnitude_{use}"] = hp.uniform(f"magnitude_{use}", 0.0, 1.0)
-    return expression
+    domain = Domain(lambda params: 0.0, expression)
+    return _Graphs(domain, *tpe.build_posterior_wrapper(domain, PRIOR_WEIGHT, GAMMA))
 
 
-def _document(space: PolicySpace, number: int, scored: Scored) -> dict[str, Any]:
-    """Return a finished trial as hyperopt writes it; it minimises."""
+def _from_posterior(
+    space: PolicySpace, graphs: _Graphs, history: Sequence[Scored], numbers: Sequence[int], seed: int
+) -> Mapping[str, Sequence[Any]]:
+    """Return the values of each label, the best candidate first."""
+    index = {name: at for at, name in enumerate(space.ops)}
     values = {
-        label: [space.ops.index(str(value)) if label.startswith("op_") else value]
-        for label, value in scored.params.items()
+        label: [
+            index[str(value)] if label.startswith("op_") else value
+            for value in (history[number].params[label] for number in numbers)
+        ]
+        for label in graphs.domain.params
     }
-    misc = {
-        "tid": number,
-        "cmd": ("domain_attachment", "FMinIter_Domain"),
-        "workdir": None,
-        "idxs": {label: [number] for label in values},
-        "vals": values,
+    first = len(history) + 2
+    known = {
+        graphs.domain.s_new_ids: range(first, first + CANDIDATES),
+        graphs.domain.s_rng: np.random.default_rng(seed),
+        graphs.losses["idxs"]: numbers,
+        graphs.losses["vals"]: [-history[number].reward for number in numbers],  # it minimises
+        graphs.observed["idxs"]: dict.fromkeys(values, numbers),
+        graphs.observed["vals"]: values,
     }
-    return {
-        "state": JOB_STATE_DONE,
-        "tid": number,
-        "spec": None,
-        "result": {"loss": -scored.reward, "status": STATUS_OK},
-        "misc": misc,
-        "exp_key": None,
-        "owner": None,
-        "version": 0,
-        "book_time": None,
-        "refresh_time": None,
-    }
+    _idxs, drawn = pyll.rec_eval(graphs.posterior, memo=known, memo_gc=False, print_node_on_error=False)
+    best: Mapping[str, Sequence[Any]] = drawn
+    return best
 
 
 def _params(space: PolicySpace, values: Mapping[str, Any]) -> Params:

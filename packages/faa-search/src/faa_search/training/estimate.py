@@ -3,26 +3,25 @@
 import time
 from dataclasses import replace
 
-from accelerate import Accelerator
-
 from faa_search.config import FitConfig
 from faa_search.training.checkpoint import EpochPart
 from faa_search.training.loading import TrainingBatches, load
 from faa_search.training.models import ModelInput
 from faa_search.training.network import Network, make_network
 from faa_search.training.plan import Rank, make_plan
+from faa_search.training.processes import Processes
 from faa_search.training.trainer import EpochTally, Trainer
 from faa_search.training.views import View, placed
 
 
-def scratch_network(config: FitConfig, view: View, expected: ModelInput, accelerator: Accelerator) -> Network:
+def scratch_network(config: FitConfig, view: View, expected: ModelInput, accelerator: Processes) -> Network:
     """Return a network of the kind to be fitted, not compiled: compiling takes longer than what is to be timed."""
     plain = config.model_copy(update={"torchcompile": False, "pretrained": False})
     classes = len(view.source.class_names)
     return make_network(plain, expected, accelerator, classes=classes, size=view.size, seed=config.seed)
 
 
-def fitting_seconds(network: Network, config: FitConfig, view: View, accelerator: Accelerator, *, images: int) -> float:
+def fitting_seconds(network: Network, config: FitConfig, view: View, accelerator: Processes, *, images: int) -> float:
     """Return the expected seconds of all epochs on some images, by timing an update after one that warms up.
 
     Args:

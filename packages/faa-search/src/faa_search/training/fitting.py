@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from accelerate import Accelerator
-
 from faa_search.config import FitConfig
 from faa_search.progress import Reporter
 from faa_search.training.checkpoint import Progress, Row, check_storable, latest_state
@@ -13,7 +11,7 @@ from faa_search.training.loading import TrainingBatches, load
 from faa_search.training.metrics import Metrics
 from faa_search.training.network import Network, make_network
 from faa_search.training.plan import make_plan
-from faa_search.training.processes import any_process, from_main, rank_of
+from faa_search.training.processes import Processes, any_process, from_main, rank_of
 from faa_search.training.saving import FitJob, Keeper
 from faa_search.training.stopping import StopRequest, stop_requests
 from faa_search.training.trainer import EpochTally, Trainer
@@ -47,7 +45,7 @@ class Measures:
 def fit(
     job: FitJob,
     config: FitConfig,
-    accelerator: Accelerator,
+    accelerator: Processes,
     reporter: Reporter,
     measures: Measures = Measures(),
 ) -> tuple[Network, Progress]:

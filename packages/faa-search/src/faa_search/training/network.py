@@ -8,14 +8,13 @@ from typing import Any
 
 import timm.layers
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 
 from faa_core import FaaError
 from faa_search.config import FitConfig, as_pairs
 from faa_search.training.metrics import Metrics, Tally
 from faa_search.training.models import ModelInput, Normalise, make_model
-from faa_search.training.processes import share
+from faa_search.training.processes import Processes, share
 from faa_search.training.views import Batch
 
 
@@ -25,7 +24,7 @@ class Network:
     `model` holds the weights; what is applied may be compiled or wrapped for several processes.
     """
 
-    def __init__(self, model: nn.Module, expected: ModelInput, config: FitConfig, accelerator: Accelerator) -> None:
+    def __init__(self, model: nn.Module, expected: ModelInput, config: FitConfig, accelerator: Processes) -> None:
         self.device: torch.device = accelerator.device
         self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.model: nn.Module = model.to(self.device, memory_format=self.layout)  # type: ignore[call-overload]
@@ -56,7 +55,7 @@ class Network:
 
 
 def make_network(
-    config: FitConfig, expected: ModelInput, accelerator: Accelerator, *, classes: int, size: int, seed: int
+    config: FitConfig, expected: ModelInput, accelerator: Processes, *, classes: int, size: int, seed: int
 ) -> Network:
     """Return a network to fit, with the weights it starts from.
 
@@ -115,7 +114,7 @@ def check_input(network: Network, size: int, options: Mapping[str, Any]) -> None
 
 
 @torch.no_grad()
-def evaluate(network: Network, batches: Iterable[Batch], *, classes: int, accelerator: Accelerator) -> Metrics:
+def evaluate(network: Network, batches: Iterable[Batch], *, classes: int, accelerator: Processes) -> Metrics:
     """Return how well the network does on the batches of all processes together."""
     tally = Tally(classes, network.device)
     share(accelerator, network.model.buffers())  # each process has batch norm statistics of its own images

@@ -4,7 +4,7 @@ import gc
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -15,6 +15,50 @@ from faa_core import FaaError
 from faa_search.training.plan import Rank
 
 Value = TypeVar("Value")
+
+
+class Processes(Protocol):
+    """The processes that fit one network together, as an `Accelerator` has them."""
+
+    @property
+    def device(self) -> torch.device:
+        """This process's."""
+
+    @property
+    def num_processes(self) -> int:
+        """How many there are."""
+
+    @property
+    def process_index(self) -> int:
+        """Which this one is."""
+
+    @property
+    def is_main_process(self) -> bool:
+        """Whether it is the first."""
+
+    def reduce(self, tensor: Tensor, reduction: str) -> Tensor:
+        """Return what the tensors of all processes come to together."""
+
+    def wait_for_everyone(self) -> None:
+        """Return when all processes have come here."""
+
+
+class Alone:
+    """A process that fits a network by itself, whatever others there are."""
+
+    num_processes = 1
+    process_index = 0
+    is_main_process = True
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def reduce(self, tensor: Tensor, reduction: str) -> Tensor:
+        """Return the tensor: there is no other."""
+        return tensor
+
+    def wait_for_everyone(self) -> None:
+        """Return: there is nobody to wait for."""
 
 
 class _Setting(NamedTuple):
@@ -79,12 +123,12 @@ def launched_alone(environment: Mapping[str, str]) -> bool:
     return {"ACCELERATE_MIXED_PRECISION", "MASTER_ADDR"} <= environment.keys() and "WORLD_SIZE" not in environment
 
 
-def rank_of(accelerator: Accelerator) -> Rank:
+def rank_of(accelerator: Processes) -> Rank:
     """Return which of the processes this one is."""
     return Rank(index=accelerator.process_index, count=accelerator.num_processes)
 
 
-def from_main(accelerator: Accelerator, value: Value) -> Value:
+def from_main(accelerator: Processes, value: Value) -> Value:
     """Return the main process's value in every process: what it finds on its disk counts for all."""
     if accelerator.num_processes == 1:
         return value
@@ -92,7 +136,7 @@ def from_main(accelerator: Accelerator, value: Value) -> Value:
     return received[0]
 
 
-def any_process(accelerator: Accelerator, here: bool) -> bool:
+def any_process(accelerator: Processes, here: bool) -> bool:
     """Return whether it is so in any of the processes; all must ask at the same time."""
     if accelerator.num_processes == 1:
         return here
@@ -100,7 +144,7 @@ def any_process(accelerator: Accelerator, here: bool) -> bool:
 
 
 @torch.no_grad()
-def share(accelerator: Accelerator, tensors: Iterable[Tensor]) -> None:
+def share(accelerator: Processes, tensors: Iterable[Tensor]) -> None:
     """Give every process the main process's values of some tensors, in place."""
     if accelerator.num_processes > 1:
         for tensor in tensors:

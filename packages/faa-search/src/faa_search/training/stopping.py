@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from accelerate import Accelerator
-
-from faa_search.training.processes import any_process
+from faa_search.training.processes import Processes, any_process
 
 AGREE_EVERY = 8  # updates between the moments at which several processes ask each other; asking waits for the device
 
@@ -32,7 +30,7 @@ class StopRequest:
     def __init__(self) -> None:
         self.number: int | None = None
 
-    def due(self, accelerator: Accelerator, updates: int) -> bool:
+    def due(self, accelerator: Processes, updates: int) -> bool:
         """Return whether to stop now; every process must ask after every update.
 
         Args:

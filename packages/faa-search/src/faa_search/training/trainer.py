@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -19,6 +18,7 @@ from faa_search.training.losses import make_loss, make_mixing
 from faa_search.training.network import Network
 from faa_search.training.optimisation import add_decay, make_average, make_optimizer, make_scheduler
 from faa_search.training.plan import Plan
+from faa_search.training.processes import Processes
 from faa_search.training.views import Batch
 
 
@@ -43,7 +43,7 @@ class Trainer:
     """Fits one network on a stream of batches; its state can be kept and restored after any update."""
 
     def __init__(
-        self, network: Network, config: FitConfig, accelerator: Accelerator, *, plan: Plan, classes: int
+        self, network: Network, config: FitConfig, accelerator: Processes, *, plan: Plan, classes: int
     ) -> None:
         self.network = network
         self.config = config

@@ -1,0 +1,147 @@
+"""The settings of `faa search`, in the order of its stages."""
+
+import re
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field, field_validator, model_validator
+
+from faa_search.config.base import Count, CountOrNone, Names, Positive, Settings
+from faa_search.config.data import DataConfig
+from faa_search.config.fitting import FitConfig
+
+RewardName = Literal["mean-loss", "mean-accuracy", "best-accuracy", "best-loss"]
+StageName = Literal["folds", "explore", "merge"]
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+class Budget(NamedTuple):
+    """What a search may cost.
+
+    Attributes:
+        seconds: How long.
+        of_devices: Whether the seconds of all devices are added up; else it is time as the clock shows it.
+    """
+
+    seconds: float
+    of_devices: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "Budget":
+        """Return the budget that a text such as 30m, 1.5h or 2gpu-h says.
+
+        Raises:
+            ValueError: If it says none.
+        """
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(gpu-)?([smh])", text.strip().lower())
+        if match is None or float(match[1]) == 0:
+            raise ValueError("a budget is a time such as 90s, 30m or 2h, or device time such as 2gpu-h")
+        return cls(float(match[1]) * UNITS[match[3]], match[2] is not None)
+
+
+class FoldsConfig(Settings):
+    """What policies are scored on, and with which networks."""
+
+    folds: Count = Field(default=5, description="Splits of the training images, K.")
+    held_out: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.4, description="Part of each split to score on.")
+    val_split: str | None = Field(
+        default=None, description="Score on this split of the data set, with one network of all training images."
+    )
+    init_models: str | None = Field(
+        default=None, description="Take the folds' networks from this run of the same images, folds and model."
+    )
+
+
+class SpaceConfig(Settings):
+    """Which policies there are."""
+
+    sub_policies: Count = Field(default=5, description="Sub-policies per trial.")
+    ops: Count = Field(default=2, description="Operations per sub-policy.")
+    exclude_ops: Names = Field(default=(), description="Operations to leave out, as Invert,Rotate.")
+    preset: str | None = Field(
+        default=None,
+        description="Leave out what changes the meaning of digits, medical-gray, remote-sensing or keep-color images.",
+    )
+
+
+class ExploringConfig(Settings):
+    """How policies are tried."""
+
+    sampler: str | None = Field(
+        default=None, description="Proposes policies: tpe, random, optuna, or a plugin's (default: the algorithm's)."
+    )
+    width: Count = Field(default=2, description="Independent rounds per fold, T.")
+    depth: Count = Field(default=200, description="Trials per round, B.")
+    batch_proposals: Count = Field(
+        default=1, description="Trials of a round that are proposed together, knowing those before them only."
+    )
+    warm_start: str | None = Field(
+        default=None, description="Begin every round with sub-policies of this policy: built-in name or file."
+    )
+    views: Count = Field(default=5, description="Augmented draws of each held-out image per trial.")
+    reward: RewardName = Field(
+        default="mean-loss",
+        description="What a trial maximises: mean-loss (the paper), best-accuracy (the original code), or between.",
+    )
+    common_draws: bool = Field(
+        default=True,
+        description="Give all trials of a fold the same random numbers; they differ by policy only.",
+    )
+    score_batch_size: Count | None = Field(
+        default=None, description="Images per forward pass when scoring (default: what suits device and image size)."
+    )
+
+
+class SelectingConfig(Settings):
+    """How the policy is chosen among the trials."""
+
+    top: Count = Field(default=10, description="Trials kept from each round, N.")
+    rescore: CountOrNone = Field(
+        default=0, description="Score this many of each round's best again, on fresh draws, to choose the top; 0: none."
+    )
+    rescore_views: Count = Field(default=20, description="Draws of each held-out image when scoring again.")
+    audit: CountOrNone = Field(
+        default=0,
+        description="Then train with so many of the trials, spread over the rewards' ranges, and say how well each "
+        "reward foretells the accuracy.",
+    )
+    audit_epochs: Count | None = Field(default=None, description="Epochs of these trainings (default: --epochs).")
+    audit_seeds: Count = Field(default=1, description="Trainings of each audited trial.")
+
+    @model_validator(mode="after")
+    def _enough_again(self) -> "SelectingConfig":
+        if 0 < self.rescore < self.top:
+            raise ValueError(f"--rescore {self.rescore} is fewer than --top {self.top}, which are chosen among them")
+        return self
+
+
+class WorkersConfig(Settings):
+    """Who does the work; nothing here changes a result."""
+
+    executor: str | None = Field(
+        default=None, description="local (this process), processes, accelerate (as launched), ray, or a plugin's."
+    )
+    num_processes: Count | None = Field(
+        default=None, description="Workers: one for each GPU, or on the CPU. More than one means --executor processes."
+    )
+    ray_address: str | None = Field(default=None, description="Ray cluster to join, or auto (default: one of our own).")
+    gpus_per_worker: Positive = Field(default=1.0, description="GPUs of a Ray worker; 0.5 lets two share one.")
+    budget: str | None = Field(
+        default=None, description="End with a policy after this time, 30m or 2h, or time of all devices, 2gpu-h."
+    )
+    stage: StageName | None = Field(
+        default=None, description="Only fit the folds, only explore, or only merge the trials there are into a policy."
+    )
+
+    @field_validator("budget")
+    @classmethod
+    def _says_a_time(cls, given: Any) -> Any:
+        if given is not None:
+            Budget.parse(given)
+        return given
+
+
+class SearchConfig(DataConfig, FitConfig, FoldsConfig, SpaceConfig, ExploringConfig, SelectingConfig, WorkersConfig):
+    """`faa search`: data, the folds' network, and the search itself."""
+
+    algorithm: str = Field(default="fast", description="fast (density matching), or random (no model of the rewards).")

@@ -1,0 +1,129 @@
+"""The first stage: a network for each fold, fitted without a policy, or taken from another run."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from faa_core import FaaError
+from faa_core.files import replacing
+from faa_search.config import SearchConfig
+from faa_search.executors.protocol import Executor
+from faa_search.fast.folds import Fold
+from faa_search.fast.gathering import gather
+from faa_search.fast.tasks import SUMMARY, Files, FitFold
+from faa_search.progress import Reporter
+from faa_search.run_directory import DATA, read_config
+from faa_search.training.checkpoint import WEIGHTS
+from faa_search.training.stopping import StopRequest
+
+FOLDS = "folds.json"
+NETWORK = (  # what two runs must share to share networks
+    "model", "model_kwargs", "img_size", "dataset", "data_dir", "train_split", "val_split", "train_subset",
+)  # fmt: skip
+
+
+def fit_folds(
+    directory: Path, folds: Sequence[Fold], executor: Executor, reporter: Reporter, request: StopRequest
+) -> None:
+    """Fit the networks that are missing; all are shared with the executor's workers afterwards.
+
+    Args:
+        directory: The run's; each fold has a folder in it.
+        folds: To fit.
+        executor: Fits.
+        reporter: Shown the progress.
+        request: Whether a signal asked to stop.
+
+    Raises:
+        Stopped: If a signal asked for it; a fold under way is kept where its worker sees the directory.
+        FaaError: If a network cannot be fitted.
+    """
+    missing = [fold.index for fold in folds if not weights_path(directory, fold.index).is_file()]
+
+    def keep(number: int, files: Files) -> None:
+        for name, content in files.items():  # the weights last: with them a fold is finished
+            if not (directory / f"fold{number}" / name).is_file():
+                with replacing(directory / f"fold{number}" / name) as temporary:
+                    temporary.write_bytes(content)
+
+    tasks = {number: FitFold(number) for number in missing}
+    if executor.in_process:  # each shows its own epochs
+        gather(tasks, executor, keep, request, resumable=True)
+    elif missing:
+        with reporter.track("Folds", len(folds), done=len(folds) - len(missing)) as advance:
+
+            def keep_and_tell(number: int, files: Files) -> None:
+                keep(number, files)
+                advance()
+
+            gather(tasks, executor, keep_and_tell, request, resumable=True)
+    for fold in folds:
+        executor.share(f"fold{fold.index}", weights_path(directory, fold.index).read_bytes())
+
+
+def check_fitted(directory: Path, folds: Sequence[Fold]) -> None:
+    """Refuse a stage that needs the folds' networks where some are missing.
+
+    Raises:
+        FaaError: If so.
+    """
+    missing = [fold.index for fold in folds if not weights_path(directory, fold.index).is_file()]
+    if missing:
+        raise FaaError(f"'{directory}' has no network of fold {missing[0]} yet; --stage folds fits them.")
+
+
+def take_models(source: Path, directory: Path, folds: tuple[Fold, ...], config: SearchConfig) -> None:
+    """Copy the networks of another search, or the one network of a training run, for those not there yet.
+
+    Args:
+        source: The other run's directory; with a split to score on also any folder with weights, as a run's ``last``.
+        directory: This run's.
+        folds: Of this run.
+        config: Of this run.
+
+    Raises:
+        FaaError: If there are none, or they were fitted on other images or are other networks.
+    """
+    single = source / WEIGHTS
+    if config.val_split is not None and single.is_file():
+        _copy(single, weights_path(directory, 0))
+        return
+    before, now = read_config(source), config.model_dump(mode="json")
+    differing = [name for name in NETWORK if before.get(name) != now[name]]
+    if differing:
+        name = differing[0]
+        raise FaaError(f"--init-models '{source}' has {name} {before.get(name)!r}, this run {now[name]!r}.")
+    for name in (FOLDS, DATA):
+        kept = source / name
+        if not kept.is_file() or kept.read_text(encoding="utf-8") != (directory / name).read_text(encoding="utf-8"):
+            raise FaaError(
+                f"--init-models '{source}' has other folds or images: its networks would be scored on what they were "
+                "fitted on. Give the same images, --seed, --folds and --held-out."
+            )
+    missing = [fold.index for fold in folds if not weights_path(source, fold.index).is_file()]
+    if missing:
+        raise FaaError(f"--init-models '{source}' has no finished network of fold {missing[0]}.")
+    for fold in folds:
+        _copy(weights_path(source, fold.index), weights_path(directory, fold.index))
+
+
+def weights_path(directory: Path, fold: int) -> Path:
+    """Return where a fold's weights are."""
+    return directory / f"fold{fold}" / WEIGHTS
+
+
+def fit_seconds(directory: Path, folds: Sequence[Fold]) -> float:
+    """Return the device seconds that the tables of the folds' epochs say; networks of other runs cost none."""
+    total = 0.0
+    for fold in folds:
+        summary = directory / f"fold{fold.index}" / SUMMARY
+        if summary.is_file():
+            with summary.open(encoding="utf-8", newline="") as file:
+                total += sum(float(row["seconds"] or 0.0) for row in csv.DictReader(file))
+    return total
+
+
+def _copy(source: Path, target: Path) -> None:
+    if not target.is_file():
+        with replacing(target) as temporary:
+            temporary.write_bytes(source.read_bytes())

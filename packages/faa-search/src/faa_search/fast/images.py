@@ -1,0 +1,114 @@
+"""The images of a search: what networks are fitted on, and what policies are scored on; never the test split."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from faa_core import FaaError
+from faa_search.config import SearchConfig
+from faa_search.data import ArraySource, ImageSource, open_data
+from faa_search.data.source import DecodedSource
+from faa_search.fast.folds import Fold, make_folds
+from faa_search.fast.objective import Staged
+from faa_search.training.loading import OrderedBatches, load
+from faa_search.training.plan import Rank
+from faa_search.training.views import View
+
+MOST_MEMORY = 0.5  # of what the machine has, for the images to score on
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SearchImages:
+    """What a search is made on.
+
+    Attributes:
+        train: Images that networks are fitted on.
+        scored: Images that policies are scored on: the same, or a split of their own.
+        folds: Positions in `train` to fit on, and in `scored` to score on.
+        size: Side in pixels.
+        own_size: Side that the images come in, or None if it varies.
+    """
+
+    train: ImageSource
+    scored: ImageSource
+    folds: tuple[Fold, ...]
+    size: int
+    own_size: int | None
+
+
+def open_images(config: SearchConfig, *, model_size: int, note: Callable[[str], None]) -> SearchImages:
+    """Return the images and their folds; the same ones in every process.
+
+    Args:
+        config: The search's settings.
+        model_size: The model's own input side.
+        note: Told, once, what was done to the images.
+
+    Raises:
+        FaaError: If they are missing, too few, or the two splits are the same.
+    """
+    if config.val_split is None:
+        data = open_data(config, model_size=model_size, note=note)
+        folds = make_folds(data.train.labels, folds=config.folds, held_out=config.held_out, seed=config.seed)
+        return SearchImages(train=data.train, scored=data.train, folds=folds, size=data.size, own_size=data.own_size)
+    if Path(config.dataset).suffix == ".npz" or config.dataset.startswith("torch/"):
+        raise FaaError(
+            f"--val-split is for data sets with splits of any name (folders, hfds/OWNER/NAME); '{config.dataset}' has "
+            "a training and a test split only, and a search never reads the test split. Leave it out for --folds."
+        )
+    if config.test_fraction:
+        raise FaaError("--val-split names the images to score on, so --test-fraction has nothing to do; leave it out.")
+    # The reader of the second split is the test split's, which matches the classes of both.
+    data = open_data(config.model_copy(update={"test_split": config.val_split}), model_size=model_size, note=note)
+    if data.open_test is None:
+        raise FaaError(f"'{config.dataset}' has no split '{config.val_split}' to score on.")
+    scored = data.open_test()
+    if _same(data.train, scored):
+        raise FaaError(f"--val-split {config.val_split} is the training split; score on images that are not fitted on.")
+    fold = Fold(index=0, train=np.arange(len(data.train)), held_out=np.arange(len(scored)))
+    return SearchImages(train=data.train, scored=scored, folds=(fold,), size=data.size, own_size=data.own_size)
+
+
+def stage(source: ImageSource, size: int, *, device: torch.device, workers: int) -> Staged:
+    """Return all images of a source at size, on the device, decoded once.
+
+    Args:
+        source: Of the images.
+        size: Side in pixels.
+        device: Where they are scored.
+        workers: Loader processes that decode.
+
+    Raises:
+        FaaError: If an image cannot be read, or they would not fit into memory.
+    """
+    needed, there = len(source) * 3 * size**2, _memory()
+    if needed > MOST_MEMORY * there and not isinstance(source, ArraySource):
+        raise FaaError(
+            f"{len(source):,} images of {size} px to score on take {needed / 2**30:.0f} GiB, and this machine has "
+            f"{there / 2**30:.0f}. Search on fewer: --train-subset 6000 is what the original took of ImageNet."
+        )
+    order = OrderedBatches(len(source), 256, rank=Rank())
+    parts = [images.to(device) for images, _labels in load(View(source=source, size=size), order, workers=workers)]
+    return Staged(torch.cat(parts), torch.from_numpy(source.labels).to(device))
+
+
+def _same(one: ImageSource, other: ImageSource) -> bool:
+    """Return whether two sources share an image: the same files, or the same pixels in the same order."""
+    if isinstance(one, DecodedSource) and isinstance(other, DecodedSource):
+        return bool(_names(one) & _names(other))
+    if isinstance(one, ArraySource) and isinstance(other, ArraySource):
+        return np.array_equal(one.images, other.images)
+    return False
+
+
+def _names(source: DecodedSource) -> set[str]:
+    return {source.files.name(int(position)) for position in source.positions}
+
+
+def _memory() -> int:
+    """Return the machine's memory in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

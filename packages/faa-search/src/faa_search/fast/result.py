@@ -1,0 +1,119 @@
+"""What a search comes to, and the files that say so."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from faa_core import FaaError, Policy, SubPolicies
+from faa_core.files import write_text
+from faa_search.config import SearchConfig
+from faa_search.fast.audit import Audit
+from faa_search.fast.controls import Control
+from faa_search.run_directory import versions
+from faa_search.samplers.space import SubPolicy
+
+RESULT = "result.json"
+POLICY = "policy.json"
+SETTINGS = (
+    "dataset", "train_subset", "img_size", "val_split", "model", "model_kwargs", "epochs", "folds", "held_out", "width",
+    "depth", "batch_proposals", "warm_start", "views", "common_draws", "reward", "top", "rescore", "rescore_views",
+    "exclude_ops", "preset", "seed",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """What a search came to.
+
+    Attributes:
+        policy: The found policy.
+        reward: Its mean reward over the folds; it was chosen on the same images, which flatters it.
+        controls: How it compares with policies that need no search.
+        verdict: The same in a sentence.
+        trials: How many were scored.
+        planned: How many there were to be; a budget may end a search before.
+        seconds: Of fitting and scoring, on all devices and in all processes' lifetimes together.
+        budget: What it had.
+        audit: How well the rewards foretell the accuracy, if that was asked for.
+    """
+
+    policy: SubPolicies
+    reward: float
+    controls: list[Control]
+    verdict: str
+    trials: int
+    planned: int
+    seconds: float
+    budget: str | None = None
+    audit: Audit | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all trials there were to be were scored."""
+        return self.trials >= self.planned
+
+
+def write_result(directory: Path, result: SearchResult) -> None:
+    """Write a result beside its policy, which is there."""
+    fields = asdict(replace(result, audit=None))
+    for name in ("policy", "audit"):
+        del fields[name]
+    write_text(directory / RESULT, json.dumps(fields, indent=1) + "\n")
+
+
+def read_result(directory: Path) -> SearchResult | None:
+    """Return the result of a finished search, else None.
+
+    Raises:
+        FaaError: If its files cannot be read.
+    """
+    path = directory / RESULT
+    if not path.is_file():
+        return None
+    policy = Policy.load(directory / POLICY)
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        controls = [Control(**row) for row in fields.pop("controls")]
+        if not isinstance(policy, SubPolicies):
+            raise TypeError("the policy beside it is no list of sub-policies")
+        return SearchResult(policy=policy, controls=controls, **fields)
+    except (ValueError, KeyError, TypeError) as error:
+        raise FaaError(
+            f"'{path}' holds no result ({error!r:.200}); delete it, and the same command makes it from the trials."
+        ) from error
+
+
+def found_policy(
+    config: SearchConfig, sub_policies: Sequence[SubPolicy], *, seconds: float, trials: int
+) -> SubPolicies:
+    """Return the policy with where it comes from.
+
+    Args:
+        config: The search's settings.
+        sub_policies: Found.
+        seconds: Of all devices.
+        trials: Scored so far.
+    """
+    settings, device = config.model_dump(mode="json"), device_kind(config)
+    return SubPolicies(
+        name=f"{Path(config.dataset).stem or 'images'}-{config.model}-{config.algorithm}",
+        sub_policies=tuple(sub_policies),
+        provenance={
+            "algorithm": config.algorithm,
+            "sampler": config.sampler or "tpe",
+            **{name: settings[name] for name in SETTINGS},
+            "trials": trials,
+            "device": device,
+            "seconds": seconds,
+            "gpu_seconds": seconds if device == "cuda" else 0.0,
+            "versions": versions(),
+        },
+    )
+
+
+def device_kind(config: SearchConfig) -> str:
+    """Return the kind of device that the search's work is done on: cpu or cuda."""
+    return "cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu"

@@ -1,0 +1,57 @@
+"""What all stages of a search share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from faa_search.config import SearchConfig
+from faa_search.executors.protocol import Executor
+from faa_search.fast.images import SearchImages
+from faa_search.fast.journal import Journal, Trial
+from faa_search.progress import Reporter
+from faa_search.samplers import Params, PolicySpace, Sampler
+from faa_search.training.stopping import StopRequest
+
+TRIALS = "trials.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """A search under way.
+
+    Attributes:
+        config: Its settings.
+        directory: The run's.
+        images: What it is made on.
+        space: Of policies.
+        sampler: Proposes.
+        first: What each round begins with, instead of the sampler's proposals; empty for none.
+        executor: Does the work.
+        reporter: Shown notes and progress.
+        request: Whether a signal asked to stop.
+    """
+
+    config: SearchConfig
+    directory: Path
+    images: SearchImages
+    space: PolicySpace
+    sampler: Sampler
+    first: Sequence[Sequence[Params]]
+    executor: Executor
+    reporter: Reporter
+    request: StopRequest
+
+    @property
+    def trials(self) -> Journal[Trial]:
+        """All trials."""
+        return Journal(self.directory / TRIALS, Trial)
+
+    @property
+    def rescored(self) -> Journal[Trial]:
+        """Second scores of the best."""
+        return Journal(self.directory / "rescored.jsonl", Trial)
+
+    @property
+    def planned(self) -> int:
+        """How many trials there are to be."""
+        return len(self.images.folds) * self.config.width * self.config.depth

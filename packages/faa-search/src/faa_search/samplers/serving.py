@@ -1,0 +1,28 @@
+"""What a process that only proposes does first. It lies apart so that such a process never imports torch."""
+
+import os
+import signal
+import threading
+import time
+
+SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def serve(caller: int) -> None:
+    """Leave signals to the process that waits for the proposals, and end when it is gone.
+
+    Launchers, queues and Ctrl-C send a signal to a whole group of processes; the caller needs its proposals until it
+    has stopped, and then ends its workers.
+
+    Args:
+        caller: Its process number.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(caller,), daemon=True).start()
+
+
+def _end_with(caller: int) -> None:
+    while os.getppid() == caller:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    os._exit(0)
