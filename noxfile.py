@@ -55,7 +55,7 @@ def quickstart(session: nox.Session) -> None:
 @nox.session(reuse_venv=True)
 def tests(session: nox.Session) -> None:
     """Run the tests; arguments after -- go to pytest."""
-    install(session, *TEST_TOOLS)
+    install(session, *TEST_TOOLS, extras="[optuna,ray]")
     run_tests(session)
 
 
@@ -112,6 +112,13 @@ def bench_networks(session: nox.Session) -> None:
 
 
 @nox.session(reuse_venv=True)
+def bench_search(session: nox.Session) -> None:
+    """Measure a search's trials against the original's way; prints tables and writes benchmarks/results/."""
+    install(session)
+    session.run("python", "benchmarks/search.py", *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session(reuse_venv=True)
 def bench_training(session: nox.Session) -> None:
     """Train on CIFAR-10 as a recipe says, with several policies; prints a table and writes benchmarks/results/."""
     install(session)
@@ -144,7 +151,7 @@ def pixels(session: nox.Session) -> None:
 @nox.session(reuse_venv=True, venv_backend="uv", default=False)
 def minimums(session: nox.Session) -> None:
     """Run the tests with the oldest versions that the packages allow."""
-    install(session, "--resolution", "lowest-direct", *TEST_TOOLS)
+    install(session, "--resolution", "lowest-direct", *TEST_TOOLS, extras="[optuna,ray]")
     run_tests(session)
 
 
@@ -154,8 +161,11 @@ def run_tests(session: nox.Session) -> None:
         session.run("pytest", "-n", "2", *session.posargs, env=ENVIRONMENT | {"NUMBA_CACHE_DIR": cache})
 
 
-def install(session: nox.Session, *more: str) -> None:
-    """Install all packages, editable, in one call: one at a time they would be looked for in the registry."""
-    extras = {"faa-core": "[fast]"}
-    editable = [argument for name in PACKAGES for argument in ("-e", f"packages/{name}{extras.get(name, '')}")]
+def install(session: nox.Session, *more: str, extras: str = "") -> None:
+    """Install all packages, editable, in one call: one at a time they would be looked for in the registry.
+
+    `extras` are faa-search's, such as "[ray]".
+    """
+    wanted = {"faa-core": "[fast]", "faa-search": extras}
+    editable = [argument for name in PACKAGES for argument in ("-e", f"packages/{name}{wanted.get(name, '')}")]
     session.install(*more, *editable, env=ENVIRONMENT)

@@ -22,12 +22,13 @@ from hyperopt.base import JOB_STATE_DONE, STATUS_OK, Domain, Trials
 from numpy.typing import NDArray
 from original import Augmentation, CutoutDefault
 from PIL import Image
+from search_trials import Done, Recorded
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms as v1
 
-from faa_core import Policy
+from faa_core import Policy, SubPolicies
 from faa_search.samplers import Params, PolicySpace, Scored
 
 BATCH = 128
@@ -139,34 +140,50 @@ class Proposals:
     """Proposals of hyperopt's TPE, each made when it is asked for and waited for.
 
     Args:
-        space: Of policies.
-        histories: What is known when each proposal is made.
+        recorded: The trials to come, and what is known when each is proposed.
     """
 
-    def __init__(self, space: PolicySpace, histories: Sequence[Sequence[Scored]]) -> None:
+    def __init__(self, recorded: Recorded) -> None:
+        space = recorded.space
         expression: dict[str, Any] = {}
         for use in space.uses():
             expression[f"op_{use}"] = hp.choice(f"op_{use}", range(len(space.ops)))
             expression[f"p_{use}"] = hp.uniform(f"p_{use}", 0.0, 1.0)
             expression[f"magnitude_{use}"] = hp.uniform(f"magnitude_{use}", 0.0, 1.0)
-        self.space = space
+        self.recorded, self.space = recorded, space
         self.domain = Domain(lambda _params: 0.0, expression)
-        self.known = [known_trials(space, history) for history in histories]
+        self.known = [known_trials(space, recorded.known(number)) for number in range(len(recorded))]
 
-    def propose(self, number: int, seed: int) -> Params:
-        """Return what hyperopt proposes after a history.
+    def __len__(self) -> int:
+        return len(self.known)
 
-        Args:
-            number: Which history.
-            seed: Of the proposal.
-        """
-        trials = self.known[number]
+    def propose(self, number: int) -> Params:
+        """Return the next trial of a round."""
+        trials, seed = self.known[number], self.recorded.proposal_seed(number)
         (found,) = tpe.suggest([len(trials)], self.domain, trials, seed, verbose=False)
         values = {label: value[0] for label, value in found["misc"]["vals"].items()}
         return {
             label: self.space.ops[int(value)] if label.startswith("op_") else float(value)
             for label, value in values.items()
         }
+
+
+def trials(proposals: Proposals, scoring: Scoring, manner: Manner, *, workers: int, count: int) -> list[Done]:
+    """Do the first trials, one after the other.
+
+    Args:
+        proposals: Proposes them.
+        scoring: Scores them.
+        manner: How.
+        workers: Processes of each loader.
+        count: How many.
+    """
+    done = []
+    for number in range(count):
+        params = proposals.propose(number)
+        policy = SubPolicies(sub_policies=proposals.space.decode(params))
+        done.append(Done(params, scoring.score(policy, manner, workers=workers)))
+    return done
 
 
 def known_trials(space: PolicySpace, history: Sequence[Scored]) -> Trials:

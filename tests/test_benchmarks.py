@@ -1,13 +1,18 @@
 """The benchmarks run without the libraries they compare with, and say which of them are missing."""
 
+import importlib
 import json
+import statistics
 import subprocess
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
 import torch
+
+from faa_core import FaaError
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 OPTIONAL = ("kornia", "albumentations")
@@ -99,3 +104,106 @@ def test_the_gpu_benchmark_says_what_it_needs(script, tmp_path):
     assert done.returncode == 1
     assert "needs a CUDA device" in done.stderr
     assert not (tmp_path / "found.json").exists()
+
+
+@pytest.fixture
+def module(monkeypatch):
+    """Import a module of the benchmarks."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield importlib.import_module
+    torch.set_num_threads(1)
+
+
+class Napping(torch.nn.Module):
+    def forward(self, seconds):
+        time.sleep(seconds)
+
+
+def napping(module, tmp_path, name, *, forward=0.0, before=0.0, params=("same",), accuracy=0.5, workers=1):
+    """Return a way that sleeps, some of it within a network's forward pass."""
+    timing, done = module("search_timing"), module("search_trials").Done
+    network, times = Napping(), timing.ForwardTimes(tmp_path / name)
+    times.attach(network)
+
+    def run():
+        time.sleep(before)
+        network(forward)
+        return [done(one, accuracy) for one in params]
+
+    return timing.Way(name=name, threads=1, workers=workers, forward=times, run=run)
+
+
+def test_trials_of_a_search_are_timed_both_ways(script, tmp_path):
+    small = "--quick --views 2 --workloads digits/wrn16_1 --layouts 1x1 --precisions float32 --loader-workers 0"
+    small += " --original-threads 1 --proposing here"
+    done = script("search.py", *small.split(), "--output", tmp_path / "found.json")
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "found.json").read_text())
+    (found,) = record["workloads"]
+    assert (found["held_out_images"], found["views"], found["trials"]) == (40, 2, 2)
+    ways = {way["name"]: way for way in found["ways"]}
+    assert len(ways) == 4
+    for name, way in ways.items():
+        assert name in done.stdout
+        assert len(way["seconds"]) == len(way["outside_forward"]) == record["rounds"] == 2
+        assert all(0 < share < 1 for share in way["outside_forward"])
+        assert way["seconds_per_trial"] == pytest.approx(statistics.median(way["seconds"]) / 2)
+    for row in found["ratios"]:
+        assert row["low"] <= row["median"] <= row["high"]
+        slow, quick = min(ways[row["original"]]["seconds"]), min(ways[row["ours"]]["seconds"])
+        assert row["best"] == pytest.approx(slow / quick)
+        assert f"{row['median']:.2f} [" in done.stdout
+
+
+def test_a_ratio_above_one_means_that_ours_is_faster(module, tmp_path):
+    timing = module("search_timing")
+    slow, quick = napping(module, tmp_path, "original", before=0.05), napping(module, tmp_path, "ours", before=0.002)
+    samples = timing.interleaved([slow, quick], rounds=3)
+    assert timing.compared(samples, "original", "ours")["median"] > 3
+
+
+@pytest.mark.parametrize(("workers", "inside"), [(1, 0.75), (2, 0.375)])
+def test_the_share_outside_is_the_workers_time_less_the_forward_passes(module, tmp_path, workers, inside):
+    timing = module("search_timing")
+    way = napping(module, tmp_path, "ours", forward=0.15, before=0.05, workers=workers)
+    sample, _done = timing.timed(way)
+    assert sample.outside == pytest.approx(1 - inside, abs=0.2 * inside)
+    again, _done = timing.timed(way)  # of this round alone
+    assert again.outside == pytest.approx(sample.outside, abs=0.2 * inside)
+
+
+def test_ways_that_try_other_policies_are_not_compared(module, tmp_path):
+    ways = [napping(module, tmp_path, name, params=(name,)) for name in ("original", "ours")]
+    with pytest.raises(FaaError, match="'ours' tries other policies than 'original'"):
+        module("search_timing").interleaved(ways, rounds=1)
+
+
+@pytest.mark.parametrize(("accuracy", "images", "refused"), [(0.55, 100, False), (0.9, 100, True), (0.55, 10**5, True)])
+def test_ways_whose_accuracies_differ_are_not_compared(module, accuracy, images, refused):
+    timing = module("search_timing")
+    samples = {"original": [timing.Sample(1.0, 0.5, 0.5)], "ours": [timing.Sample(1.0, 0.5, accuracy)]}
+    if refused:
+        with pytest.raises(FaaError, match="'ours' is right about"):
+            timing.check_accuracies(samples, "original", images=images)
+    else:
+        timing.check_accuracies(samples, "original", images=images)
+
+
+def test_the_original_proposes_what_ours_does(module):
+    """Hyperopt itself, given the recorded trials as it keeps them, and our sampler, which is given them directly."""
+    trials, search = module("search_trials"), module("search")
+    recorded = trials.Recorded(search.SearchConfig(width=3))
+    ours = module("faa_search.samplers.tpe").suggest
+    proposals = module("original_search").Proposals(recorded)
+    proposed = [proposals.propose(number) for number in range(3)]
+    assert proposed == [
+        ours(recorded.space, recorded.known(number), recorded.proposal_seed(number)) for number in range(3)
+    ]
+    assert proposed[0] != proposed[1] != proposed[2]
+
+
+def test_the_benchmark_of_the_search_says_that_cifar10_is_missing(module, monkeypatch, tmp_path):
+    monkeypatch.setenv("FAA_TEST_DATA", str(tmp_path))
+    with pytest.raises(FaaError, match="FAA_TEST_DATA names no folder with CIFAR-10"):
+        module("search").cifar10()

@@ -32,20 +32,12 @@ recovery_interval seed
 
 
 def test_no_flag_comes_or_goes_unnoticed():
-    search = [
-        "algorithm",
-        "sampler",
-        "folds",
-        "held_out",
-        "width",
-        "depth",
-        "top",
-        "sub_policies",
-        "ops",
-        "views",
-        "reward",
-        "score_batch_size",
-    ]
+    search = {
+        *("algorithm", "sampler", "folds", "held_out", "val_split", "init_models", "width", "depth", "batch_proposals"),
+        *("warm_start", "sub_policies", "ops", "exclude_ops", "preset", "views", "reward", "common_draws", "top"),
+        *("score_batch_size", "rescore", "rescore_views", "audit", "audit_epochs", "audit_seeds"),
+        *("executor", "num_processes", "ray_address", "gpus_per_worker", "budget", "stage"),
+    }
     train = ["policy", "val_fraction", "test_every", "checkpoint_hist", "log_with"]
     assert {*DATA, *FIT, *train} == set(TrainConfig.model_fields)
     assert {*DATA, *FIT, *search} == set(SearchConfig.model_fields)

@@ -1,7 +1,6 @@
 """Exploring with executors and proposers that do their worst: the trials are always the same."""
 
 import json
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,19 +11,18 @@ from typing import Any
 
 import pytest
 
-from faa_core import FaaError
 from faa_core.randomness import key_of
 from faa_search.config import SearchConfig
 from faa_search.fast.exploring import Exploration, explore
 from faa_search.fast.journal import Journal, Trial
 from faa_search.fast.objective import REWARDS
 from faa_search.fast.proposing import Proposer, proposing_aside, proposing_here
-from faa_search.fast.rounds import Round, draws_seed, proposal_seed
+from faa_search.fast.rounds import Round
 from faa_search.fast.tasks import PolicyScores, ScorePolicy
 from faa_search.samplers import Params, PolicySpace, Scored
 from faa_search.samplers.tpe import suggest as tpe
 from faa_search.samplers.uniform import suggest as uniform
-from faa_search.training.stopping import Stopped, StopRequest
+from faa_search.training.stopping import StopRequest
 
 SPACE = PolicySpace(ops=("Rotate", "Invert"), sub_policies=1, num_ops=1)
 PLACES = [(fold, at) for fold in range(2) for at in range(2)]
@@ -62,17 +60,16 @@ class Here:
 
 
 class Disorderly:
-    """Has several tasks at once and finishes them in an order that a generator picks; those in `failing` fail."""
+    """Has several tasks at once and finishes them in an order that a generator picks."""
 
     in_process = False
 
-    def __init__(self, *, workers: int, seed: int, fails_at: int = -1) -> None:
+    def __init__(self, *, workers: int, seed: int) -> None:
         self.workers = workers
         self.given: list[ScorePolicy] = []
         self.most = 0
-        self._order = random.Random(seed)
-        self._fails_at = fails_at
-        self._waiting: list[tuple[int, ScorePolicy, Future[PolicyScores]]] = []
+        self._seed = seed
+        self._waiting: list[tuple[ScorePolicy, Future[PolicyScores]]] = []
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -81,7 +78,7 @@ class Disorderly:
     def submit(self, task: ScorePolicy) -> "Future[PolicyScores]":
         future: Future[PolicyScores] = Future()
         with self._lock:
-            self._waiting.append((len(self.given), task, future))
+            self._waiting.append((task, future))
             self.given.append(task)
             self.most = max(self.most, len(self._waiting))
         return future
@@ -94,13 +91,10 @@ class Disorderly:
         while not self._over.is_set():
             time.sleep(0.0005)
             with self._lock:
-                picked = self._waiting.pop(self._order.randrange(len(self._waiting))) if self._waiting else None
-            if picked is None:
-                continue
-            number, task, future = picked
-            if number == self._fails_at:
-                future.set_exception(FaaError("a task failed"))
-            else:
+                which = key_of("order", self._seed, len(self.given)) % max(1, len(self._waiting))
+                picked = self._waiting.pop(which) if self._waiting else None
+            if picked is not None:
+                task, future = picked
                 future.set_result(scores(task))
 
 
@@ -108,12 +102,13 @@ class Late:
     """Makes proposals in another thread, each after a while of its own."""
 
     def __init__(self, seed: int) -> None:
-        self._seconds = random.Random(seed)
+        self._seed = seed
 
     def submit(self, history: Sequence[Scored], seed: int) -> "Future[Params]":
         future: Future[Params] = Future()
         known = list(history)
-        make = threading.Timer(self._seconds.random() / 300, lambda: future.set_result(chained(SPACE, known, seed)))
+        seconds = key_of("late", self._seed, seed) % 30 / 10_000
+        make = threading.Timer(seconds, lambda: future.set_result(chained(SPACE, known, seed)))
         make.daemon = True
         make.start()
         return future
@@ -136,8 +131,6 @@ def exploration(
     *,
     proposer: Proposer | None = None,
     finished: Callable[[Trial], None] = lambda _trial: None,
-    out_of_time: Callable[[], bool] = lambda: False,
-    request: StopRequest | None = None,
     **settings: Any,
 ) -> Iterator[tuple[Exploration, list[Round]]]:
     """Give an exploration that is taken up from a journal, and its rounds."""
@@ -157,8 +150,8 @@ def exploration(
                 proposer=here if proposer is None else proposer,
                 journal=journal,
                 finished=finished,
-                out_of_time=out_of_time,
-                request=request or StopRequest(),
+                out_of_time=lambda: False,
+                request=StopRequest(),
             ),
             rounds,
         )
@@ -191,11 +184,6 @@ def test_neither_workers_nor_their_order_matter(
             assert straight[batch] == explored(path, executor, proposer=Late(seed), batch_proposals=batch)
             assert 1 <= executor.most <= 2 * workers
             assert 4 * DEPTH == len(executor.given)
-
-
-def test_batches_are_another_search(straight: dict[int, bytes]) -> None:
-    """The first batch is the same but for what it knows; what comes later is not."""
-    assert 3 == len(set(straight.values()))
 
 
 def test_proposals_of_another_process(tmp_path: Path) -> None:
@@ -246,6 +234,7 @@ def test_a_finished_exploration_has_nothing_to_do(straight: dict[int, bytes], tm
     again = Here()
     assert straight[1] == explored(path, again, proposer=object())
     assert [] == again.given
+    assert 3 == len(set(straight.values()))  # while another size of a batch is another search
 
 
 def test_rounds_advance_together(tmp_path: Path) -> None:

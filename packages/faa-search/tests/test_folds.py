@@ -1,7 +1,6 @@
 """Folds: sizes, shares, and what cannot be split."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faa_core import FaaError
-from faa_search.fast.folds import Fold, make_folds, write_folds
+from faa_search.fast.folds import Fold, folds_text, make_folds
 
 LABELS = np.arange(200) % 4
 
@@ -73,9 +72,10 @@ def test_too_little_held_out_for_the_classes() -> None:
         made(held_out=0.01)
 
 
-def test_the_file_lists_positions(tmp_path: Path) -> None:
-    """folds.json can be read by anyone."""
+def test_the_text_lists_positions() -> None:
+    """folds.json can be read by anyone, and two searches' can be compared."""
     folds = made(np.arange(8) % 2, folds=2, held_out=0.5)
-    write_folds(tmp_path / "folds.json", folds)
-    rows = json.loads((tmp_path / "folds.json").read_text())
+    rows = json.loads(folds_text(folds))
     assert [{"train": fold.train.tolist(), "held_out": fold.held_out.tolist()} for fold in folds] == rows
+    assert folds_text(folds) == folds_text(made(np.arange(8) % 2, folds=2, held_out=0.5))
+    assert folds_text(folds) != folds_text(made(np.arange(8) % 2, folds=2, held_out=0.5, seed=1))

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from faa_core import FaaError
+from faa_search.fast import read_trials
+from faa_search.fast.audit import Training
 from faa_search.fast.journal import Journal, Trial
-from faa_search.fast.rounds import Round
 
 
 def trial(number: int, **fields: Any) -> Trial:
@@ -24,6 +25,9 @@ def trial(number: int, **fields: Any) -> Trial:
             "reward": -math.e,
             "standard_error": 1 / 3,
             "metrics": {"mean-loss": -math.e, "best-loss": -5e-324},
+            "errors": {"mean-loss": 1 / 3, "best-loss": 1 / 7},
+            "views": 5,
+            "draws": 2**31 - 2,
             "seconds": 0.1234,
         }
         | fields
@@ -31,9 +35,9 @@ def trial(number: int, **fields: Any) -> Trial:
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Journal:
+def journal(tmp_path: Path) -> Journal[Trial]:
     """Return a journal of three trials."""
-    made = Journal(tmp_path / "trials.jsonl")
+    made = Journal(tmp_path / "trials.jsonl", Trial)
     for number in range(3):
         made.append(trial(number))
     return made
@@ -41,10 +45,10 @@ def journal(tmp_path: Path) -> Journal:
 
 def test_no_file_no_trials(tmp_path: Path) -> None:
     """Before the first trial there is nothing."""
-    assert [] == Journal(tmp_path / "trials.jsonl").read()
+    assert [] == Journal(tmp_path / "trials.jsonl", Trial).read()
 
 
-def test_trials_come_back_to_the_bit(journal: Journal) -> None:
+def test_trials_come_back_to_the_bit(journal: Journal[Trial]) -> None:
     """One line each; every float as it was."""
     assert [trial(0), trial(1), trial(2)] == journal.read()
     lines = journal.path.read_text().splitlines()
@@ -53,7 +57,7 @@ def test_trials_come_back_to_the_bit(journal: Journal) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 10, 200])
-def test_a_torn_last_line_is_dropped(journal: Journal, cut: int) -> None:
+def test_a_torn_last_line_is_dropped(journal: Journal[Trial], cut: int) -> None:
     """What a killed process did not finish writing is cut off, and the next trial starts a line of its own."""
     whole = journal.path.read_bytes()
     journal.path.write_bytes(whole[:-cut])
@@ -67,12 +71,12 @@ def test_a_torn_only_line(tmp_path: Path) -> None:
     """Nothing is left of it."""
     path = tmp_path / "trials.jsonl"
     path.write_bytes(b'{"fold": 0, "rou')
-    assert [] == Journal(path).read()
+    assert [] == Journal(path, Trial).read()
     assert b"" == path.read_bytes()
 
 
 @pytest.mark.parametrize("line", [b"nonsense", b"{}", b"[1]", b'{"fold": 0}', b"\xff"])
-def test_a_bad_line_in_the_middle(journal: Journal, line: bytes) -> None:
+def test_a_bad_line_in_the_middle(journal: Journal[Trial], line: bytes) -> None:
     """Its number is named, and the file is left for the user to look at."""
     lines = journal.path.read_bytes().splitlines()
     lines[1] = line
@@ -83,8 +87,26 @@ def test_a_bad_line_in_the_middle(journal: Journal, line: bytes) -> None:
     assert content == journal.path.read_bytes()
 
 
-def test_a_round_knows_its_trials() -> None:
-    """Of all trials, those of one fold and round, by number."""
-    trials = [trial(1), trial(0, fold=1), trial(0, round=1), trial(0)]
-    assert [trial(0), trial(1)] == Round(fold=0, number=0).of(trials)
-    assert [trial(0, round=1)] == Round(fold=0, number=1).of(trials)
+def test_of_one_trial_the_last_line_counts(journal: Journal[Trial]) -> None:
+    """As where second scores with other draws replace those before; it keeps the first one's place."""
+    journal.append(trial(1, reward=0.5, views=20))
+    assert [trial(0), trial(1, reward=0.5, views=20), trial(2)] == journal.read()
+    journal.append(trial(1, fold=1))
+    journal.append(trial(1, round=1))
+    assert 5 == len(journal.read())
+
+
+def test_other_kinds_of_entry(journal: Journal[Trial], tmp_path: Path) -> None:
+    """Each journal holds one kind; another kind's line is none of its own."""
+    audits = Journal(tmp_path / "audit.jsonl", Training)
+    entries = [Training(round=-1, number=-1, seed=seed, epochs=3, accuracy=1 / 3) for seed in range(2)]
+    for entry in entries:
+        audits.append(entry)
+    assert entries == audits.read()
+    with pytest.raises(FaaError, match="is no training"):
+        Journal(journal.path, Training).read()
+
+
+def test_trials_of_a_run_by_its_directory(journal: Journal[Trial]) -> None:
+    """For plots: all that the search wrote down."""
+    assert journal.read() == read_trials(journal.path.parent) == read_trials(str(journal.path.parent))

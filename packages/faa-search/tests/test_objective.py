@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from faa_core import Op, Policy, SubPolicies
 from faa_search.config import SearchConfig, TrainConfig
 from faa_search.data import ArraySource
-from faa_search.fast.objective import REWARDS, HeldOut, Scores, mean_and_error, score
-from faa_search.training import Network, View
+from faa_search.fast.objective import REWARDS, HeldOut, Scores, Staged, mean_and_error, score, scoring_batch
+from faa_search.training import Network
 from faa_search.training.models import ModelInput, make_model
 
 # Two views of three images.
@@ -29,6 +30,12 @@ BY_HAND = {
     "best-accuracy": [1.0, 1.0, 0.0],
     "best-loss": [-1.0, -0.5, -4.0],
 }
+
+
+def staged(source: ArraySource) -> Staged:
+    """Return a source's images as they are scored."""
+    images = torch.from_numpy(np.ascontiguousarray(source.images.transpose(0, 3, 1, 2)))
+    return Staged(images, torch.from_numpy(source.labels))
 
 
 class Brightness(nn.Module):
@@ -49,7 +56,7 @@ def bright(accelerator: Accelerator) -> HeldOut:
     source = ArraySource(images.astype(np.uint8), labels, ("dark", "bright"))
     expected = ModelInput(size=6, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
     network = Network(Brightness(), expected, TrainConfig(), accelerator)
-    return HeldOut(network=network, source=source, size=6, views=3, batch_size=16, workers=0)
+    return HeldOut(network=network, images=staged(source), batch_size=16)
 
 
 @pytest.fixture
@@ -57,7 +64,7 @@ def wide(accelerator: Accelerator, expected: ModelInput, noise: Callable[..., Ar
     """Return random images and an untrained Wide-ResNet."""
     model = make_model("wrn16_1", classes=3, pretrained=False, size=8, seed=0)
     network = Network(model, expected, TrainConfig(), accelerator)
-    return HeldOut(network=network, source=noise(25), size=8, views=3, batch_size=10, workers=0)
+    return HeldOut(network=network, images=staged(noise(25)), batch_size=10)
 
 
 @pytest.mark.parametrize("reward", list(REWARDS))
@@ -79,38 +86,51 @@ def test_mean_and_error_by_hand() -> None:
     assert (7.0, 0.0) == mean_and_error(torch.tensor([7.0]))
 
 
-def test_scores_are_the_networks(wide: HeldOut) -> None:
-    """Row v, column n: the loss of image n in view v, in evaluation mode, and whether its class came first."""
+def test_scores_are_those_of_images_one_by_one(wide: HeldOut) -> None:
+    """Row v, column n: the policy on image n by Pillow, with the draw of view v, and what the network makes of it."""
     policy = Policy.load("uniform-random")
-    scores = score(wide, policy, seed=9)
+    scores = score(wide, policy, views=3, seed=9)
     assert (3, 25) == tuple(scores.loss.shape) == tuple(scores.right.shape)
-    view = View(source=wide.source, size=8, policy=policy, seed=9)
     wide.network.model.eval()
     with torch.no_grad():
-        for number in range(3):
-            images, labels = view.__getitems__([(number, index) for index in range(25)])
-            logits = wide.network.logits(images)
-            assert torch.allclose(cross_entropy(logits, labels, reduction="none"), scores.loss[number], atol=1e-5)
-            assert torch.equal((logits.argmax(dim=1) == labels).float(), scores.right[number])
+        for view in range(3):
+            for number, label in enumerate(wide.images.labels):
+                image = Image.fromarray(wide.images.images[number].permute(1, 2, 0).numpy())
+                shown = np.array(policy.apply(image, seed=9, epoch=0, index=25 * view + number))
+                logits = wide.network.logits(torch.from_numpy(shown).permute(2, 0, 1)[None])
+                assert torch.isclose(cross_entropy(logits, label[None]), scores.loss[view, number], atol=1e-5)
+                assert float(logits.argmax() == label) == scores.right[view, number]
 
 
-@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # torch counts this machine's cores
-def test_scores_do_not_depend_on_batches_or_processes(wide: HeldOut) -> None:
-    """Loader processes change nothing to the bit; other batches only round differently."""
+def test_the_size_of_a_batch_changes_no_draw(wide: HeldOut) -> None:
+    """Batches within a view and across several: only the network's rounding differs."""
     policy = Policy.load("uniform-random")
-    whole = score(wide, policy, seed=1)
-    assert torch.equal(whole.loss, score(replace(wide, workers=2), policy, seed=1).loss)
-    for batch_size in (1, 7, 512):
-        other = score(replace(wide, batch_size=batch_size), policy, seed=1)
+    whole = score(wide, policy, views=3, seed=1)
+    for batch_size in (1, 7, 25, 60, 512):
+        other = score(replace(wide, batch_size=batch_size), policy, views=3, seed=1)
         assert torch.allclose(whole.loss, other.loss, atol=1e-5)
-    assert not torch.equal(whole.loss, score(wide, policy, seed=2).loss)
+    assert not torch.equal(whole.loss, score(wide, policy, views=3, seed=2).loss)
+    assert not torch.allclose(whole.loss[0], whole.loss[1], atol=1e-3)
+
+
+def test_more_views_begin_with_the_same(wide: HeldOut) -> None:
+    """A view's draws do not depend on how many there are."""
+    few, many = (score(wide, Policy.load("uniform-random"), views=views, seed=1) for views in (2, 4))
+    assert torch.allclose(few.loss, many.loss[:2], atol=1e-5)
+
+
+def test_batches_that_suit_the_images() -> None:
+    """As many pixels whatever the side; never none, and more on a GPU."""
+    cpu = torch.device("cpu")
+    assert scoring_batch(cpu, 32) == 4 * scoring_batch(cpu, 64) < scoring_batch(torch.device("cuda"), 32)
+    assert 16 == scoring_batch(cpu, 4000)
 
 
 def test_scoring_leaves_the_network_alone(wide: HeldOut) -> None:
     """Nothing is learnt, not even batch norm's statistics; the mode stays."""
     before = {key: value.clone() for key, value in wide.network.model.state_dict().items()}
     wide.network.model.train()
-    scores = score(wide, Policy.load("uniform-random"), seed=0)
+    scores = score(wide, Policy.load("uniform-random"), views=3, seed=0)
     assert wide.network.model.training
     assert not scores.loss.requires_grad
     assert all(torch.equal(value, before[key]) for key, value in wide.network.model.state_dict().items())
@@ -118,11 +138,11 @@ def test_scoring_leaves_the_network_alone(wide: HeldOut) -> None:
 
 def test_identity_shows_every_view_alike(wide: HeldOut) -> None:
     """Nothing is drawn but the policy: crop, flip and cutout belong to training."""
-    scores = score(wide, Policy.load("none"), seed=4)
+    scores = score(wide, Policy.load("none"), views=3, seed=4)
     assert torch.allclose(scores.loss[0], scores.loss[1], atol=1e-6)
     assert torch.allclose(scores.loss[0], scores.loss[2], atol=1e-6)
-    assert torch.equal(scores.loss, score(wide, Policy.load("none"), seed=5).loss)
-    views = score(replace(wide, batch_size=25), Policy.load("none"), seed=4).loss
+    assert torch.equal(scores.loss, score(wide, Policy.load("none"), views=3, seed=5).loss)
+    views = score(replace(wide, batch_size=25), Policy.load("none"), views=3, seed=4).loss
     assert torch.equal(views[0], views[2])
 
 
@@ -130,7 +150,7 @@ def test_identity_shows_every_view_alike(wide: HeldOut) -> None:
 def test_policies_that_harm_score_lower(bright: HeldOut, reward: Any) -> None:
     """Inverting makes dark bright: every reward prefers to leave the images as they are."""
     inverted = SubPolicies(sub_policies=((Op(op="Invert", p=1.0, magnitude=0.0),),))
-    identity, harmed = (score(bright, policy, seed=0) for policy in (Policy.load("none"), inverted))
+    identity, harmed = (score(bright, policy, views=3, seed=0) for policy in (Policy.load("none"), inverted))
     assert float(identity.per_image(reward).mean()) > float(harmed.per_image(reward).mean())
     assert (1.0, 0.0) == (float(identity.right.mean()), float(harmed.right.mean()))
 
@@ -138,6 +158,37 @@ def test_policies_that_harm_score_lower(bright: HeldOut, reward: Any) -> None:
 def test_best_of_views_rewards_diversity(bright: HeldOut) -> None:
     """Half of the views inverted: the mean suffers, the best of three hardly."""
     half = SubPolicies(sub_policies=((Op(op="Invert", p=0.5, magnitude=0.0),),))
-    scores = score(bright, half, seed=3)
+    scores = score(bright, half, views=3, seed=3)
     assert 0.3 < float(scores.per_image("mean-accuracy").mean()) < 0.7
     assert 0.75 < float(scores.per_image("best-accuracy").mean()) < 1.0
+
+
+def turned(p: float, magnitude: float = 0.9) -> SubPolicies:
+    """Return a policy that turns and darkens."""
+    ops = (Op(op="Rotate", p=p, magnitude=magnitude), Op(op="Brightness", p=p, magnitude=0.3))
+    return SubPolicies(sub_policies=(ops,))
+
+
+def test_policies_share_their_random_numbers(wide: HeldOut) -> None:
+    """One that is applied a little more often is applied to the same images and to a few more."""
+    rarely, often = (score(wide, turned(p), views=8, seed=2).loss for p in (0.5, 0.6))
+    untouched = score(wide, Policy.load("none"), views=8, seed=2).loss
+    changed = [(loss - untouched).abs() > 1e-5 for loss in (rarely, often)]
+    assert (changed[0] <= changed[1]).all()
+    assert 0 < int((changed[1] & ~changed[0]).sum()) < 60
+    assert torch.equal(rarely, score(wide, turned(0.5), views=8, seed=2).loss)
+
+
+def test_common_draws_make_differences_surer(wide: HeldOut) -> None:
+    """The difference of two similar policies varies less over seeds if both have the same."""
+
+    def gap(seed: int, other_seed: int) -> float:
+        one, other = (
+            score(wide, policy, views=2, seed=key).per_image("mean-loss").mean()
+            for policy, key in ((turned(0.5), seed), (turned(0.5, 0.95), other_seed))
+        )
+        return float(one - other)
+
+    common = np.std([gap(seed, seed) for seed in range(20)])
+    apart = np.std([gap(seed, 100 + seed) for seed in range(20)])
+    assert 0 < common < apart / 2

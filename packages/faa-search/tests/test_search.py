@@ -9,22 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from accelerate import Accelerator
 
 import faa_search
-from faa_core import SEARCH_LIST, FaaError, Policy, UnknownNameError
+from faa_core import SEARCH_LIST, FaaError, Policy
 from faa_search.config import SearchConfig
 from faa_search.data import ImageSource, OpenedData, open_data
-from faa_search.fast import SearchResult, random_search
-from faa_search.fast import run as fast_run
-from faa_search.fast.estimate import estimate
-from faa_search.fast.journal import Journal
+from faa_search.executors.protocol import Place
+from faa_search.fast import SearchResult, images, random_search, read_trials, tasks
+from faa_search.fast.bench import MakeBench
+from faa_search.fast.estimate import EstimateCost
 from faa_search.fast.merge import merge
 from faa_search.samplers import PolicySpace
-from faa_search.samplers.tpe import suggest
-from faa_search.training import View, make_accelerator
-from faa_search.training.models import ModelInput
-from faa_search.training.views import baseline_of
 
 UNITS = 2 * 2 + 2 * 2 * 3  # epochs of all folds, then trials of all rounds
 
@@ -43,7 +38,7 @@ def _no_test_split(monkeypatch: pytest.MonkeyPatch) -> None:
         assert data.open_test is not None
         return replace(data, open_test=never)
 
-    monkeypatch.setattr(fast_run, "open_data", guarded)
+    monkeypatch.setattr(images, "open_data", guarded)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +95,7 @@ def test_what_a_search_leaves(finished: tuple[Path, SearchResult, Any]) -> None:
         >= {path.name for path in output.iterdir()}
         >= {"policy.json", "trials.jsonl"}
     )
-    assert 12 == result.trials == len(Journal(output / "trials.jsonl").read())
+    assert 12 == result.trials == len(read_trials(output))
     assert result.policy == Policy.load(output / "policy.json").model_copy(update={"operations": {}})
     assert [("Fold 1 of 2", 2, 0), ("Fold 2 of 2", 2, 0), ("Trials", 12, 0)] == told.tracks
     assert UNITS == told.units
@@ -113,6 +108,7 @@ def test_a_search_announces_its_cost(finished: tuple[Path, SearchResult, Any]) -
     """Once, before anything else."""
     _output, _result, told = finished
     assert told.notes[0].startswith("60 images of 10 classes at 8 px. Estimated cost: ")
+    assert " s to fit 2 folds, " in told.notes[0]
     assert told.notes[0].endswith(" for 12 trials.")
     assert 1 == sum("Estimated" in note for note in told.notes)
 
@@ -123,7 +119,7 @@ def test_the_policy_is_the_best_of_every_round(
     """Read from the journal, merged by hand: fold by fold, round by round."""
     output, result, _told = finished
     space = PolicySpace(ops=tuple(row.name for row in SEARCH_LIST), sub_policies=2, num_ops=2)
-    trials = Journal(output / "trials.jsonl").read()
+    trials = read_trials(output)
     rounds = [
         [one for one in trials if (one.fold, one.round) == (fold, number)] for fold in range(2) for number in range(2)
     ]
@@ -154,19 +150,19 @@ def test_folds_are_fitted_on_their_own_images(
 ) -> None:
     """D_M without a policy to fit on, D_A to score on: disjoint, and each fold's networks and seeds differ."""
     jobs: list[Any] = []
-    held_out: list[Any] = []
-    really_fit, really_explore = fast_run.fit, fast_run.explore
+    scored_on: list[Any] = []
+    really_fit, really_score = tasks.fit, tasks.score
 
     def watched_fit(job: Any, *args: Any) -> Any:
         jobs.append(job)
         return really_fit(job, *args)
 
-    def watched_explore(exploration: Any, this: Any, scored_on: Any, done: Any) -> Any:
-        held_out.append(scored_on)
-        return really_explore(exploration, this, scored_on, done)
+    def watched_score(held_out: Any, *args: Any, **given: Any) -> Any:
+        scored_on.append(held_out.images.images)
+        return really_score(held_out, *args, **given)
 
-    monkeypatch.setattr(fast_run, "fit", watched_fit)
-    monkeypatch.setattr(fast_run, "explore", watched_explore)
+    monkeypatch.setattr(tasks, "fit", watched_fit)
+    monkeypatch.setattr(tasks, "score", watched_score)
     faa_search.search(small_search, tmp_path / "run")
     output, _result, _told = finished
     folds = json.loads((output / "folds.json").read_text())
@@ -175,8 +171,10 @@ def test_folds_are_fitted_on_their_own_images(
         assert jobs[number].view.policy is None
         assert (4, 0.0) == (jobs[number].view.baseline.pad, jobs[number].view.baseline.hflip)
         assert np.array_equal(data.train.subset(np.array(fold["train"])).images, jobs[number].view.source.images)
-        for scored_on in held_out[2 * number : 2 * number + 2]:
-            assert np.array_equal(data.train.subset(np.array(fold["held_out"])).images, scored_on.source.images)
+    held_out = [data.train.subset(np.array(fold["held_out"])).images.transpose(0, 3, 1, 2) for fold in folds]
+    for number, shown in enumerate(scored_on[:12]):  # in turn: two rounds of a fold, then those of the next
+        assert np.array_equal(held_out[number % 4 // 2], shown.numpy())
+    assert 12 + 6 * 2 == len(scored_on)
     assert [0, 1] == [job.seed for job in jobs]
     assert_same(output, tmp_path / "run")
 
@@ -205,75 +203,6 @@ def test_loader_processes_change_nothing(
 ) -> None:
     """Two loader processes find the same policy as none."""
     faa_search.search(small_search.model_copy(update={"workers": 2}), tmp_path / "run")
-    assert_same(finished[0], tmp_path / "run")
-
-
-@pytest.mark.parametrize("stop_after", [1, 3, 4, 5, 8, UNITS])
-def test_a_stopped_search_resumes_to_the_same(
-    finished: tuple[Path, SearchResult, Any],
-    small_search: SearchConfig,
-    tmp_path: Path,
-    listener: Any,
-    interruption: type[Exception],
-    stop_after: int,
-) -> None:
-    """Stopped while fitting, between, and while scoring; finished work is not done again."""
-    with pytest.raises(interruption):
-        faa_search.search(small_search, tmp_path / "run", reporter=listener(stop_after=stop_after))
-    again = listener()
-    faa_search.search(small_search, tmp_path / "run", reporter=again)
-    assert UNITS - stop_after == again.units
-    assert_same(finished[0], tmp_path / "run")
-
-
-def test_a_search_stopped_at_every_unit(
-    finished: tuple[Path, SearchResult, Any],
-    small_search: SearchConfig,
-    tmp_path: Path,
-    listener: Any,
-    interruption: type[Exception],
-) -> None:
-    """Each process does one epoch or one trial; the last writes the same policy."""
-    for _ in range(UNITS):
-        with pytest.raises(interruption):
-            faa_search.search(small_search, tmp_path / "run", reporter=listener(stop_after=1))
-    faa_search.search(small_search, tmp_path / "run")
-    assert_same(finished[0], tmp_path / "run")
-
-
-def test_a_search_killed_while_writing_a_trial(
-    finished: tuple[Path, SearchResult, Any],
-    small_search: SearchConfig,
-    tmp_path: Path,
-    listener: Any,
-    interruption: type[Exception],
-) -> None:
-    """Half a line at the end of the journal is scored again."""
-    with pytest.raises(interruption):
-        faa_search.search(small_search, tmp_path / "run", reporter=listener(stop_after=9))
-    journal = tmp_path / "run" / "trials.jsonl"
-    journal.write_bytes(journal.read_bytes()[:-40])
-    faa_search.search(small_search, tmp_path / "run")
-    assert_same(finished[0], tmp_path / "run")
-
-
-def test_lines_removed_as_an_error_says(
-    finished: tuple[Path, SearchResult, Any],
-    small_search: SearchConfig,
-    tmp_path: Path,
-    listener: Any,
-    interruption: Any,
-) -> None:
-    """A damaged line and all after it taken out, the search goes on to the same."""
-    with pytest.raises(interruption):
-        faa_search.search(small_search, tmp_path / "run", reporter=listener(stop_after=12))
-    journal = tmp_path / "run" / "trials.jsonl"
-    lines = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(b"".join(lines[:4]) + b"damaged\n" + b"".join(lines[5:]))
-    with pytest.raises(FaaError, match=r"Line 5 of .* is no trial"):
-        faa_search.search(small_search, tmp_path / "run")
-    journal.write_bytes(b"".join(lines[:4]))
-    faa_search.search(small_search, tmp_path / "run")
     assert_same(finished[0], tmp_path / "run")
 
 
@@ -307,37 +236,11 @@ def test_seeds_and_rewards_matter(
     assert folds[0] != folds[1]
 
 
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"algorithm": "fats"}, "No search algorithm is called 'fats'; did you mean fast"),
-        ({"sampler": "tpee"}, "No sampler is called 'tpee'; did you mean tpe"),
-        ({"model": "wrn16-1"}, "timm has no model 'wrn16-1'; did you mean"),
-        ({"algorithm": "random", "sampler": "tpe"}, "it takes no --sampler tpe"),
-    ],
-)
-def test_names_are_checked_first(
-    small_search: SearchConfig, tmp_path: Path, settings: dict[str, str], words: str
-) -> None:
-    """A misspelt name costs nothing and makes no directory."""
-    with pytest.raises(FaaError, match=words) as raised:
-        faa_search.search(small_search.model_copy(update=settings), tmp_path / "run")
-    assert isinstance(raised.value, UnknownNameError) == ("called" in words)
-    assert not (tmp_path / "run").exists()
-
-
 def test_other_settings_are_refused(finished: tuple[Path, SearchResult, Any], small_search: SearchConfig) -> None:
     """A finished search is not returned for settings it was not made with; worker processes are no matter."""
     with pytest.raises(FaaError, match=r"holds a run with other settings \(depth: 3 → 4\)"):
         faa_search.search(small_search.model_copy(update={"depth": 4}), finished[0])
     assert 12 == faa_search.search(small_search.model_copy(update={"workers": 1}), finished[0]).trials
-
-
-def test_a_search_is_one_process(small_search: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under a launcher it would write one journal from several processes."""
-    monkeypatch.setattr(Accelerator, "num_processes", 2)
-    with pytest.raises(FaaError, match="A search runs in one process"):
-        faa_search.search(small_search, tmp_path / "run", accelerator=make_accelerator("cpu"))
 
 
 def test_a_sampler_of_a_plugin(install: Callable[..., None], small_search: SearchConfig, tmp_path: Path) -> None:
@@ -360,8 +263,8 @@ def test_a_sampler_of_a_plugin(install: Callable[..., None], small_search: Searc
     faa_search.search(small_search.model_copy(update={"sampler": "mutate"}), tmp_path / "run")
     import throwaway_module  # type: ignore[import-not-found]  # noqa: PLC0415 there since a moment
 
-    assert [0, 1, 2] * 4 == throwaway_module.seen[-12:]
-    rows = trials_of(tmp_path / "run")
+    assert [0] * 4 + [1] * 4 + [2] * 4 == throwaway_module.seen[-12:]
+    rows = [row for row in trials_of(tmp_path / "run") if (row["fold"], row["round"]) == (1, 0)]
     ops = [{key: value for key, value in row["params"].items() if key.startswith("op_")} for row in rows[:3]]
     assert ops[0] == ops[1] == ops[2]
 
@@ -372,20 +275,17 @@ def test_random_search_is_a_python_call(small_search: SearchConfig, tmp_path: Pa
     assert 1 == random_search(chosen, tmp_path / "run").trials
 
 
-def test_the_estimate_is_of_the_right_size(
-    tmp_path: Path, small_search: SearchConfig, accelerator: Accelerator, expected: ModelInput
-) -> None:
+def test_the_estimate_is_of_the_right_size(tmp_path: Path, small_search: SearchConfig) -> None:
     """Positive, and within a factor of five of what the search then takes."""
     config = small_search.model_copy(
-        update={"train_subset": 300, "img_size": 16, "epochs": 3, "folds": 1, "width": 1, "depth": 10, "views": 4}
+        update={"train_subset": 200, "img_size": 16, "epochs": 2, "folds": 1, "width": 1, "depth": 6, "views": 3}
     )
-    data = open_data(config, model_size=32, note=print)
-    view = View(source=data.train, size=16, baseline=baseline_of(config, data.train, expected.mean))
+    bench = MakeBench(config=config, directory=tmp_path)(Place(device="cpu", fetch=dict[str, bytes]().__getitem__))
     space = PolicySpace(ops=tuple(row.name for row in SEARCH_LIST), sub_policies=2, num_ops=2)
-    cost = estimate(config, view, expected, accelerator, space=space, sampler=suggest)
+    cost = EstimateCost(space)(bench)
     faa_search.search(config, tmp_path / "run")
     table = (tmp_path / "run" / "fold0" / "summary.csv").read_text().splitlines()
     fitting = sum(float(row["seconds"]) for row in csv.DictReader(table))
-    scoring = sum(trial.seconds for trial in Journal(tmp_path / "run" / "trials.jsonl").read())
-    assert fitting / 5 < cost.fitting < 5 * fitting
-    assert scoring / 5 < cost.scoring < 5 * scoring
+    scoring = sum(trial.seconds for trial in read_trials(tmp_path / "run"))
+    assert fitting / 5 < cost.fold < 5 * fitting
+    assert scoring / 5 < 6 * cost.trial < 5 * scoring

@@ -31,7 +31,8 @@ CHANGEABLE = frozenset({  # settings that change no result, so a run may be resu
     "ray_address", "recovery_interval", "resident", "save_every", "stage", "workers",
 })  # fmt: skip
 DATA = "data.json"
-BEGINNING = frozenset({".lock", "config.yaml", DATA, "environment.json", "folds.json", "policy.json"})  # before any result
+# What a run has before any result.
+BEGINNING = frozenset({".lock", "config.yaml", DATA, "environment.json", "folds.json", "policy.json"})
 
 
 @contextmanager

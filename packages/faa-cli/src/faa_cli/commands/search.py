@@ -68,7 +68,8 @@ def _show(result: "SearchResult", settings: SearchConfig, directory: str, flags:
     console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(
         f"Found {len(result.policy.sub_policies)} sub-policies in {result.trials:,} trials, "
-        f"{duration(result.seconds)}. {settings.reward}: {result.reward:.4f}."
+        f"{duration(result.seconds)}, of which {duration(result.fitting)} went into the folds. {settings.reward}: "
+        f"{result.reward:.4f}."
     )
     show_table(
         ("control", settings.reward, "found − control", "95 % interval", "the found policy scores"),

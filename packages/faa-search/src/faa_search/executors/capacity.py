@@ -31,7 +31,7 @@ def devices(options: ExecutorOptions) -> list[str]:
     there = gpus(options)
     count = (there or cores()) if options.processes is None else options.processes
     if count < 1:
-        raise FaaError(f"--processes {count}: there must be at least 1.")
+        raise FaaError(f"--num-processes {count}: there must be at least 1.")
     return [f"cuda:{number % there}" if there else "cpu" for number in range(count)]
 
 

@@ -133,7 +133,15 @@ class Crew:
             if isinstance(error, FaaError):
                 self._break(error)
         else:
-            _settle(job.future, outcome)
+            self._settle(job.future, outcome)
+
+    def _settle(self, future: "Future[Any]", outcome: Outcome) -> None:
+        if outcome.error is None:
+            future.set_result(outcome.value)
+        elif isinstance(outcome.error, CancelledError):
+            future.set_exception(self._broken or outcome.error)
+        else:
+            future.set_exception(outcome.error)
 
     def _again(self, job: _Job, lost: WorkerLost) -> None:
         """Let a lost worker's task be done again, by any."""
@@ -146,9 +154,11 @@ class Crew:
             self._drop_waiting()
 
     def _break(self, error: BaseException) -> None:
-        """Give up: without this worker the run cannot go on."""
+        """Give up: without this worker the run cannot go on, so the other tasks end, too."""
         self._broken = error
         self._drop_waiting()
+        for hand in self._hands:
+            hand.stop()
 
     def _drop_waiting(self) -> None:
         """Cancel all tasks that wait, or let them fail as the run did."""
@@ -174,15 +184,8 @@ def _begun(job: _Job) -> bool:
     return job.lost > 0 or job.future.set_running_or_notify_cancel()
 
 
-def _settle(future: "Future[Any]", outcome: Outcome) -> None:
-    if outcome.error is None:
-        future.set_result(outcome.value)
-    else:
-        future.set_exception(outcome.error)
-
-
 def _given_up(lost: WorkerLost) -> FaaError:
     return FaaError(
         f"A worker was lost {TRIES} times while doing the same task; the last time it {lost}. Is there memory enough? "
-        "Use fewer --processes or smaller batches. The same command goes on from what was done."
+        "Use fewer --num-processes or smaller batches. The same command goes on from what was done."
     )

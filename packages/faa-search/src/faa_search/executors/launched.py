@@ -59,7 +59,7 @@ def launched(setup: Setup, options: ExecutorOptions, accelerator: Accelerator) -
     """
     there = accelerator.num_processes
     if options.processes not in {None, there}:
-        raise FaaError(f"--processes {options.processes}, but the launcher started {there}; leave it out.")
+        raise FaaError(f"--num-processes {options.processes}, but the launcher started {there}; leave it out.")
     shared: dict[str, bytes] = {}
     threads = threads_each(options, workers=1, among=torch.get_num_threads())
     own = WorkerProcess(pack(setup), _device(accelerator), threads=threads, shared=shared)

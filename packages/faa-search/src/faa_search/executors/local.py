@@ -60,8 +60,8 @@ def local(setup: Setup, options: ExecutorOptions) -> Iterator[Executor]:
     """
     if options.processes not in {None, 1}:
         raise FaaError(
-            f"--executor local works in this process, and --processes {options.processes} was given; give --executor "
-            "processes, or leave --processes out."
+            f"--executor local works in this process, and --num-processes {options.processes} was given; give "
+            "--executor processes, or leave --num-processes out."
         )
     before = torch.get_num_threads()
     torch.set_num_threads(threads_each(options, workers=1, among=before))

@@ -30,7 +30,9 @@ def on_ray(setup: Setup, options: ExecutorOptions) -> Iterator[Executor]:
         most = room(ray, share)
         workers = most if options.processes is None else options.processes
         if not 1 <= workers <= most:
-            raise FaaError(f"--processes {workers}: the Ray cluster has room for {most} workers; give 1 to that many.")
+            raise FaaError(
+                f"--num-processes {workers}: the Ray cluster has room for {most} workers; give 1 to that many."
+            )
         threads = threads_each(options, workers=workers, among=int(ray.cluster_resources().get("CPU", 1)))
         environment = {"env_vars": thread_variables(threads)}
         actors = ray.remote(max_restarts=-1, runtime_env=environment, **share)(ActorWorker)

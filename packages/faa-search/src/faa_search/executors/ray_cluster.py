@@ -28,6 +28,8 @@ def ray_cluster(options: ExecutorOptions) -> Iterator[Any]:
         raise FaaError("--executor ray: Ray is not installed; pip install 'faa-search[ray]'.")
     ray: Any = import_module("ray")
     if ray.is_initialized():  # by the caller, who keeps it
+        if options.ray_address not in {None, "auto"}:
+            raise FaaError(f"--ray-address {options.ray_address}: connected to a Ray cluster already; leave it out.")
         yield ray
         return
     try:
@@ -95,8 +97,8 @@ def _join(ray: Any, address: str) -> None:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:
         raise FaaError(
-            f"--ray-address {address}: no Ray cluster answers there ({_first_line(error)}). Give the HOST:PORT that `ray "
-            "start --head` says, or auto on one of its machines. If it wants a token, set RAY_AUTH_MODE=token and "
+            f"--ray-address {address}: no Ray cluster answers there ({_first_line(error)}). Give the HOST:PORT that "
+            "`ray start --head` says, or auto on one of its machines. If it wants a token, set RAY_AUTH_MODE=token and "
             "RAY_AUTH_TOKEN as it does."
         ) from error
 

@@ -198,7 +198,7 @@ def rank_correlation(one: Sequence[float], other: Sequence[float]) -> tuple[floa
         return None, None, None
     found = float(spearmanr(one, other).statistic)
     if abs(found) > 1 - 1e-9:
-        return found, None, None
+        return math.copysign(1.0, found), None, None
     reach = float(norm.ppf((1 + LEVEL) / 2)) * math.sqrt((1 + found**2 / 2) / (len(one) - 3))
     return found, math.tanh(math.atanh(found) - reach), math.tanh(math.atanh(found) + reach)
 

@@ -67,7 +67,7 @@ class Bench:
         self.directory = directory
         self.images = images
         self.reporter = reporter
-        self.processes = Alone(torch.device(place.device))
+        self.processes = Alone(_numbered(torch.device(place.device)))
         self.expected: ModelInput = model_input(config.model)
         self._fetch: Fetch = place.fetch
         self._held_out: dict[int, HeldOut] = {}
@@ -126,6 +126,11 @@ class Bench:
             message = " ".join(str(error).split())[:200]
             raise FaaError(f"The weights of fold {number} are of another model: {message}") from error
         return network
+
+
+def _numbered(device: torch.device) -> torch.device:
+    """Return a device with its number: "cuda" is the current one."""
+    return torch.device("cuda", torch.cuda.current_device()) if device == torch.device("cuda") else device
 
 
 def training_view(

@@ -47,6 +47,7 @@ def choose(search: Search, rounds: Sequence[Sequence[Trial]]) -> SearchResult:
         trials=trials,
         planned=search.planned,
         seconds=seconds,
+        fitting=round(fit_seconds(directory, images.folds), 3),
         budget=config.budget,
     )
     write_result(directory, result)

@@ -11,7 +11,6 @@ import torch
 from faa_core import FaaError
 from faa_search.config import SearchConfig
 from faa_search.data import ArraySource, ImageSource, open_data
-from faa_search.data.source import DecodedSource
 from faa_search.fast.folds import Fold, make_folds
 from faa_search.fast.objective import Staged
 from faa_search.training.loading import OrderedBatches, load
@@ -55,6 +54,8 @@ def open_images(config: SearchConfig, *, model_size: int, note: Callable[[str], 
         data = open_data(config, model_size=model_size, note=note)
         folds = make_folds(data.train.labels, folds=config.folds, held_out=config.held_out, seed=config.seed)
         return SearchImages(train=data.train, scored=data.train, folds=folds, size=data.size, own_size=data.own_size)
+    if config.val_split == (config.train_split or "train"):
+        raise FaaError(f"--val-split {config.val_split} is the training split; score on images that are not fitted on.")
     if Path(config.dataset).suffix == ".npz" or config.dataset.startswith("torch/"):
         raise FaaError(
             f"--val-split is for data sets with splits of any name (folders, hfds/OWNER/NAME); '{config.dataset}' has "
@@ -63,12 +64,13 @@ def open_images(config: SearchConfig, *, model_size: int, note: Callable[[str], 
     if config.test_fraction:
         raise FaaError("--val-split names the images to score on, so --test-fraction has nothing to do; leave it out.")
     # The reader of the second split is the test split's, which matches the classes of both.
-    data = open_data(config.model_copy(update={"test_split": config.val_split}), model_size=model_size, note=note)
+    try:
+        data = open_data(config.model_copy(update={"test_split": config.val_split}), model_size=model_size, note=note)
+    except FaaError as error:
+        raise FaaError(f"--val-split {config.val_split}, which is read as a --test-split would be: {error}") from error
     if data.open_test is None:
         raise FaaError(f"'{config.dataset}' has no split '{config.val_split}' to score on.")
     scored = data.open_test()
-    if _same(data.train, scored):
-        raise FaaError(f"--val-split {config.val_split} is the training split; score on images that are not fitted on.")
     fold = Fold(index=0, train=np.arange(len(data.train)), held_out=np.arange(len(scored)))
     return SearchImages(train=data.train, scored=scored, folds=(fold,), size=data.size, own_size=data.own_size)
 
@@ -94,19 +96,6 @@ def stage(source: ImageSource, size: int, *, device: torch.device, workers: int)
     order = OrderedBatches(len(source), 256, rank=Rank())
     parts = [images.to(device) for images, _labels in load(View(source=source, size=size), order, workers=workers)]
     return Staged(torch.cat(parts), torch.from_numpy(source.labels).to(device))
-
-
-def _same(one: ImageSource, other: ImageSource) -> bool:
-    """Return whether two sources share an image: the same files, or the same pixels in the same order."""
-    if isinstance(one, DecodedSource) and isinstance(other, DecodedSource):
-        return bool(_names(one) & _names(other))
-    if isinstance(one, ArraySource) and isinstance(other, ArraySource):
-        return np.array_equal(one.images, other.images)
-    return False
-
-
-def _names(source: DecodedSource) -> set[str]:
-    return {source.files.name(int(position)) for position in source.positions}
 
 
 def _memory() -> int:

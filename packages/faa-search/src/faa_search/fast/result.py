@@ -36,6 +36,7 @@ class SearchResult:
         trials: How many were scored.
         planned: How many there were to be; a budget may end a search before.
         seconds: Of fitting and scoring, on all devices and in all processes' lifetimes together.
+        fitting: The part of them that the folds took.
         budget: What it had.
         audit: How well the rewards foretell the accuracy, if that was asked for.
     """
@@ -47,6 +48,7 @@ class SearchResult:
     trials: int
     planned: int
     seconds: float
+    fitting: float
     budget: str | None = None
     audit: Audit | None = None
 

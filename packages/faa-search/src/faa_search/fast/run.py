@@ -127,6 +127,11 @@ def _executor(config: SearchConfig, launched: Accelerator) -> ExecutorFactory:
                 "work themselves; leave it out, or start faa search by itself."
             )
         name = LAUNCHED
+    elif config.executor == LAUNCHED:
+        raise FaaError(
+            "--executor accelerate is for processes that a launcher started: accelerate launch -m faa_cli search …, or "
+            "torchrun. For several on this machine give --num-processes N."
+        )
     else:
         name = config.executor or ("processes" if (config.num_processes or 1) > 1 else "local")
     factory: ExecutorFactory = plugins.load("faa.executors", name, kind="executor")

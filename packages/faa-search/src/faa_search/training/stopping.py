@@ -23,6 +23,9 @@ class Stopped(KeyboardInterrupt):
         super().__init__(f"stopped by {signal.Signals(number).name}")
         self.number = number
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.number,)  # so that it crosses process borders
+
 
 class StopRequest:
     """Whether a signal has asked this process to stop."""

@@ -1,0 +1,173 @@
+"""The folds' networks: fitted once, where they are missing, or taken from a run that fits."""
+
+import json
+import shutil
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import faa_search
+from faa_core import FaaError, Policy
+from faa_search.config import SearchConfig
+from faa_search.data import ArraySource
+from faa_search.executors.protocol import Place
+from faa_search.fast.bench import MakeBench
+from faa_search.fast.folding import check_fitted, fit_folds, fit_seconds
+from faa_search.fast.folds import Fold, make_folds
+from faa_search.fast.images import open_images
+from faa_search.fast.tasks import FitFold, ScorePolicy
+from faa_search.training.stopping import StopRequest
+
+
+@pytest.fixture
+def folds(noise: Callable[..., ArraySource]) -> tuple[Fold, ...]:
+    """Return three folds."""
+    return make_folds(noise(30).labels, folds=3, held_out=0.4, seed=0)
+
+
+class Fits:
+    """Fits nothing: each fold's weights are its name."""
+
+    def __init__(self, *, in_process: bool) -> None:
+        self.workers = 1
+        self.in_process = in_process
+        self.given: list[int] = []
+        self.shared: dict[str, bytes] = {}
+
+    def submit(self, task: FitFold) -> "Future[dict[str, bytes]]":
+        self.given.append(task.number)
+        future: Future[dict[str, bytes]] = Future()
+        table = f"epoch,seconds\n0,{task.number}.5\n1,\n".encode()
+        future.set_result({"summary.csv": table, "model.safetensors": f"fold {task.number}".encode()})
+        return future
+
+    def share(self, name: str, content: bytes) -> None:
+        self.shared[name] = content
+
+
+@pytest.mark.parametrize("in_process", [True, False])
+def test_what_is_missing_is_fitted(tmp_path: Path, folds: tuple[Fold, ...], listener: Any, in_process: bool) -> None:
+    """Files that a worker has written already stay; all networks are shared, fitted now or before."""
+    (tmp_path / "fold1").mkdir()
+    (tmp_path / "fold1" / "model.safetensors").write_bytes(b"from before")
+    (tmp_path / "fold2").mkdir()
+    (tmp_path / "fold2" / "summary.csv").write_text("epoch,seconds\n0,40\n")
+    with pytest.raises(FaaError, match=r"no network of fold 0 yet; --stage folds fits them"):
+        check_fitted(tmp_path, folds)
+    executor, told = Fits(in_process=in_process), listener()
+    fit_folds(tmp_path, folds, executor, told, StopRequest())
+    assert [0, 2] == executor.given
+    assert {"fold0": b"fold 0", "fold1": b"from before", "fold2": b"fold 2"} == executor.shared
+    assert 40.5 == fit_seconds(tmp_path, folds)
+    assert ([] if in_process else [("Folds", 3, 1)]) == told.tracks
+    check_fitted(tmp_path, folds)
+    again = Fits(in_process=in_process)
+    fit_folds(tmp_path, folds, again, told, StopRequest())
+    assert [] == again.given
+    assert executor.shared == again.shared
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, small_search: SearchConfig) -> Path:
+    """Return a run whose folds are fitted."""
+    output = tmp_path_factory.mktemp("folding") / "run"
+    assert faa_search.search(small_search.model_copy(update={"stage": "folds"}), output) is None
+    return output
+
+
+def weights(directory: Path) -> list[bytes]:
+    """Return the folds' weights."""
+    return [(directory / f"fold{number}" / "model.safetensors").read_bytes() for number in range(2)]
+
+
+def test_networks_of_another_run(finished: Path, small_search: SearchConfig, tmp_path: Path, listener: Any) -> None:
+    """Taken as they are, no epoch is fitted; the search is the one that fits them itself, but for the seconds."""
+    told = listener()
+    given = small_search.model_copy(update={"init_models": str(finished), "depth": 1})
+    faa_search.search(given, tmp_path / "taken", reporter=told)
+    assert ["Trials"] == [what for what, _total, _done in told.tracks]
+    assert not (tmp_path / "taken" / "fold0" / "summary.csv").exists()
+    assert weights(finished) == weights(tmp_path / "taken")
+    faa_search.search(small_search.model_copy(update={"depth": 1}), tmp_path / "own")
+    policies = [json.loads((tmp_path / name / "policy.json").read_text()) for name in ("taken", "own")]
+    assert policies[0]["sub_policies"] == policies[1]["sub_policies"]
+    trials = [faa_search.fast.read_trials(tmp_path / name) for name in ("taken", "own")]
+    assert [one.metrics for one in trials[0]] == [one.metrics for one in trials[1]]
+    assert sum(one.seconds for one in trials[0]) == pytest.approx(policies[0]["provenance"]["seconds"], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"seed": 1}, "has other folds or images"),
+        ({"held_out": 0.3}, "has other folds or images"),
+        ({"folds": 1}, "has other folds or images"),
+        ({"model": "wrn28_2"}, "has model 'wrn16_1', this run 'wrn28_2'"),
+        ({"model_kwargs": {"drop_rate": 0.1}}, "has model_kwargs"),
+        ({"train_subset": 80}, "has train_subset 60, this run 80"),
+        ({"img_size": 16}, "has img_size 8, this run 16"),
+    ],
+    ids=str,
+)
+def test_networks_that_do_not_fit(
+    finished: Path, small_search: SearchConfig, tmp_path: Path, settings: dict[str, Any], words: str
+) -> None:
+    """Other folds would be scored on images that were fitted on; the remedy may use the same directory."""
+    given = small_search.model_copy(update={"init_models": str(finished)} | settings)
+    with pytest.raises(FaaError, match=words):
+        faa_search.search(given, tmp_path / "run")
+    assert not list(tmp_path.rglob("model.safetensors"))
+    assert not (tmp_path / "run" / "config.yaml").exists()
+
+
+def test_a_run_that_has_not_fitted_all(finished: Path, small_search: SearchConfig, tmp_path: Path) -> None:
+    """None is taken then; nor from what is no run."""
+    shutil.copytree(finished, tmp_path / "part")
+    (tmp_path / "part" / "fold1" / "model.safetensors").unlink()
+    for source, words in (("part", "no finished network of fold 1"), ("nothing", "no run directory")):
+        given = small_search.model_copy(update={"init_models": str(tmp_path / source)})
+        with pytest.raises(FaaError, match=words):
+            faa_search.search(given, tmp_path / "run")
+    assert not (tmp_path / "run").exists() or not list((tmp_path / "run").rglob("model.safetensors"))
+
+
+def test_one_network_needs_a_split_to_score_on(finished: Path, small_search: SearchConfig, tmp_path: Path) -> None:
+    """A training's network knows all training images, those that a fold holds out included."""
+    given = small_search.model_copy(update={"init_models": str(finished / "fold0"), "folds": 1})
+    with pytest.raises(FaaError, match="no run directory"):
+        faa_search.search(given, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"no weights", "cannot be read"), (b"", "cannot be read"), (None, "another model")]
+)
+def test_weights_that_cannot_be_used(
+    finished: Path, small_search: SearchConfig, content: bytes | None, words: str
+) -> None:
+    """Said by the fold; nothing in them is executed."""
+    images = open_images(small_search, model_size=8, note=print)
+    bad = weights(finished)[0] if content is None else content
+    config = small_search if content is not None else small_search.model_copy(update={"model": "wrn28_2"})
+    bench = MakeBench(config=config, directory=finished, images=images)(Place(device="cpu", fetch=lambda _name: bad))
+    with pytest.raises(FaaError, match=rf"weights of fold 1 .*{words}"):
+        bench.held_out(1)
+
+
+def test_a_bench_elsewhere(finished: Path, small_search: SearchConfig, tmp_path: Path) -> None:
+    """A worker that does not see the run opens the images itself, has the networks sent, and keeps nothing."""
+    here = {f"fold{number}": content for number, content in enumerate(weights(finished))}
+    config = small_search.model_copy(update={"epochs": 1})
+    images = open_images(config, model_size=32, note=print)
+    near = MakeBench(config=config, directory=finished, images=images)(Place(device="cpu", fetch=here.__getitem__))
+    make, arguments = MakeBench(config=config, directory=tmp_path / "unseen", images=images).__reduce__()
+    away = make(*arguments)(Place(device="cpu", fetch=here.__getitem__))  # type: ignore[operator, misc]
+    task = ScorePolicy(policy=Policy.load("trivialaugment"), fold=1, views=2, seed=3)
+    assert task(near).means == task(away).means
+    assert torch.equal(near.held_out(0).images.images, away.held_out(0).images.images)
+    files = FitFold(0)(away)
+    assert {"summary.csv", "config.json", "model.safetensors"} == set(files)
+    assert [] == list(tmp_path.iterdir())

@@ -1,0 +1,106 @@
+"""Wherever a search's work is done, and whoever is lost on the way, it finds the same policy."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+TINY = "--dataset digits --train-subset 60 --img-size 8 --batch-size 20 --hflip 0 --crop-pad 1 --device cpu".split()
+SEARCH = ["search", *TINY, *"--epochs 4 --folds 2 --width 2 --depth 16 --top 3 --rescore 4 --rescore-views 6".split()]
+FAA = [sys.executable, "-m", "faa_cli"]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "faa_cli"]
+ONE_THREAD = ["--threads", "1"]
+
+
+def start(directory: Path, *words: str, launcher: list[str] = FAA) -> subprocess.Popen[str]:
+    command = [*launcher, *SEARCH, *ONE_THREAD, "--output", "run", *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=directory, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+
+def finished(process: subprocess.Popen[str], directory: Path) -> dict[str, object]:
+    """Wait, and return all that was found but for the seconds; trials in the order of their rounds."""
+    _out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    run = directory / "run"
+    policy, result = (json.loads((run / name).read_text()) for name in ("policy.json", "result.json"))
+    for name in ("seconds", "gpu_seconds"):
+        policy["provenance"].pop(name)
+    for name in ("seconds", "fitting"):
+        result.pop(name)
+    journals = {}
+    for name in ("trials.jsonl", "rescored.jsonl"):
+        rows = [json.loads(line) | {"seconds": 0} for line in (run / name).read_text().splitlines()]
+        journals[name] = sorted(rows, key=lambda row: (row["fold"], row["round"], row["number"]))
+        assert len(rows) == len({(row["fold"], row["round"], row["number"]) for row in rows})
+    weights = [(run / f"fold{fold}/model.safetensors").read_bytes() for fold in range(2)]
+    return {"policy": policy, "result": result, "weights": weights, **journals}
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory) -> dict[str, object]:
+    """Return what an uninterrupted search in one process finds."""
+    directory = tmp_path_factory.mktemp("straight")
+    return finished(start(directory), directory)
+
+
+def lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.is_file() else 0
+
+
+def wait_until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+
+
+def workers(process: subprocess.Popen[str], title: str) -> list[psutil.Process]:
+    """Return the processes under a search whose command line has a title."""
+    below = psutil.Process(process.pid).children(recursive=True)
+    return [child for child in below if child.is_running() and title in " ".join(child.cmdline())]
+
+
+@pytest.mark.parametrize("signals", [(signal.SIGKILL, signal.SIGINT), (signal.SIGTERM, signal.SIGKILL)], ids=str)
+def test_two_processes_stopped_and_resumed(straight, tmp_path, signals):
+    """Stopped while it fits and while it explores, with two workers; then it ends in one process."""
+    for number, moment in zip(signals, ("fold0/summary.csv", "trials.jsonl"), strict=True):
+        process = start(tmp_path, "--num-processes", "2")
+        wait_until(lambda moment=moment: lines(tmp_path / "run" / moment) >= 3, process)
+        process.send_signal(number)
+        _out, err = process.communicate(timeout=60)
+        assert process.returncode in (-number, 128 + number), err
+        if number == signal.SIGINT:
+            assert json.loads((tmp_path / "run/policy.json").read_text())["provenance"]["trials"] < 64
+    assert straight == finished(start(tmp_path), tmp_path)
+
+
+def test_a_lost_worker(straight, tmp_path):
+    """A worker killed without warning is replaced, and its trial scored again."""
+    process = start(tmp_path, "--num-processes", "2")
+    wait_until(lambda: lines(tmp_path / "run/trials.jsonl") >= 8, process)
+    workers(process, "loky")[0].kill()
+    assert straight == finished(process, tmp_path)
+
+
+def test_launched_processes(straight, tmp_path):
+    """Under torchrun, or accelerate launch, the launched processes do the work."""
+    assert straight == finished(start(tmp_path, launcher=TORCHRUN), tmp_path)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
+def test_ray_with_a_lost_worker(straight, tmp_path):
+    """A Ray worker killed without warning has its task done again."""
+    process = start(tmp_path, "--executor", "ray", "--num-processes", "2")
+    wait_until(lambda: lines(tmp_path / "run/trials.jsonl") >= 8, process)
+    actors = [worker for worker in workers(process, "ray::") if "IDLE" not in " ".join(worker.cmdline())]
+    actors[0].kill()
+    assert straight == finished(process, tmp_path)
