@@ -83,7 +83,7 @@ def our_way(means: Means, layout: Layout, precision: str, stack: ExitStack) -> W
     forward = ForwardTimes(means.directory / f"forward-{precision}-{layout}")
     config = means.config.model_copy(update={"amp": precision == "bfloat16"})
     setup = Hooked(MakeBench(config=config, directory=means.directory, images=means.images), forward)
-    options = ExecutorOptions(device="cpu", processes=layout.processes, threads=layout.threads, folder=means.directory)
+    options = ExecutorOptions(device="cpu", processes=layout.processes, threads=layout.threads)
     executor = stack.enter_context((local if layout.processes == 1 else processes)(setup, options))
     executor.share("fold0", weights_path(means.directory, 0).read_bytes())
     run = partial(trials, means, config, executor, means.directory / f"trials-{precision}-{layout}.jsonl")

@@ -33,6 +33,7 @@ def test_groups_are_frozen() -> None:
         "faa.samplers",
         "faa.datasets",
         "faa.models",
+        "faa.executors",
         "faa.commands",
     } == set(plugins.GROUPS)
 

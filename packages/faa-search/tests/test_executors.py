@@ -50,7 +50,7 @@ class Bench:
 
 
 def options(**changes: Any) -> ExecutorOptions:
-    given = {"device": "cpu", "processes": 2, "threads": 1, "folder": Path()}
+    given = {"device": "cpu", "processes": 2, "threads": 1}
     return ExecutorOptions(**given | changes)
 
 
@@ -352,7 +352,7 @@ from faa_search.executors.processes import processes
 def setup(place):
     return place
 
-with processes(setup, ExecutorOptions(device="cpu", processes=2, threads=1, folder=Path())) as executor:
+with processes(setup, ExecutorOptions(device="cpu", processes=2, threads=1)) as executor:
     futures = [executor.submit(lambda bench: (time.sleep(0.1), os.getpid())[1]) for _ in range(6)]
     print(*{future.result() for future in futures}, flush=True)
     executor.submit(lambda bench: time.sleep(100))
@@ -400,7 +400,7 @@ def sleeping(bench):
     print("pid", os.getpid(), os.environ.get("RANK"), flush=True)
     time.sleep(100)
 
-options = ExecutorOptions(device="cpu", processes=None, threads=1, folder=Path())
+options = ExecutorOptions(device="cpu", processes=None, threads=1)
 accelerator = make_accelerator("cpu")
 try:
     if accelerator.is_main_process:

@@ -190,10 +190,7 @@ def test_proposals_of_another_process(tmp_path: Path) -> None:
     """TPE beyond its random trials, here and aside."""
     with proposing_here(SPACE, tpe) as here:
         one = explored(tmp_path / "here.jsonl", Here(), proposer=here, depth=22)
-    with (
-        proposing_aside(SPACE, tpe, processes=2, note=print) as aside,
-        disorderly(workers=2, seed=3) as executor,
-    ):
+    with proposing_aside(SPACE, tpe, processes=2, note=print) as aside, disorderly(workers=2, seed=3) as executor:
         assert one == explored(tmp_path / "aside.jsonl", executor, proposer=aside, depth=22)
 
 
@@ -251,8 +248,7 @@ def test_what_a_trial_is_given_and_writes_down(tmp_path: Path) -> None:
     """The policy of its parameters, its fold's draws, all rewards; the reward is the chosen one."""
     executor, path = Here(), tmp_path / "trials.jsonl"
     explored(path, executor, reward="best-accuracy", common_draws=False)
-    trials = Journal(path, Trial).read()
-    for task, one in zip(executor.given, trials, strict=True):
+    for task, one in zip(executor.given, trials := Journal(path, Trial).read(), strict=True):
         (op,) = task.policy.sub_policies[0]
         assert {"op_0_0": op.op, "p_0_0": op.p, "magnitude_0_0": op.magnitude} == one.params
         assert (task.fold, task.views, task.seed) == (one.fold, one.views, one.draws)
@@ -263,8 +259,7 @@ def test_what_a_trial_is_given_and_writes_down(tmp_path: Path) -> None:
 
 def test_common_draws(tmp_path: Path) -> None:
     """All trials of a fold have the same."""
-    executor = Here()
-    explored(tmp_path / "trials.jsonl", executor)
+    explored(tmp_path / "trials.jsonl", executor := Here())
     assert {0: 1, 1: 1} == {fold: len({one.seed for one in executor.given if one.fold == fold}) for fold in (0, 1)}
     assert 2 == len({one.seed for one in executor.given})
 

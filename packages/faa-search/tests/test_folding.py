@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from faa_core import FaaError, Policy
 from faa_search.config import SearchConfig
 from faa_search.data import ArraySource
 from faa_search.executors.protocol import Place
+from faa_search.fast import tasks
 from faa_search.fast.bench import MakeBench
 from faa_search.fast.folding import check_fitted, fit_folds, fit_seconds
 from faa_search.fast.folds import Fold, make_folds
@@ -171,3 +173,37 @@ def test_a_bench_elsewhere(finished: Path, small_search: SearchConfig, tmp_path:
     files = FitFold(0)(away)
     assert {"summary.csv", "config.json", "model.safetensors"} == set(files)
     assert [] == list(tmp_path.iterdir())
+
+
+def test_an_audits_training(
+    finished: Path, small_search: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On D_M with the policy, tested on D_A without; the same every time, and nothing is left of it."""
+    images = open_images(small_search, model_size=32, note=print)
+    seen: list[Any] = []
+    really_fit, really_evaluate = tasks.fit, tasks.evaluate_source
+
+    def fit(job: Any, config: Any, *others: Any) -> Any:
+        seen.append((job.view.source.images, job.view.policy, job.seed, config.epochs))
+        return really_fit(job, config, *others)
+
+    def evaluate(network: Any, source: Any, *others: Any, **given: Any) -> Any:
+        seen.append(source.images)
+        return really_evaluate(network, source, *others, **given)
+
+    monkeypatch.setattr(tasks, "fit", fit)
+    monkeypatch.setattr(tasks, "evaluate_source", evaluate)
+    policy = Policy.load("trivialaugment")
+    task = tasks.TrainWith(policy=policy, fold=1, seed=5, epochs=1, name="it")
+    accuracies = []
+    for directory in (finished, tmp_path / "unseen"):
+        make = MakeBench(config=small_search, directory=directory, images=images)
+        accuracies.append(task(make(Place(device="cpu", fetch=dict[str, bytes]().__getitem__))))
+        fitted_on, tested_on = seen[-2:]
+        assert np.array_equal(images.train.subset(images.folds[1].train).images, fitted_on[0])
+        assert (policy, 5, 1) == fitted_on[1:]
+        assert np.array_equal(images.train.subset(images.folds[1].held_out).images, tested_on)
+    assert accuracies[0] == accuracies[1]
+    assert 0 <= accuracies[0] <= 1
+    assert not list(finished.rglob("it"))
+    assert not (tmp_path / "unseen").exists()

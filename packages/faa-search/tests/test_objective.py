@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from faa_core import Op, Policy, SubPolicies
 from faa_search.config import SearchConfig, TrainConfig
 from faa_search.data import ArraySource
-from faa_search.fast.objective import REWARDS, HeldOut, Scores, Staged, mean_and_error, score, scoring_batch
+from faa_search.fast.objective import REWARDS, HeldOut, Scores, Staged, held_out, mean_and_error, score, scoring_batch
 from faa_search.training import Network
 from faa_search.training.models import ModelInput, make_model
 
@@ -56,7 +56,7 @@ def bright(accelerator: Accelerator) -> HeldOut:
     source = ArraySource(images.astype(np.uint8), labels, ("dark", "bright"))
     expected = ModelInput(size=6, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
     network = Network(Brightness(), expected, TrainConfig(), accelerator)
-    return HeldOut(network=network, images=staged(source), batch_size=16)
+    return held_out(network, staged(source), batch_size=16)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def wide(accelerator: Accelerator, expected: ModelInput, noise: Callable[..., Ar
     """Return random images and an untrained Wide-ResNet."""
     model = make_model("wrn16_1", classes=3, pretrained=False, size=8, seed=0)
     network = Network(model, expected, TrainConfig(), accelerator)
-    return HeldOut(network=network, images=staged(noise(25)), batch_size=10)
+    return held_out(network, staged(noise(25)), batch_size=10)
 
 
 @pytest.mark.parametrize("reward", list(REWARDS))

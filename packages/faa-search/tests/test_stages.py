@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import yaml
 import faa_search
 from faa_core import FaaError, Policy, SubPolicies, UnknownNameError
 from faa_search.config import SearchConfig
-from faa_search.fast import read_trials
+from faa_search.data import open_data
+from faa_search.fast import images, read_trials
 from faa_search.training.stopping import Stopped
 
 
@@ -221,8 +223,15 @@ def test_a_split_of_its_own(
     assert result.policy.sub_policies == other.policy.sub_policies
 
 
-def test_an_audit_of_a_whole_search(run: Path, search: Callable[..., Any], listener: Any) -> None:
-    """Trainings with four trials and with no policy, once; the policy stays as it is."""
+def test_an_audit_of_a_whole_search(
+    run: Path, search: Callable[..., Any], listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trainings with four trials and with no policy, once; the policy stays as it is, and the test split unread."""
+
+    def without_test(*args: Any, **given: Any) -> Any:
+        return replace(open_data(*args, **given), open_test=lambda: pytest.fail("the test split was opened"))
+
+    monkeypatch.setattr(images, "open_data", without_test)
     policy = (run / "policy.json").read_bytes()
     told = [listener(), listener()]
     result = search(run, reporter=told[0], audit=4, audit_epochs=1)

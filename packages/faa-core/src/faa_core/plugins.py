@@ -13,6 +13,7 @@ GROUPS = (
     "faa.samplers",
     "faa.datasets",
     "faa.models",
+    "faa.executors",
     "faa.commands",
 )
 

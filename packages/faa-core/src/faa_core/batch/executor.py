@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
+from faa_core.batch.alike import Alike, sort_alike
 from faa_core.batch.baseline import Baseline, Normalize
 from faa_core.batch.engines import Engine, engine_for, missing_for
 from faa_core.batch.instructions import LONGEST_SIDE
@@ -85,6 +86,26 @@ class PolicyBatch(nn.Module):
         interpolation = self.policy.interpolation
         result: Tensor = augmenting(images, instructions, self.partners, engine, interpolation, scale, self._bias)
         return result
+
+    def alike(self, images: Tensor, which: Tensor, *, seed: int, epoch: int, indices: Tensor) -> Alike:
+        """Return which draws give the same pixels; nothing is augmented.
+
+        Args:
+            images: As for `forward`, ``[B, C, H, W]``; only their size, type and device matter.
+            which: int64 ``[R]`` on the CPU: the number of each draw's image, below B.
+            seed: As for `forward`.
+            epoch: As for `forward`.
+            indices: int64 ``[R]`` on the CPU: as for `forward`, of each draw.
+
+        Raises:
+            FaaError: If operations exist that only one image at a time can have, of which nothing is known before.
+        """
+        engine = engine_for(self.engine, self._missing, images)
+        if engine == "pillow":
+            raise FaaError(f"The policy '{self.policy.name}' has operations without instructions; it draws as it goes.")
+        height, width = images.shape[-2:]
+        drawn = draw(indices, self._tables, self._stages, seed, epoch, height, width, engine == "numba")
+        return sort_alike(drawn, which)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore on a machine that may have other engines."""

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 Fetch = Callable[[str], bytes]
@@ -39,7 +38,6 @@ class ExecutorOptions:
         device: Kind of device.
         processes: How many workers; None for as many as suit the executor.
         threads: CPU threads of torch in each worker; None for an equal part of the machine's cores.
-        folder: Of the run; for what workers on this machine share by files.
         ray_address: Of a Ray cluster, auto, or None for one of our own.
         gpus_per_worker: GPUs of each Ray worker; a fraction lets several share one.
     """
@@ -47,7 +45,6 @@ class ExecutorOptions:
     device: Literal["auto", "cpu", "cuda"]
     processes: int | None
     threads: int | None
-    folder: Path
     ray_address: str | None = None
     gpus_per_worker: float = 1.0
 

@@ -16,7 +16,7 @@ from faa_search.config import SearchConfig
 from faa_search.executors.protocol import Fetch, Place
 from faa_search.fast.folds import Fold
 from faa_search.fast.images import SearchImages, open_images, stage
-from faa_search.fast.objective import HeldOut, Staged, scoring_batch
+from faa_search.fast.objective import HeldOut, Staged, held_out, scoring_batch
 from faa_search.progress import Reporter, Silent
 from faa_search.training.models import ModelInput, model_input
 from faa_search.training.network import Network, make_network
@@ -88,9 +88,9 @@ class Bench:
         """
         if number not in self._held_out:
             positions = torch.from_numpy(self.images.folds[number].held_out).to(self.device)
-            self._held_out[number] = HeldOut(
-                network=self._network(number),
-                images=Staged(self._staged.images[positions], self._staged.labels[positions]),
+            self._held_out[number] = held_out(
+                self._network(number),
+                Staged(self._staged.images[positions], self._staged.labels[positions]),
                 batch_size=self.config.score_batch_size or scoring_batch(self.device, self.images.size),
             )
         return self._held_out[number]

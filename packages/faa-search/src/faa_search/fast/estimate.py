@@ -8,7 +8,7 @@ import numpy as np
 from faa_core import random_policy
 from faa_search.fast.bench import Bench
 from faa_search.fast.images import stage
-from faa_search.fast.objective import HeldOut, score, scoring_batch
+from faa_search.fast.objective import held_out, score, scoring_batch
 from faa_search.samplers import PolicySpace, Sampler, Scored
 from faa_search.training.estimate import fitting_seconds, scratch_network
 
@@ -38,11 +38,11 @@ class EstimateCost:
         batch = config.score_batch_size or scoring_batch(bench.device, images.size)
         few = images.scored.subset(np.arange(min(len(images.scored), batch)))
         staged = stage(few, images.size, device=bench.device, workers=0)
-        held_out = HeldOut(network=network, images=staged, batch_size=batch)
+        held = held_out(network, staged, batch_size=batch)
         policy = random_policy(self.space.sub_policies, seed=0, num_ops=self.space.num_ops, ops=self.space.ops)
-        score(held_out, policy, views=1, seed=0)  # warms up
+        score(held, policy, views=1, seed=0)  # warms up
         started = time.perf_counter()
-        score(held_out, policy, views=1, seed=0)
+        score(held, policy, views=1, seed=0)
         per_image = (time.perf_counter() - started) / len(few)
         return Estimate(fold=fold, trial=len(images.folds[0].held_out) * config.views * per_image)
 

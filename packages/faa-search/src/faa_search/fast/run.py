@@ -66,7 +66,6 @@ def search(
         device=config.device,
         processes=config.num_processes,
         threads=threads,
-        folder=Path(output),
         ray_address=config.ray_address,
         gpus_per_worker=config.gpus_per_worker,
     )
