@@ -25,7 +25,7 @@ DOCUMENTS = [
     if "```" in path.read_text()
 ]
 SMALL = {
-    "search": ["--epochs", "1", "--warmup-epochs", "0", "--folds", "2", "--width", "1", "--depth", "2", "--top", "1"],
+    "search": ["--epochs", "1", "--warmup-epochs", "0", "--folds", "2", "--width", "1", "--depth", "4", "--top", "1"],
     "train": ["--epochs", "1", "--warmup-epochs", "0"],
     "compare": ["--epochs", "1", "--seeds", "2"],
 }

@@ -90,11 +90,11 @@ def test_networks_of_another_run(finished: Path, small_search: SearchConfig, tmp
     """Taken as they are, no epoch is fitted; the search is the one that fits them itself, but for the seconds."""
     told = listener()
     given = small_search.model_copy(update={"init_models": str(finished), "depth": 1})
-    faa_search.search(given, tmp_path / "taken", reporter=told)
+    assert 0.0 == faa_search.search(given, tmp_path / "taken", reporter=told).fitting
     assert ["Trials"] == [what for what, _total, _done in told.tracks]
     assert not (tmp_path / "taken" / "fold0" / "summary.csv").exists()
     assert weights(finished) == weights(tmp_path / "taken")
-    faa_search.search(small_search.model_copy(update={"depth": 1}), tmp_path / "own")
+    assert faa_search.search(small_search.model_copy(update={"depth": 1}), tmp_path / "own").fitting > 0
     policies = [json.loads((tmp_path / name / "policy.json").read_text()) for name in ("taken", "own")]
     assert policies[0]["sub_policies"] == policies[1]["sub_policies"]
     trials = [faa_search.fast.read_trials(tmp_path / name) for name in ("taken", "own")]

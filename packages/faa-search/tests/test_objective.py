@@ -192,3 +192,30 @@ def test_common_draws_make_differences_surer(wide: HeldOut) -> None:
     common = np.std([gap(seed, seed) for seed in range(20)])
     apart = np.std([gap(seed, 100 + seed) for seed in range(20)])
     assert 0 < common < apart / 2
+
+
+@pytest.mark.parametrize(
+    ("sub_policies", "passed"),
+    [
+        (((),), 0),  # left alone: known from before
+        (((Op(op="Invert", p=1.0, magnitude=0.0),),), 40),  # all views of an image are alike
+        (((Op(op="Invert", p=0.5, magnitude=0.0),),), range(30, 40)),  # some images have no such view
+        (((Op(op="Rotate", p=1.0, magnitude=0.9),),), range(70, 81)),  # one way or the other: two kinds of each
+    ],
+    ids=["nothing", "always", "sometimes", "two ways"],
+)
+def test_the_same_pixels_are_passed_once(
+    bright: HeldOut, monkeypatch: pytest.MonkeyPatch, sub_policies: Any, passed: Any
+) -> None:
+    """What the network sees of five views; and every draw has its own score all the same."""
+    seen: list[int] = []
+    really = bright.network.logits
+    monkeypatch.setattr(bright.network, "logits", lambda images: (seen.append(len(images)), really(images))[1])
+    policy = SubPolicies(sub_policies=sub_policies)
+    scores = score(bright, policy, views=5, seed=0)
+    assert sum(seen) == passed if isinstance(passed, int) else sum(seen) in passed
+    monkeypatch.undo()
+    images = bright.images.images.repeat(5, 1, 1, 1)
+    augmented = policy.to_batch()(images, seed=0, epoch=0, indices=torch.arange(200))
+    losses = cross_entropy(bright.network.logits(augmented), bright.images.labels.repeat(5), reduction="none")
+    assert torch.allclose(losses.view(5, 40), scores.loss, atol=1e-6)

@@ -86,7 +86,9 @@ def assert_same(one: Path, other: Path) -> None:
     """Check that two searches found the same, trial by trial and weight by weight."""
     assert trials_of(one) == trials_of(other)
     assert policy_of(one) == policy_of(other)
-    results = [json.loads((directory / "result.json").read_text()) | {"seconds": 0} for directory in (one, other)]
+    results = [
+        json.loads((directory / "result.json").read_text()) | {"seconds": 0, "fitting": 0} for directory in (one, other)
+    ]
     assert results[0] == results[1]
     weights = [sorted(directory.glob("fold*/model.safetensors")) for directory in (one, other)]
     for path, twin in zip([one / "folds.json", *weights[0]], [other / "folds.json", *weights[1]], strict=True):

@@ -70,7 +70,9 @@ def assert_same(one: Path, other: Path) -> None:
     """Check that two searches found the same, trial by trial and weight by weight."""
     assert trials_of(one) == trials_of(other)
     assert policy_of(one) == policy_of(other)
-    results = [json.loads((directory / "result.json").read_text()) | {"seconds": 0} for directory in (one, other)]
+    results = [
+        json.loads((directory / "result.json").read_text()) | {"seconds": 0, "fitting": 0} for directory in (one, other)
+    ]
     assert results[0] == results[1]
     for name in ("folds.json", "fold0/model.safetensors", "fold1/model.safetensors"):
         assert (one / name).read_bytes() == (other / name).read_bytes()

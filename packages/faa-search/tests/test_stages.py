@@ -55,7 +55,7 @@ def contents(directory: Path) -> dict[str, Any]:
     policy, result = (json.loads((directory / f"{name}.json").read_text()) for name in ("policy", "result"))
     for name in ("seconds", "gpu_seconds"):
         del policy["provenance"][name]
-    del result["seconds"], result["budget"]
+    del result["seconds"], result["fitting"], result["budget"]
     trials = [json.loads(line) | {"seconds": 0} for line in (directory / "trials.jsonl").read_text().splitlines()]
     return {"policy": policy, "result": result, "trials": trials}
 
