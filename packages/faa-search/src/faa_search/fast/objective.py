@@ -153,13 +153,21 @@ def _passed(
     losses, rights = [torch.empty(0)], [torch.empty(0)]
     with torch.no_grad(), evaluating(network):
         for start in range(0, len(numbers_D), batch_size):
-            numbers_B = numbers_D[start : start + batch_size]
+            count = min(batch_size, len(numbers_D) - start)
+            numbers_B = numbers_D[start : start + count]
+            numbers_B = torch.cat([numbers_B, numbers_B[:1].expand(_few_sizes(count) - count)])
             which_B = (numbers_B % len(images)).to(images.labels.device)
             logits_BC = network.logits(augmented(images.images[which_B], numbers_B)).float()
             targets_B = images.labels[which_B]
-            losses.append(cross_entropy(logits_BC, targets_B, reduction="none"))
-            rights.append((logits_BC.argmax(dim=1) == targets_B).float())
+            losses.append(cross_entropy(logits_BC, targets_B, reduction="none")[:count])
+            rights.append((logits_BC.argmax(dim=1) == targets_B).float()[:count])
     return Scores(*(torch.cat([part.cpu() for part in parts]).unsqueeze(0) for parts in (losses, rights)))
+
+
+def _few_sizes(count: int) -> int:
+    """Return the next number of five binary digits and zeros: convolutions are tuned for each size they meet."""
+    step = 1 << max(0, count.bit_length() - 5)
+    return -(-count // step) * step
 
 
 def _of_draws(changed_1D: Tensor, untouched_1N: Tensor, kind_R: Tensor, which_R: Tensor) -> Tensor:
