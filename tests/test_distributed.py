@@ -130,12 +130,3 @@ def test_processes_that_are_not_there(start):
     code, err = finish(start(ACCELERATE, "launch", "--cpu", "--num_processes", "1", *quiet, *train, *TWO))
     assert code != 0
     assert "--num-processes 2, but the launcher started 1" in err
-
-
-def test_a_search_in_two_processes_is_refused(start):
-    launch = ["--standalone", "--nproc-per-node", "2", "-m", "faa_cli"]
-    code, err = finish(
-        start("torch.distributed.run", *launch, "search", "--dataset", "digits", "--device", "cpu", "--output", "two")
-    )
-    assert code != 0
-    assert "one process" in err

@@ -85,18 +85,36 @@ def test_random_controls_are_averaged_image_by_image() -> None:
     assert (1.0, 0.5, 0.5, 0.5, 0.5) == (reward, row.reward, row.difference, row.low, row.high)
 
 
+def test_one_more_random_policy_is_not_better_than_random_ones() -> None:
+    """Five policies stand for their kind: the found one must lie beyond where a sixth would."""
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=400)
+    verdicts = []
+    for draw in range(40):
+        rewards = np.random.default_rng(draw).normal(size=6)  # six policies of one kind, one of which is "found"
+        values: dict[Key, list[float]] = {("found", 0, 0): (images + rewards[0]).tolist()}
+        values |= {("random", number, 0): (images + rewards[1 + number]).tolist() for number in range(5)}
+        verdicts.append(compare(values)[1][0].verdict)
+    assert verdicts.count("not significantly different from") >= 36
+    values["found", 0, 0] = (images + 9).tolist()
+    row = compare(values)[1][0]
+    assert row.verdict == "better than"
+    spread = np.std(rewards[1:], ddof=1)
+    assert row.high - row.difference == pytest.approx(2.7764 * spread * np.sqrt(1 + 1 / 5), rel=1e-4)
+
+
 def test_the_controls() -> None:
-    """Identity, three random policies of the found one's size from the same operations, and TrivialAugment."""
+    """Identity, five random policies of the found one's size from the same operations, and TrivialAugment."""
     policies = control_policies(FOUND, ops=("Rotate", "Solarize"), num_ops=2, seed=4)
     assert ["found", "identity", "uniform-random", "trivialaugment"] == list(policies)
-    assert [1, 1, 3, 1] == [len(several) for several in policies.values()]
+    assert [1, 1, 5, 1] == [len(several) for several in policies.values()]
     assert [FOUND, Policy.load("none")] == [policies["found"][0], policies["identity"][0]]
     randoms = policies["uniform-random"]
     for policy in randoms:
         assert isinstance(policy, SubPolicies)
         assert [2, 2, 2] == [len(sub_policy) for sub_policy in policy.sub_policies]
         assert {"Rotate", "Solarize"} >= set(policy.operation_names())
-    assert 3 == len({policy.model_dump_json() for policy in randoms})
+    assert 5 == len({policy.model_dump_json() for policy in randoms})
     assert randoms == control_policies(FOUND, ops=("Rotate", "Solarize"), num_ops=2, seed=4)["uniform-random"]
     assert randoms != control_policies(FOUND, ops=("Rotate", "Solarize"), num_ops=2, seed=5)["uniform-random"]
 
@@ -105,7 +123,7 @@ def test_all_are_scored_with_the_same_draws() -> None:
     """Each on every fold, with the reward that was searched for; a fold's draws are the same for all policies."""
     policies = control_policies(FOUND, ops=("Rotate",), num_ops=1, seed=0)
     tasks = control_tasks(policies, folds=2, views=7, reward="best-loss", seed=3)
-    assert 6 * 2 == len(tasks)
+    assert 8 * 2 == len(tasks)
     for (name, number, fold), task in tasks.items():
         assert task.policy is policies[name][number]
         assert (fold, 7, "best-loss") == (task.fold, task.views, task.reward)

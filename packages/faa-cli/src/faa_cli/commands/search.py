@@ -10,6 +10,7 @@ from rich.console import Console
 from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, use_threads, with_settings
 from faa_cli.showing import duration, make_reporter, show_table
 from faa_search.config import DataConfig, SearchConfig, as_pairs
+from faa_search.config.fitting import BaselineConfig
 from faa_search.resolving import read_layer
 
 if TYPE_CHECKING:
@@ -104,9 +105,11 @@ def _show_audit(audit: "Audit") -> None:
     show_table(
         ("reward", "rank correlation with accuracy", "95 % interval"),
         (
-            (row.reward, "–", "it does not vary")
-            if row.spearman is None or row.low is None or row.high is None
-            else (row.reward, f"{row.spearman:+.2f}", f"{row.low:+.2f} … {row.high:+.2f}")
+            (
+                row.reward,
+                "– (it does not vary)" if row.spearman is None else f"{row.spearman:+.2f}",
+                "–" if row.low is None or row.high is None else f"{row.low:+.2f} … {row.high:+.2f}",
+            )
             for row in audit.correlations
         ),
     )
@@ -121,10 +124,16 @@ def training_flags(recipe: str | None, given: Mapping[str, Any]) -> str:
         given: Settings of its file and flags.
     """
     words = [f"--recipe {recipe}"] if recipe else []
-    for name in sorted(DataConfig.model_fields.keys() | {"model", "model_kwargs"}):
+    for name in sorted(DataConfig.model_fields.keys() | BaselineConfig.model_fields.keys() | {"model", "model_kwargs"}):
         value = given.get(name)
         if value is not None and value is not False and value != {}:
             flag = f"--{name.replace('_', '-')}"
-            shown = as_pairs(value) if isinstance(value, Mapping) else str(value)
-            words.append(flag if value is True else f"{flag} {shlex.quote(shown)}")
+            words.append(flag if value is True else f"{flag} {_shown(value)}")
     return "".join(f"{word} " for word in words)
+
+
+def _shown(value: Any) -> str:
+    """Return a setting as it is typed."""
+    if isinstance(value, tuple | list):
+        return " ".join(str(part) for part in value)
+    return shlex.quote(as_pairs(value) if isinstance(value, Mapping) else str(value))

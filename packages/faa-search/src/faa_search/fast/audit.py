@@ -179,7 +179,7 @@ def audit(search: Search, rounds: Sequence[Sequence[Trial]]) -> Audit:
             journal.append(done[key])
             advance(f"{100 * (1 - accuracy):.1f} % error")
 
-        gather(tasks, search.executor, finished, search.request)
+        gather(tasks, search.executor, finished, search.request, resumable=True)
     means = {
         place: float(np.mean([done[*place, number, epochs].accuracy for number in range(config.audit_seeds)]))
         for place in policies

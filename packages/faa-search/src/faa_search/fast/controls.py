@@ -5,12 +5,13 @@ only training with it on a test split it never saw decides. What this shows is t
 does not even score better than its controls was not worth its search.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from scipy.stats import norm
+from scipy.stats import norm, t
 from torch import Tensor
 
 from faa_core import Policy, SubPolicies, random_policy
@@ -20,7 +21,7 @@ from faa_search.fast.objective import mean_and_error
 from faa_search.fast.tasks import ScoreImages
 
 FOUND = "found"
-RANDOM_CONTROLS = 3
+RANDOM_CONTROLS = 5
 LEVEL = 0.95
 
 Verdict = Literal["better than", "worse than", "not significantly different from"]
@@ -30,6 +31,9 @@ Key = tuple[str, int, int]  # name, number of the policy of that name, fold
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """How one control compares with the found policy.
+
+    A control of several random policies stands for all of their kind: the interval of the difference holds for one
+    more, so a found policy that is no better than such a one is not called better.
 
     Attributes:
         name: Which control.
@@ -102,19 +106,36 @@ def in_words(controls: Sequence[Control]) -> str:
 
 
 def _of_images(values: dict[Key, list[float]], name: str, fold: int) -> Tensor:
-    """Return each image's mean over the policies of a name, shape ``[N]``."""
+    """Return each image's contribution under each policy of a name, shape ``[P, N]``."""
     several = [torch.tensor(row) for (one, _number, at), row in sorted(values.items()) if (one, at) == (name, fold)]
-    return torch.stack(several).mean(dim=0)
+    return torch.stack(several)
 
 
 def _control(name: str, found: list[Tensor], control: list[Tensor]) -> Control:
-    """Return the comparison. The folds share images, so their errors are averaged as if they moved together."""
-    parts = [mean_and_error(one - other) for one, other in zip(found, control, strict=True)]
+    """Return the comparison. The folds share images, so their errors are averaged as if they moved together.
+
+    Args:
+        name: Of the control.
+        found: Each fold's images under the found policy, shape ``[1, N]``.
+        control: Each fold's images under the control's policies, shape ``[P, N]``.
+    """
+    pairs = zip(found, control, strict=True)
+    parts = [mean_and_error(one.mean(dim=0) - other.mean(dim=0)) for one, other in pairs]
     difference = sum(mean for mean, _error in parts) / len(parts)
-    reach = float(norm.ppf((1 + LEVEL) / 2)) * sum(error for _mean, error in parts) / len(parts)
+    of_images = float(norm.ppf((1 + LEVEL) / 2)) * sum(error for _mean, error in parts) / len(parts)
+    reach = math.hypot(of_images, _reach_of_policies(control))
     low, high = difference - reach, difference + reach
     verdict: Verdict = "better than" if low > 0 else "worse than" if high < 0 else "not significantly different from"
     return Control(name=name, reward=_mean(control), difference=difference, low=low, high=high, verdict=verdict)
+
+
+def _reach_of_policies(control: list[Tensor]) -> float:
+    """Return how far one more policy of a kind may lie from the mean of P of them; 0 where there is one policy only."""
+    rewards_P = torch.stack([values_PN.double().mean(dim=1) for values_PN in control]).mean(dim=0)
+    count = len(rewards_P)
+    if count == 1:
+        return 0.0
+    return float(t.ppf((1 + LEVEL) / 2, count - 1)) * float(rewards_P.std()) * math.sqrt(1 + 1 / count)
 
 
 def _mean(values: list[Tensor]) -> float:

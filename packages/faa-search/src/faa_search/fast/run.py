@@ -3,6 +3,8 @@
 Every stage leaves its result in the run's directory and is taken from there when the same call is made again.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -70,16 +72,23 @@ def search(
         gpus_per_worker=config.gpus_per_worker,
     )
     if not launched.is_main_process:
-        serve(MakeBench(config=config, directory=Path(output)), options, launched)
+        if from_main(launched, False):
+            serve(MakeBench(config=config, directory=Path(output)), options, launched)
         return from_main(launched, None)
-    found = _search(config, Path(output), shown, factory, options)
+    found = _search(config, Path(output), shown, factory, options, tell=partial(from_main, launched))
     return from_main(launched, found)
 
 
 def _search(
-    config: SearchConfig, output: Path, reporter: Reporter, factory: ExecutorFactory, options: ExecutorOptions
+    config: SearchConfig,
+    output: Path,
+    reporter: Reporter,
+    factory: ExecutorFactory,
+    options: ExecutorOptions,
+    *,
+    tell: Callable[[bool], object],
 ) -> SearchResult | None:
-    """Do what the main process does."""
+    """Do what the main process does; the others are told, once, whether there is work for them."""
     check_audit(config)
     sampler: Sampler = plugins.load("faa.samplers", config.sampler or "tpe", kind="sampler")
     space = _space(config)
@@ -92,6 +101,7 @@ def _search(
         before = read_result(directory)
         if before is not None and _is_finished(config, before):
             reporter.note(f"'{directory}' is finished.")
+            tell(False)
             return before
         if before is not None and not _is_chosen(config, before):
             (directory / RESULT).unlink()  # it would not belong to the policy that is to be made
@@ -102,6 +112,7 @@ def _search(
         rounds = len(images.folds) * config.width
         first = () if warm is None else first_trials(warm, space, rounds=rounds, depth=config.depth)
         setup = MakeBench(config=config, directory=directory, images=images, reporter=reporter)
+        tell(True)
         with factory(setup, options) as executor, stop_requests() as request:
             search = Search(
                 config=config,
