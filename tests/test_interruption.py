@@ -56,14 +56,13 @@ def test_a_killed_search_finds_the_same_policy(straight, tmp_path, environment):
     killed = tmp_path / "killed"
     moments = [
         lambda: lines(killed / "fold0/summary.csv") >= 3,
-        lambda: lines(killed / "fold1/summary.csv") >= 2,
-        *(lambda n=n: lines(killed / "trials.jsonl") >= n for n in (1, 30, 31, 70, 96)),
+        *(lambda n=n: lines(killed / "trials.jsonl") >= n for n in (1, 70)),
         (killed / "policy.json").is_file,
     ]
     kills = sum(kill_when(start([*SEARCH, "--output", "killed"], tmp_path, environment), moment) for moment in moments)
     assert start([*SEARCH, "--output", "killed"], tmp_path, environment).wait() == 0
 
-    assert kills >= 6
+    assert kills >= 3
     assert policy_without_times(reference / "policy.json") == policy_without_times(killed / "policy.json")
     kept = [
         [json.loads(line) | {"seconds": 0} for line in (run / "trials.jsonl").read_text().splitlines()]
@@ -98,6 +97,7 @@ def test_a_killed_training_ends_with_the_same_weights(straight, tmp_path, enviro
     assert lines(killed / "summary.csv") == 26  # one header, one row per epoch
 
 
+@pytest.mark.slow
 def test_loader_processes_change_nothing(faa, tmp_path):
     for workers in (0, 4):
         faa(*TRAIN, "--epochs", 3, "--workers", workers, "--output", f"train{workers}")

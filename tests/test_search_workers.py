@@ -69,7 +69,10 @@ def workers(process: subprocess.Popen[str], title: str) -> list[psutil.Process]:
     return [child for child in below if child.is_running() and title in " ".join(child.cmdline())]
 
 
-@pytest.mark.parametrize("signals", [(signal.SIGKILL, signal.SIGINT), (signal.SIGTERM, signal.SIGKILL)], ids=str)
+STOPS = [(signal.SIGKILL, signal.SIGINT), pytest.param((signal.SIGTERM, signal.SIGKILL), marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("signals", STOPS, ids=str)
 def test_two_processes_stopped_and_resumed(straight, tmp_path, signals):
     """Stopped while it fits and while it explores, with two workers; then it ends in one process."""
     for number, moment in zip(signals, ("fold0/summary.csv", "trials.jsonl"), strict=True):
@@ -83,6 +86,7 @@ def test_two_processes_stopped_and_resumed(straight, tmp_path, signals):
     assert straight == finished(start(tmp_path), tmp_path)
 
 
+@pytest.mark.slow  # test_executors has it in seconds, though not in a search
 def test_a_lost_worker(straight, tmp_path):
     """A worker killed without warning is replaced, and its trial scored again."""
     process = start(tmp_path, "--num-processes", "2")
@@ -102,6 +106,5 @@ def test_ray_with_a_lost_worker(straight, tmp_path):
     """A Ray worker killed without warning has its task done again."""
     process = start(tmp_path, "--executor", "ray", "--num-processes", "2")
     wait_until(lambda: lines(tmp_path / "run/trials.jsonl") >= 8, process)
-    actors = [worker for worker in workers(process, "ray::") if "IDLE" not in " ".join(worker.cmdline())]
-    actors[0].kill()
+    workers(process, "ray::ActorWorker")[0].kill()
     assert straight == finished(process, tmp_path)

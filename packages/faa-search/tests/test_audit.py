@@ -207,10 +207,14 @@ def test_an_audit_goes_on_where_it_was_stopped(make_search: Callable[..., Search
             request.number = 15 if len(self.given) == 4 else None
             return super().submit(task)
 
+        def stop(self) -> None:
+            self.stopped = True
+
     first, rest = Stopping(), Trains()
     with pytest.raises(Stopped):
         audit(make_search(first, request), ROUNDS)
     assert 5 == len(first.given)
+    assert first.stopped
     assert not (tmp_path / "audit.json").exists()
     found = audit(make_search(rest), ROUNDS)
     assert 12 == len(first.given) + len(rest.given) == len({task.name for task in first.given + rest.given})

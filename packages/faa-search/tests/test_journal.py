@@ -62,17 +62,18 @@ def test_a_torn_last_line_is_dropped(journal: Journal[Trial], cut: int) -> None:
     whole = journal.path.read_bytes()
     journal.path.write_bytes(whole[:-cut])
     assert [trial(0), trial(1)] == journal.read()
-    assert whole[: len(whole) // 3 * 2] == journal.path.read_bytes()
+    assert whole[:-cut] == journal.path.read_bytes()  # reading changes nothing: somebody may be writing
     journal.append(trial(2))
     assert whole == journal.path.read_bytes()
 
 
 def test_a_torn_only_line(tmp_path: Path) -> None:
-    """Nothing is left of it."""
+    """Nothing is left of it once something is written."""
     path = tmp_path / "trials.jsonl"
     path.write_bytes(b'{"fold": 0, "rou')
     assert [] == Journal(path, Trial).read()
-    assert b"" == path.read_bytes()
+    Journal(path, Trial).append(trial(0))
+    assert [trial(0)] == Journal(path, Trial).read()
 
 
 @pytest.mark.parametrize("line", [b"nonsense", b"{}", b"[1]", b'{"fold": 0}', b"\xff"])

@@ -35,7 +35,7 @@ BY_HAND = {
 def staged(source: ArraySource) -> Staged:
     """Return a source's images as they are scored."""
     images = torch.from_numpy(np.ascontiguousarray(source.images.transpose(0, 3, 1, 2)))
-    return Staged(images, torch.from_numpy(source.labels))
+    return Staged(images, torch.from_numpy(source.labels), torch.arange(len(source)))
 
 
 class Brightness(nn.Module):

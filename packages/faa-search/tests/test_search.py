@@ -160,7 +160,7 @@ def test_folds_are_fitted_on_their_own_images(
         return really_fit(job, *args)
 
     def watched_score(held_out: Any, *args: Any, **given: Any) -> Any:
-        scored_on.append(held_out.images.images)
+        scored_on.append(held_out.images.images[held_out.images.positions])
         return really_score(held_out, *args, **given)
 
     monkeypatch.setattr(tasks, "fit", watched_fit)
@@ -176,7 +176,7 @@ def test_folds_are_fitted_on_their_own_images(
     held_out = [data.train.subset(np.array(fold["held_out"])).images.transpose(0, 3, 1, 2) for fold in folds]
     for number, shown in enumerate(scored_on[:12]):  # in turn: two rounds of a fold, then those of the next
         assert np.array_equal(held_out[number % 4 // 2], shown.numpy())
-    assert 12 + 6 * 2 == len(scored_on)
+    assert 12 + 8 * 2 == len(scored_on)
     assert [0, 1] == [job.seed for job in jobs]
     assert_same(output, tmp_path / "run")
 

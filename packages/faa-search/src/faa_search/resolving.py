@@ -65,7 +65,9 @@ def read_layer(path: str | Path) -> Layer:
 
 
 def _fault(fault: Any, origin: Mapping[str, str]) -> str:
-    key = str(fault["loc"][0]) if fault["loc"] else ""
+    if not fault["loc"]:  # of several settings together; the message names them
+        return str(fault["msg"].removeprefix("Value error, "))
+    key = str(fault["loc"][0])
     where = origin.get(key, "settings")
     flag = f"--{key.replace('_', '-')}" if where == "flags" else f"{where}: {key}"
     ours = fault["msg"].removeprefix("Value error, ")  # of a validator; else it is pydantic's, which is a sentence

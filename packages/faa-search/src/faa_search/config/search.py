@@ -51,6 +51,16 @@ class FoldsConfig(Settings):
         default=None, description="Take the folds' networks from this run of the same images, folds and model."
     )
 
+    @model_validator(mode="after")
+    def _one_fold(self) -> "FoldsConfig":
+        fields = type(self).model_fields
+        if self.val_split is not None and (self.folds, self.held_out) != (
+            fields["folds"].default,
+            fields["held_out"].default,
+        ):
+            raise ValueError("--val-split takes the place of --folds and --held-out; leave them out")
+        return self
+
 
 class SpaceConfig(Settings):
     """Which policies there are."""
@@ -103,15 +113,19 @@ class SelectingConfig(Settings):
     audit: CountOrNone = Field(
         default=0,
         description="Then train with so many of the trials, spread over the rewards' ranges, and say how well each "
-        "reward foretells the accuracy.",
+        "reward foretells the accuracy. On top of any --budget.",
     )
     audit_epochs: Count | None = Field(default=None, description="Epochs of these trainings (default: --epochs).")
     audit_seeds: Count = Field(default=1, description="Trainings of each audited trial.")
 
     @model_validator(mode="after")
-    def _enough_again(self) -> "SelectingConfig":
+    def _consistent(self) -> "SelectingConfig":
         if 0 < self.rescore < self.top:
             raise ValueError(f"--rescore {self.rescore} is fewer than --top {self.top}, which are chosen among them")
+        if not self.rescore and self.rescore_views != type(self).model_fields["rescore_views"].default:
+            raise ValueError("--rescore-views says how trials are scored again; it needs --rescore N")
+        if not self.audit and (self.audit_epochs is not None or self.audit_seeds != 1):
+            raise ValueError("--audit-epochs and --audit-seeds are of the audit's trainings; they need --audit N")
         return self
 
 

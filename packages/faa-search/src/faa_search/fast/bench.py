@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -90,7 +90,7 @@ class Bench:
             positions = torch.from_numpy(self.images.folds[number].held_out).to(self.device)
             self._held_out[number] = held_out(
                 self._network(number),
-                Staged(self._staged.images[positions], self._staged.labels[positions]),
+                replace(self._staged, positions=positions),
                 batch_size=self.config.score_batch_size or scoring_batch(self.device, self.images.size),
             )
         return self._held_out[number]

@@ -108,7 +108,7 @@ def in_words(controls: Sequence[Control]) -> str:
 def _of_images(values: dict[Key, list[float]], name: str, fold: int) -> Tensor:
     """Return each image's contribution under each policy of a name, shape ``[P, N]``."""
     several = [torch.tensor(row) for (one, _number, at), row in sorted(values.items()) if (one, at) == (name, fold)]
-    return torch.stack(several)
+    return torch.stack(several).double()
 
 
 def _control(name: str, found: list[Tensor], control: list[Tensor]) -> Control:
@@ -131,7 +131,7 @@ def _control(name: str, found: list[Tensor], control: list[Tensor]) -> Control:
 
 def _reach_of_policies(control: list[Tensor]) -> float:
     """Return how far one more policy of a kind may lie from the mean of P of them; 0 where there is one policy only."""
-    rewards_P = torch.stack([values_PN.double().mean(dim=1) for values_PN in control]).mean(dim=0)
+    rewards_P = torch.stack([values_PN.mean(dim=1) for values_PN in control]).mean(dim=0)
     count = len(rewards_P)
     if count == 1:
         return 0.0
@@ -139,4 +139,4 @@ def _reach_of_policies(control: list[Tensor]) -> float:
 
 
 def _mean(values: list[Tensor]) -> float:
-    return sum(float(value.double().mean()) for value in values) / len(values)
+    return sum(float(value.mean()) for value in values) / len(values)

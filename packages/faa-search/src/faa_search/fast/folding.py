@@ -119,7 +119,7 @@ def fit_seconds(directory: Path, folds: Sequence[Fold]) -> float:
         summary = directory / f"fold{fold.index}" / SUMMARY
         if summary.is_file():
             with summary.open(encoding="utf-8", newline="") as file:
-                total += sum(float(row["seconds"] or 0.0) for row in csv.DictReader(file))
+                total += sum(float(row.get("seconds") or 0.0) for row in csv.DictReader(file))
     return total
 
 

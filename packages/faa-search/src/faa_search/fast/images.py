@@ -17,6 +17,7 @@ from faa_search.training.loading import OrderedBatches, load
 from faa_search.training.plan import Rank
 from faa_search.training.views import View
 
+BATCH = 256  # images that are decoded together
 MOST_MEMORY = 0.5  # of what the machine has, for the images to score on
 
 
@@ -56,6 +57,11 @@ def open_images(config: SearchConfig, *, model_size: int, note: Callable[[str], 
         return SearchImages(train=data.train, scored=data.train, folds=folds, size=data.size, own_size=data.own_size)
     if config.val_split == (config.train_split or "train"):
         raise FaaError(f"--val-split {config.val_split} is the training split; score on images that are not fitted on.")
+    if config.val_split == (config.test_split or "test"):
+        raise FaaError(
+            f"--val-split {config.val_split} is the test split, which a search never reads; score on another one, or "
+            "on parts of the training images (--folds)."
+        )
     if Path(config.dataset).suffix == ".npz" or config.dataset.startswith("torch/"):
         raise FaaError(
             f"--val-split is for data sets with splits of any name (folders, hfds/OWNER/NAME); '{config.dataset}' has "
@@ -93,9 +99,13 @@ def stage(source: ImageSource, size: int, *, device: torch.device, workers: int)
             f"{len(source):,} images of {size} px to score on take {needed / 2**30:.0f} GiB, and this machine has "
             f"{there / 2**30:.0f}. Search on fewer: --train-subset 6000 is what the original took of ImageNet."
         )
-    order = OrderedBatches(len(source), 256, rank=Rank())
-    parts = [images.to(device) for images, _labels in load(View(source=source, size=size), order, workers=workers)]
-    return Staged(torch.cat(parts), torch.from_numpy(source.labels).to(device))
+    images_NCHW = torch.empty(len(source), 3, size, size, dtype=torch.uint8, device=device)
+    order, done = OrderedBatches(len(source), BATCH, rank=Rank()), 0
+    for images_BCHW, _labels in load(View(source=source, size=size), order, workers=workers):
+        images_NCHW[done : done + len(images_BCHW)] = images_BCHW.to(device)
+        done += len(images_BCHW)
+    labels_N = torch.from_numpy(source.labels).to(device)
+    return Staged(images_NCHW, labels_N, torch.arange(len(source), device=device))
 
 
 def _memory() -> int:

@@ -8,10 +8,12 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar
 
 from faa_core import FaaError
 from faa_search.samplers import Params
+
+BLOCK = 4096  # bytes read at once from the end of a journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ class Journal(Generic[Kind]):
         self.kind = kind
 
     def read(self) -> list[Kind]:
-        """Return the entries, of those with one key the last; cuts off a last line that was not finished.
+        """Return the entries, of those with one key the last; a last line that is not finished does not count.
 
         Raises:
             FaaError: If any other line is no entry.
@@ -82,14 +84,13 @@ class Journal(Generic[Kind]):
             return []
         content = self.path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            os.truncate(self.path, len(whole))
         entries = [self._parse(line, number) for number, line in enumerate(whole.splitlines(), start=1)]
         return list({entry.key: entry for entry in entries}.values())
 
     def append(self, entry: Kind) -> None:
-        """Add an entry; it is on disk when this returns."""
-        with self.path.open("ab") as file:
+        """Add an entry, in place of a last line that was not finished; it is on disk when this returns."""
+        with self.path.open("a+b") as file:
+            file.truncate(_end_of_lines(file))
             file.write(json.dumps(asdict(entry)).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -102,3 +103,16 @@ class Journal(Generic[Kind]):
                 f"Line {number} of '{self.path}' is no {self.kind.__name__.lower()}: {error}. Remove it and all lines "
                 "after it to have them done again."
             ) from error
+
+
+def _end_of_lines(file: BinaryIO) -> int:
+    """Return where the last whole line of a file ends."""
+    at = file.seek(0, os.SEEK_END)
+    while at > 0:
+        start = max(0, at - BLOCK)
+        file.seek(start)
+        found = file.read(at - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        at = start
+    return 0

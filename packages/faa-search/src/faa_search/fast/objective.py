@@ -66,18 +66,25 @@ REWARDS: dict[RewardName, Callable[[Scores], Tensor]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Staged:
-    """Labelled images where they are scored.
+    """Labelled images where they are scored; folds are different positions in the same ones.
 
     Attributes:
-        images: Shape ``[N, C, H, W]``, uint8, on the device.
-        labels: Shape ``[N]``, int64, on the device.
+        images: Shape ``[M, C, H, W]``, uint8, on the device.
+        labels: Shape ``[M]``, int64, on the device.
+        positions: Shape ``[N]``, int64, on the device: which of them these are.
     """
 
     images: Tensor
     labels: Tensor
+    positions: Tensor
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.positions)
+
+    def batch(self, numbers_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the images and labels of some draws, on the device: draw number r is of image r modulo N."""
+        which_B = self.positions[(numbers_B % len(self)).to(self.positions.device)]
+        return self.images[which_B], self.labels[which_B]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -155,10 +162,10 @@ def _passed(
         for start in range(0, len(numbers_D), batch_size):
             count = min(batch_size, len(numbers_D) - start)
             numbers_B = numbers_D[start : start + count]
-            numbers_B = torch.cat([numbers_B, numbers_B[:1].expand(_few_sizes(count) - count)])
-            which_B = (numbers_B % len(images)).to(images.labels.device)
-            logits_BC = network.logits(augmented(images.images[which_B], numbers_B)).float()
-            targets_B = images.labels[which_B]
+            size = min(_few_sizes(count), batch_size)
+            numbers_B = torch.cat([numbers_B, numbers_B[:1].expand(size - count)])
+            images_BCHW, targets_B = images.batch(numbers_B)
+            logits_BC = network.logits(augmented(images_BCHW, numbers_B)).float()
             losses.append(cross_entropy(logits_BC, targets_B, reduction="none")[:count])
             rights.append((logits_BC.argmax(dim=1) == targets_B).float()[:count])
     return Scores(*(torch.cat([part.cpu() for part in parts]).unsqueeze(0) for parts in (losses, rights)))

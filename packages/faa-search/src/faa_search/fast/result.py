@@ -18,9 +18,9 @@ from faa_search.samplers.space import SubPolicy
 RESULT = "result.json"
 POLICY = "policy.json"
 SETTINGS = (
-    "dataset", "train_subset", "img_size", "val_split", "model", "model_kwargs", "epochs", "folds", "held_out", "width",
-    "depth", "batch_proposals", "warm_start", "views", "common_draws", "reward", "top", "rescore", "rescore_views",
-    "exclude_ops", "preset", "seed",
+    "dataset", "train_subset", "img_size", "val_split", "init_models", "model", "model_kwargs", "epochs", "folds",
+    "held_out", "width", "depth", "batch_proposals", "warm_start", "views", "common_draws", "reward", "top", "rescore",
+    "rescore_views", "exclude_ops", "preset", "seed",
 )  # fmt: skip
 
 
@@ -73,16 +73,16 @@ def read_result(directory: Path) -> SearchResult | None:
         FaaError: If its files cannot be read.
     """
     path = directory / RESULT
-    if not path.is_file():
+    if not path.is_file() or not (directory / POLICY).is_file():
         return None
-    policy = Policy.load(directory / POLICY)
     try:
+        policy = Policy.load(directory / POLICY)
         fields = json.loads(path.read_text(encoding="utf-8"))
         controls = [Control(**row) for row in fields.pop("controls")]
         if not isinstance(policy, SubPolicies):
             raise TypeError("the policy beside it is no list of sub-policies")
         return SearchResult(policy=policy, controls=controls, **fields)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, FaaError) as error:
         raise FaaError(
             f"'{path}' holds no result ({error!r:.200}); delete it, and the same command makes it from the trials."
         ) from error

@@ -26,7 +26,7 @@ from faa_search.run_directory import keep_images, run_directory
 from faa_search.samplers import PolicySpace, Sampler
 from faa_search.samplers.presets import PRESETS, chosen_operations
 from faa_search.training.models import count_weights, model_input
-from faa_search.training.processes import from_main, make_accelerator
+from faa_search.training.processes import from_main, make_accelerator, together
 from faa_search.training.schedules import check_schedule
 from faa_search.training.stopping import stop_requests
 
@@ -72,9 +72,10 @@ def search(
         gpus_per_worker=config.gpus_per_worker,
     )
     if not launched.is_main_process:
-        if from_main(launched, False):
-            serve(MakeBench(config=config, directory=Path(output)), options, launched)
-        return from_main(launched, None)
+        with together(launched):
+            if from_main(launched, False):
+                serve(MakeBench(config=config, directory=Path(output)), options, launched)
+            return from_main(launched, None)
     found = _search(config, Path(output), shown, factory, options, tell=partial(from_main, launched))
     return from_main(launched, found)
 
@@ -100,7 +101,8 @@ def _search(
     with run_directory(output, "search", config, renewed=renewed) as directory:
         before = read_result(directory)
         if before is not None and _is_finished(config, before):
-            reporter.note(f"'{directory}' is finished.")
+            ended = "finished" if before.complete else f"ended by its --budget {before.budget}; with more it goes on"
+            reporter.note(f"'{directory}' is {ended}.")
             tell(False)
             return before
         if before is not None and not _is_chosen(config, before):
@@ -144,6 +146,8 @@ def _executor(config: SearchConfig, launched: Accelerator) -> ExecutorFactory:
         )
     else:
         name = config.executor or ("processes" if (config.num_processes or 1) > 1 else "local")
+    if name in (LAUNCHED, "local", "processes") and (config.ray_address is not None or config.gpus_per_worker != 1):
+        raise FaaError(f"--ray-address and --gpus-per-worker are for --executor ray; this search's is {name}.")
     factory: ExecutorFactory = plugins.load("faa.executors", name, kind="executor")
     return factory
 

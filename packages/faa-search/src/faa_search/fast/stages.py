@@ -1,7 +1,6 @@
 """The stages of a search, in order; each takes up what is there and leaves its result in the run's directory."""
 
 import math
-import os
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from faa_core import FaaError
 from faa_core.files import write_text
 from faa_search.config import Budget
+from faa_search.executors.capacity import cores
 from faa_search.fast.audit import audit
 from faa_search.fast.choosing import choose, choosing_cost, cost_so_far, keep_policy_so_far
 from faa_search.fast.clock import Clock
@@ -79,7 +79,7 @@ def _proposer(search: Search, rounds: list[Round]) -> AbstractContextManager[Pro
     each = proposal_seconds(search.space, search.sampler, depth=search.config.depth) if left and explores else 0.0
     if not worth_aside(proposals=left, seconds_each=each):
         return proposing_here(search.space, search.sampler)
-    processes = min(len(rounds), max(1, (os.cpu_count() or 1) // 4))
+    processes = min(len(rounds), max(1, cores() // 4))
     return proposing_aside(search.space, search.sampler, processes=processes, note=search.reporter.note)
 
 
