@@ -125,6 +125,7 @@ class Bench:
         except RuntimeError as error:
             message = " ".join(str(error).split())[:200]
             raise FaaError(f"The weights of fold {number} are of another model: {message}") from error
+        network.model.eval()
         return network
 
 
