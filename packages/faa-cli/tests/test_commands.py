@@ -235,4 +235,4 @@ def test_search_prints_the_arguments_of_the_model(faa, tmp_path, by_file):
 
 def test_search_prints_the_training_that_goes_with_it(faa):
     printed = faa("search", *SEARCH, "--output", "found").out
-    assert "faa train --dataset digits --img-size 8 --train-subset 60 --policy found/policy.json" in printed
+    assert "faa train --dataset digits --hflip 0.0 --img-size 8 --train-subset 60 --policy found/policy.json" in printed
