@@ -77,7 +77,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(reuse_venv=True)
 def types(session: nox.Session) -> None:
     """Check the types of all packages."""
-    install(session, "mypy>=1.18", "types-PyYAML")
+    install(session, "mypy>=1.18", "types-PyYAML", extras="[optuna]")
     session.run("mypy", *(f"packages/{name}/src" for name in PACKAGES))
 
 
