@@ -2,9 +2,14 @@
 
 import pytest
 import torch
+from torch import Tensor
 
 from faa_core import FaaError, Op, Policy, SubPolicies, random_policy
-from faa_core.batch import UNTOUCHED
+from faa_core.batch import UNTOUCHED, Alike, Baseline, PolicyBatch, sort_alike
+
+
+def alike_of(augment: PolicyBatch, images: Tensor, which: Tensor, *, seed: int, epoch: int, indices: Tensor) -> Alike:
+    return sort_alike(augment.instructions(images, seed=seed, epoch=epoch, indices=indices), which)
 
 
 @pytest.mark.parametrize("engine", ["torch", "numba"])
@@ -28,7 +33,7 @@ def test_kinds_are_what_the_pixels_say(policy, engine):
     numbers = torch.arange(70)
     which = numbers % 7
     augment = policy.to_batch(engine=engine)
-    alike = augment.alike(images, which, seed=3, epoch=1, indices=numbers)
+    alike = alike_of(augment, images, which, seed=3, epoch=1, indices=numbers)
     pixels = augment(images[which], seed=3, epoch=1, indices=numbers)
     for draw, kind in enumerate(alike.kind.tolist()):
         expected = images[which[draw]] if kind == UNTOUCHED else pixels[alike.first[kind]]
@@ -43,28 +48,46 @@ def test_what_is_saved():
     """Two pointwise operations have four outcomes for an image, one of them nothing; a cutout has as many as places."""
     images, numbers = torch.zeros(5, 3, 8, 8, dtype=torch.uint8), torch.arange(500)
     coin = SubPolicies(sub_policies=((Op(op="Invert", p=0.5, magnitude=0.0), Op(op="Equalize", p=0.5, magnitude=0.0)),))
-    alike = coin.to_batch().alike(images, numbers % 5, seed=0, epoch=0, indices=numbers)
+    alike = alike_of(coin.to_batch(), images, numbers % 5, seed=0, epoch=0, indices=numbers)
     assert len(alike.first) == 5 * 3
     assert 0.15 < float((alike.kind == UNTOUCHED).float().mean()) < 0.35
-    none = Policy.load("none").to_batch().alike(images, numbers % 5, seed=0, epoch=0, indices=numbers)
+    none = alike_of(Policy.load("none").to_batch(), images, numbers % 5, seed=0, epoch=0, indices=numbers)
     assert len(none.first) == 0
     assert (none.kind == UNTOUCHED).all()
     moved = SubPolicies(sub_policies=((Op(op="Cutout", p=1.0, magnitude=1.0),),))
-    assert len(moved.to_batch().alike(images, numbers % 5, seed=0, epoch=0, indices=numbers).first) > 100
+    assert len(alike_of(moved.to_batch(), images, numbers % 5, seed=0, epoch=0, indices=numbers).first) > 100
 
 
 def test_images_are_told_apart():
     """The same instructions on two images are two kinds."""
-    images, always = (
-        torch.zeros(2, 3, 8, 8, dtype=torch.uint8),
-        SubPolicies(sub_policies=((Op(op="Invert", p=1.0, magnitude=0.0),),)),
-    )
-    alike = always.to_batch().alike(images, torch.tensor([0, 1, 0]), seed=0, epoch=0, indices=torch.tensor([4, 5, 6]))
+    images, which, indices = torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 0]), torch.arange(4, 7)
+    always = SubPolicies(sub_policies=((Op(op="Invert", p=1.0, magnitude=0.0),),))
+    alike = alike_of(always.to_batch(), images, which, seed=0, epoch=0, indices=indices)
     assert alike.kind.tolist() == [0, 1, 0]
     assert alike.first.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("engine", ["torch", "numba", "triton"])
+def test_instructions_carried_out_later_are_the_batch(engine):
+    """Any of the draws, in any order, and a baseline's too."""
+    device = "cuda" if engine == "triton" else "cpu"
+    if engine != "torch":
+        pytest.importorskip(engine)
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (9, 3, 12, 12), dtype=torch.uint8, generator=generator).to(device)
+    augment = Policy.load("trivialaugment").to_batch(baseline=Baseline(pad=2, hflip=0.5, cutout=4), engine=engine)
+    expected = augment(images, seed=3, epoch=1, indices=torch.arange(9))
+    instructions = augment.instructions(images[:1], seed=3, epoch=1, indices=torch.arange(9))
+    some = torch.tensor([8, 0, 5])
+    assert torch.equal(expected[some], augment.carry_out(images[some], instructions[some]))
+
+
 def test_an_engine_without_instructions():
     images, numbers = torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.arange(2)
+    augment = Policy.load("trivialaugment").to_batch(engine="pillow")
     with pytest.raises(FaaError, match="draws as it goes"):
-        Policy.load("trivialaugment").to_batch(engine="pillow").alike(images, numbers, seed=0, epoch=0, indices=numbers)
+        augment.instructions(images, seed=0, epoch=0, indices=numbers)
+    with pytest.raises(FaaError, match="draws as it goes"):
+        augment.carry_out(images, torch.zeros(2, 1, 8, dtype=torch.float64))

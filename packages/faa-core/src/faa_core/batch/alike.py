@@ -33,8 +33,8 @@ def sort_alike(instructions_RS8: Tensor, images_R: Tensor) -> Alike:
     """Return which draws are alike.
 
     Args:
-        instructions_RS8: Of each draw, float64 on the CPU.
-        images_R: Number of each draw's image, int64.
+        instructions_RS8: Of each draw, float64 on the CPU, as `PolicyBatch.instructions` returns them.
+        images_R: Number of each draw's image, int64 on the CPU.
     """
     rows_RS8 = instructions_RS8.numpy()
     changed_N = np.flatnonzero((rows_RS8[:, :, 0] != Code.NOTHING).any(axis=1))

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
-from faa_core.batch.alike import Alike, sort_alike
 from faa_core.batch.baseline import Baseline, Normalize
 from faa_core.batch.engines import Engine, engine_for, missing_for
 from faa_core.batch.instructions import LONGEST_SIDE
@@ -78,34 +77,55 @@ class PolicyBatch(nn.Module):
         if engine == "pillow":
             images = one_by_one(self.policy, images, self.partners, seed=seed, epoch=epoch, indices=indices)
             engine = "torch"  # for the baseline
-        height, width = images.shape[-2:]
-        compiling = torch.compiler.is_compiling()
-        drawing, augmenting = (draw_operator, augment_operator) if compiling else (draw, augment)
-        instructions = drawing(indices, self._tables, self._stages, seed, epoch, height, width, engine == "numba")
-        scale = self._scale if images.dtype == torch.uint8 else [factor / 257 for factor in self._scale]
-        interpolation = self.policy.interpolation
-        result: Tensor = augmenting(images, instructions, self.partners, engine, interpolation, scale, self._bias)
-        return result
+        return self._carried_out(images, self._drawn(images, indices, seed, epoch, engine), engine)
 
-    def alike(self, images: Tensor, which: Tensor, *, seed: int, epoch: int, indices: Tensor) -> Alike:
-        """Return which draws give the same pixels; nothing is augmented.
+    def instructions(self, images: Tensor, *, seed: int, epoch: int, indices: Tensor) -> Tensor:
+        """Return what `forward` would do, and do nothing: for those who pick among draws before any is carried out.
 
         Args:
-            images: As for `forward`, ``[B, C, H, W]``; only their size, type and device matter.
-            which: int64 ``[R]`` on the CPU: the number of each draw's image, below B.
+            images: As for `forward`; only their size, type and device matter, and there may be more or fewer of them.
             seed: As for `forward`.
             epoch: As for `forward`.
             indices: int64 ``[R]`` on the CPU: as for `forward`, of each draw.
 
+        Returns:
+            float64 ``[R, S, 8]`` on the CPU: S instructions in order for each draw; see `instructions.py`.
+
         Raises:
-            FaaError: If operations exist that only one image at a time can have, of which nothing is known before.
+            FaaError: If the policy has operations without instructions, which only one image at a time can have.
         """
+        return self._drawn(images, indices, seed, epoch, self._instructed(images))
+
+    def carry_out(self, images: Tensor, instructions: Tensor) -> Tensor:
+        """Return the batch after instructions; `forward` is this after `instructions`.
+
+        Args:
+            images: As for `forward`, ``[B, C, H, W]``.
+            instructions: float64 ``[B, S, 8]`` on the CPU, as `instructions` returns them.
+
+        Raises:
+            FaaError: As `instructions`.
+        """
+        return self._carried_out(images, instructions, self._instructed(images))
+
+    def _instructed(self, images: Tensor) -> Engine:
         engine = engine_for(self.engine, self._missing, images)
         if engine == "pillow":
             raise FaaError(f"The policy '{self.policy.name}' has operations without instructions; it draws as it goes.")
+        return engine
+
+    def _drawn(self, images: Tensor, indices: Tensor, seed: int, epoch: int, engine: Engine) -> Tensor:
         height, width = images.shape[-2:]
-        drawn = draw(indices, self._tables, self._stages, seed, epoch, height, width, engine == "numba")
-        return sort_alike(drawn, which)
+        drawing = draw_operator if torch.compiler.is_compiling() else draw
+        drawn: Tensor = drawing(indices, self._tables, self._stages, seed, epoch, height, width, engine == "numba")
+        return drawn
+
+    def _carried_out(self, images: Tensor, instructions: Tensor, engine: Engine) -> Tensor:
+        augmenting = augment_operator if torch.compiler.is_compiling() else augment
+        scale = self._scale if images.dtype == torch.uint8 else [factor / 257 for factor in self._scale]
+        interpolation = self.policy.interpolation
+        result: Tensor = augmenting(images, instructions, self.partners, engine, interpolation, scale, self._bias)
+        return result
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore on a machine that may have other engines."""

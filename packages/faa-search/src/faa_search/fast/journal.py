@@ -6,7 +6,7 @@ and its work done again.
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar
 
@@ -89,9 +89,10 @@ class Journal(Generic[Kind]):
 
     def append(self, entry: Kind) -> None:
         """Add an entry, in place of a last line that was not finished; it is on disk when this returns."""
+        line = json.dumps({field.name: getattr(entry, field.name) for field in fields(entry)})
         with self.path.open("a+b") as file:
             file.truncate(_end_of_lines(file))
-            file.write(json.dumps(asdict(entry)).encode() + b"\n")
+            file.write(line.encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 

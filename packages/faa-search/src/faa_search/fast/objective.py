@@ -3,7 +3,8 @@
 A good policy keeps augmented images where the network, fitted on un-augmented D_M, expects images of their class; no
 network is trained per policy (Lim et al. 2019, §3).
 
-Shapes: V = views, N = held-out images, R = V·N draws, D = different ones, B = batch, C = channels or classes.
+Shapes: V = views, N = held-out images, R = V·N draws, D = different ones, S = instructions, B = batch, C = channels or
+classes.
 """
 
 import math
@@ -15,12 +16,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from faa_core import Policy
-from faa_core.batch import UNTOUCHED
+from faa_core.batch import UNTOUCHED, sort_alike
 from faa_search.config import RewardName
 from faa_search.training.network import Network, evaluating
 
-CPU_PIXELS = 512 * 32 * 32  # of a forward pass: larger batches gain nothing on a CPU
-CUDA_PIXELS = 16 * CPU_PIXELS
+CPU_PIXELS = 128 * 32 * 32  # of a forward pass: in a larger one each layer waits for fresh memory from the system
+CUDA_PIXELS = 8192 * 32 * 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,10 +137,11 @@ def score(held: HeldOut, policy: Policy, *, views: int, seed: int) -> Scores:
     augment, images = policy.to_batch(), held.images
     numbers_R = torch.arange(views * len(images))
     which_R = numbers_R % len(images)
-    alike = augment.alike(images.images, which_R, seed=seed, epoch=0, indices=numbers_R)
+    instructions_RS8 = augment.instructions(images.images, seed=seed, epoch=0, indices=numbers_R)
+    alike = sort_alike(instructions_RS8, which_R)
 
     def augmented(images_BCHW: Tensor, numbers_B: Tensor) -> Tensor:
-        return augment(images_BCHW, seed=seed, epoch=0, indices=numbers_B)  # type: ignore[no-any-return]
+        return augment.carry_out(images_BCHW, instructions_RS8[numbers_B])
 
     changed = _passed(held.network, images, numbers_R[alike.first], held.batch_size, augmented)
     shape = (views, len(images))
