@@ -117,10 +117,11 @@ def _score_next(exploration: Exploration, under_way: _UnderWay) -> None:
 
 def _completed(under_way: _UnderWay, *, ending: bool) -> list[tuple[Slot, Params, "Future[PolicyScores]"]]:
     """Return what has been scored, failures last; waits for something to happen, though not long."""
-    awaited: list[Future[object]] = [*under_way.scored]  # type: ignore[list-item]
-    if under_way.proposed and not ending:
-        awaited += [one for one in under_way.proposed.values() if not one.done()]  # type: ignore[misc]
-    wait(awaited, timeout=LOOK_UP, return_when=FIRST_COMPLETED)
+    if not any(future.done() for future in under_way.scored):
+        awaited: list[Future[object]] = [*under_way.scored]  # type: ignore[list-item]
+        if under_way.proposed and not ending:
+            awaited += [one for one in under_way.proposed.values() if not one.done()]  # type: ignore[misc]
+        wait(awaited, timeout=LOOK_UP, return_when=FIRST_COMPLETED)
     done = [future for future in under_way.scored if future.done()]
     done.sort(key=lambda future: (failed(future), under_way.scored[future][0]))
     return [(*under_way.scored.pop(future), future) for future in done]

@@ -1,7 +1,7 @@
 """Journals: one JSON line for each finished piece of work, only ever appended to.
 
-A line is written, flushed and synced; a process killed while writing leaves an incomplete last line, which is dropped
-and its work done again.
+A process killed while writing leaves an incomplete last line, which is dropped and its work done again. Lines are given
+to the system, not forced onto the disk, which may take as long as a trial: where the power fails, the last may be lost.
 """
 
 import json
@@ -88,13 +88,11 @@ class Journal(Generic[Kind]):
         return list({entry.key: entry for entry in entries}.values())
 
     def append(self, entry: Kind) -> None:
-        """Add an entry, in place of a last line that was not finished; it is on disk when this returns."""
+        """Add an entry, in place of a last line that was not finished; it outlives this process."""
         line = json.dumps({field.name: getattr(entry, field.name) for field in fields(entry)})
         with self.path.open("a+b") as file:
             file.truncate(_end_of_lines(file))
             file.write(line.encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
 
     def _parse(self, line: bytes, number: int) -> Kind:
         try:

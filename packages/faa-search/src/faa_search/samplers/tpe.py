@@ -67,14 +67,11 @@ def _from_posterior(
     space: PolicySpace, graphs: _Graphs, history: Sequence[Scored], numbers: Sequence[int], seed: int
 ) -> Mapping[str, Sequence[Any]]:
     """Return the values of each label, the best candidate first."""
-    index = {name: at for at, name in enumerate(space.ops)}
-    values = {
-        label: [
-            index[str(value)] if label.startswith("op_") else value
-            for value in (history[number].params[label] for number in numbers)
-        ]
-        for label in graphs.domain.params
-    }
+    index: dict[Any, int] = {name: at for at, name in enumerate(space.ops)}
+    values = {}
+    for label in graphs.domain.params:
+        known_values = [history[number].params[label] for number in numbers]
+        values[label] = [index[value] for value in known_values] if label.startswith("op_") else known_values
     first = len(history) + 2
     known = {
         graphs.domain.s_new_ids: range(first, first + CANDIDATES),
