@@ -13,13 +13,13 @@ from faa_search.config import SearchConfig
 from faa_search.executors.local import local
 from faa_search.executors.processes import processes
 from faa_search.executors.protocol import Executor, ExecutorOptions, Place
-from faa_search.fast.bench import Bench, MakeBench
-from faa_search.fast.exploring import Exploration, explore
+from faa_search.fast.density_matching.bench import Bench, MakeBench
+from faa_search.fast.density_matching.images import SearchImages
+from faa_search.fast.exploring.explore import Exploration, explore
+from faa_search.fast.exploring.proposing import Proposer, proposing_aside, proposing_here
+from faa_search.fast.exploring.rounds import Round
 from faa_search.fast.folding import weights_path
-from faa_search.fast.images import SearchImages
 from faa_search.fast.journal import Journal, Trial
-from faa_search.fast.proposing import Proposer, proposing_aside, proposing_here
-from faa_search.fast.rounds import Round
 from faa_search.samplers.tpe import suggest as tpe
 from faa_search.training.stopping import StopRequest
 

@@ -47,14 +47,15 @@ from faa_search import search
 from faa_search.config import SearchConfig
 from faa_search.data import ArraySource
 from faa_search.executors.protocol import Place
-from faa_search.fast.bench import MakeBench
+from faa_search.fast.density_matching.bench import MakeBench
+from faa_search.fast.density_matching.images import open_images
 from faa_search.fast.folding import weights_path
-from faa_search.fast.images import open_images
 from faa_search.progress import Silent
 from faa_search.training.models import model_input
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("faa-search", "faa-models", "hyperopt", "loky")
+SPEED_VARIABLES = ("MALLOC_", "OMP_", "MKL_")  # these change how fast both are
 PRECISIONS = ("float32", "bfloat16")
 TRIED = 2  # times that a trial is done, for the choice of the original's loader processes and threads
 
@@ -99,6 +100,7 @@ def main() -> int:
     record: dict[str, Any] = {"date": date.today().isoformat(), **surroundings(), "load_before": os.getloadavg()}
     record["machine"] = str(record["machine"]).replace(", one thread used", "")
     record["packages"] |= {name: installed(name) for name in PACKAGES}
+    record["environment"] = {name: value for name, value in os.environ.items() if name.startswith(SPEED_VARIABLES)}
     record |= {"rounds": options.rounds, "proposing": options.proposing, "workloads": []}
     try:
         for name in options.workloads:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 from faa_core import SEARCH_LIST
 from faa_core.randomness import seed_of
 from faa_search.config import SearchConfig
+from faa_search.fast.exploring.rounds import Slot, proposal_seed
 from faa_search.fast.journal import Trial
-from faa_search.fast.rounds import Slot, proposal_seed
 from faa_search.samplers import Params, PolicySpace, Scored
 from faa_search.samplers.uniform import suggest as uniform
 

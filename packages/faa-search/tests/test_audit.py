@@ -15,12 +15,12 @@ from faa_core import FaaError, Policy
 from faa_search.config import SearchConfig
 from faa_search.data import ArraySource
 from faa_search.fast.audit import audit, check_audit, chosen, rank_correlation
-from faa_search.fast.folds import make_folds
-from faa_search.fast.images import SearchImages
+from faa_search.fast.density_matching.folds import make_folds
+from faa_search.fast.density_matching.images import SearchImages
+from faa_search.fast.density_matching.objective import REWARDS
+from faa_search.fast.density_matching.tasks import TrainWith
 from faa_search.fast.journal import Trial
-from faa_search.fast.objective import REWARDS
 from faa_search.fast.search import Search
-from faa_search.fast.tasks import TrainWith
 from faa_search.progress import Silent
 from faa_search.samplers import PolicySpace
 from faa_search.samplers.uniform import suggest

@@ -13,12 +13,12 @@ import pytest
 
 from faa_core.randomness import key_of
 from faa_search.config import SearchConfig
-from faa_search.fast.exploring import Exploration, explore
+from faa_search.fast.density_matching.objective import REWARDS
+from faa_search.fast.density_matching.tasks import PolicyScores, ScorePolicy
+from faa_search.fast.exploring.explore import Exploration, explore
+from faa_search.fast.exploring.proposing import Proposer, proposing_aside, proposing_here
+from faa_search.fast.exploring.rounds import Round
 from faa_search.fast.journal import Journal, Trial
-from faa_search.fast.objective import REWARDS
-from faa_search.fast.proposing import Proposer, proposing_aside, proposing_here
-from faa_search.fast.rounds import Round
-from faa_search.fast.tasks import PolicyScores, ScorePolicy
 from faa_search.samplers import Params, PolicySpace, Scored
 from faa_search.samplers.tpe import suggest as tpe
 from faa_search.samplers.uniform import suggest as uniform

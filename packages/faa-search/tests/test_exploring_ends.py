@@ -11,12 +11,12 @@ import pytest
 
 from faa_core import FaaError
 from faa_search.config import SearchConfig
-from faa_search.fast.exploring import Exploration, explore
+from faa_search.fast.density_matching.objective import REWARDS
+from faa_search.fast.density_matching.tasks import PolicyScores, ScorePolicy
+from faa_search.fast.exploring.explore import Exploration, explore
+from faa_search.fast.exploring.proposing import Proposer, proposing_here
+from faa_search.fast.exploring.rounds import Round
 from faa_search.fast.journal import Journal, Trial
-from faa_search.fast.objective import REWARDS
-from faa_search.fast.proposing import Proposer, proposing_here
-from faa_search.fast.rounds import Round
-from faa_search.fast.tasks import PolicyScores, ScorePolicy
 from faa_search.samplers import Params, PolicySpace
 from faa_search.samplers.uniform import suggest
 from faa_search.training.stopping import Stopped, StopRequest

@@ -16,12 +16,12 @@ from faa_core import FaaError, Policy
 from faa_search.config import SearchConfig
 from faa_search.data import ArraySource
 from faa_search.executors.protocol import Place
-from faa_search.fast import tasks
-from faa_search.fast.bench import MakeBench
+from faa_search.fast.density_matching import tasks
+from faa_search.fast.density_matching.bench import MakeBench
+from faa_search.fast.density_matching.folds import Fold, make_folds
+from faa_search.fast.density_matching.images import open_images
+from faa_search.fast.density_matching.tasks import FitFold, ScorePolicy
 from faa_search.fast.folding import check_fitted, fit_folds, fit_seconds
-from faa_search.fast.folds import Fold, make_folds
-from faa_search.fast.images import open_images
-from faa_search.fast.tasks import FitFold, ScorePolicy
 from faa_search.training.stopping import StopRequest
 
 
@@ -135,6 +135,37 @@ def test_a_run_that_has_not_fitted_all(finished: Path, small_search: SearchConfi
         with pytest.raises(FaaError, match=words):
             faa_search.search(given, tmp_path / "run")
     assert not (tmp_path / "run").exists() or not list((tmp_path / "run").rglob("model.safetensors"))
+
+
+@pytest.mark.parametrize("content", [b"no weights", b""], ids=["other", "empty"])
+def test_a_damaged_network_of_another_run(
+    finished: Path, small_search: SearchConfig, tmp_path: Path, content: bytes
+) -> None:
+    """None is taken then, not even those before it, so the same directory serves when it is mended."""
+    shutil.copytree(finished, tmp_path / "damaged")
+    (tmp_path / "damaged" / "fold1" / "model.safetensors").write_bytes(content)
+    given = small_search.model_copy(update={"init_models": str(tmp_path / "damaged")})
+    with pytest.raises(FaaError, match=r"weights '.*fold1.*' cannot be read"):
+        faa_search.search(given, tmp_path / "run")
+    assert not list((tmp_path / "run").rglob("model.safetensors"))
+
+
+def test_a_device_with_too_little_memory(
+    finished: Path, small_search: SearchConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said what to set."""
+    images = open_images(small_search, model_size=8, note=print)
+    content = weights(finished)[0]
+    bench = MakeBench(config=small_search, directory=finished, images=images)(
+        Place(device="cpu", fetch=lambda _name: content)
+    )
+
+    def full(*_given: Any, **_named: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(tasks, "score", full)
+    with pytest.raises(FaaError, match=r"does not fit on the device; .*--score-batch-size"):
+        ScorePolicy(policy=Policy.load("none"), fold=0, views=1, seed=0)(bench)
 
 
 def test_one_network_needs_a_split_to_score_on(finished: Path, small_search: SearchConfig, tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from faa_core import FaaError
+from faa_search.executors.gathering import gather
 from faa_search.executors.local import Local
 from faa_search.executors.protocol import Place
-from faa_search.fast.gathering import gather
 from faa_search.training.stopping import Stopped, StopRequest
 
 Task = Callable[[Any], Any]

@@ -13,8 +13,8 @@ from PIL import Image
 from faa_core import FaaError
 from faa_search.config import SearchConfig
 from faa_search.data import ImageSource
-from faa_search.fast.folds import make_folds
-from faa_search.fast.images import SearchImages, open_images, stage
+from faa_search.fast.density_matching.folds import make_folds
+from faa_search.fast.density_matching.images import SearchImages, open_images, stage
 
 CPU = torch.device("cpu")
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from faa_search.fast.choosing.merge import best, merge
 from faa_search.fast.journal import Trial
-from faa_search.fast.merge import best, merge
 from faa_search.samplers import PolicySpace
 
 SPACE = PolicySpace(ops=("Rotate", "Invert"), sub_policies=2, num_ops=1)

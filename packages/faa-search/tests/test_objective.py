@@ -16,7 +16,16 @@ from torch.nn.functional import cross_entropy
 from faa_core import Op, Policy, SubPolicies
 from faa_search.config import SearchConfig, TrainConfig
 from faa_search.data import ArraySource
-from faa_search.fast.objective import REWARDS, HeldOut, Scores, Staged, held_out, mean_and_error, score, scoring_batch
+from faa_search.fast.density_matching.objective import (
+    REWARDS,
+    HeldOut,
+    Scores,
+    Staged,
+    held_out,
+    mean_and_error,
+    score,
+    scoring_batch,
+)
 from faa_search.training import Network
 from faa_search.training.models import ModelInput, make_model
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from faa_core import SEARCH_LIST, FaaError
-from faa_search.fast.proposing import Proposer, proposing_aside, proposing_here, worth_aside
+from faa_search.fast.exploring.proposing import Proposer, proposing_aside, proposing_here, worth_aside
 from faa_search.samplers import Params, PolicySpace, Scored
 from faa_search.samplers.tpe import suggest as tpe
 from faa_search.samplers.uniform import suggest as uniform
@@ -23,7 +23,7 @@ SECONDS = 60  # within which anything here happens, on a busy machine
 
 SCRIPT = """
 import json, os, signal, sys
-from faa_search.fast.proposing import proposing_aside
+from faa_search.fast.exploring.proposing import proposing_aside
 from faa_search.samplers import PolicySpace
 
 def about(space, history, seed):

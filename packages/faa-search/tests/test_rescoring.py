@@ -10,15 +10,15 @@ import pytest
 from faa_core import FaaError
 from faa_search.config import SearchConfig
 from faa_search.data import ArraySource
-from faa_search.fast.choosing import choose, choosing_cost
-from faa_search.fast.folds import make_folds
-from faa_search.fast.images import SearchImages
+from faa_search.fast.choosing.choose import choose, choosing_cost
+from faa_search.fast.choosing.rescoring import rescore
+from faa_search.fast.density_matching.folds import make_folds
+from faa_search.fast.density_matching.images import SearchImages
+from faa_search.fast.density_matching.objective import REWARDS
+from faa_search.fast.density_matching.tasks import PolicyScores, ScoreImages, ScorePolicy
+from faa_search.fast.exploring.rounds import Slot, draws_seed
 from faa_search.fast.journal import Trial
-from faa_search.fast.objective import REWARDS
-from faa_search.fast.rescoring import rescore
-from faa_search.fast.rounds import Slot, draws_seed
 from faa_search.fast.search import Search
-from faa_search.fast.tasks import PolicyScores, ScoreImages, ScorePolicy
 from faa_search.progress import Silent
 from faa_search.samplers import PolicySpace
 from faa_search.samplers.uniform import suggest

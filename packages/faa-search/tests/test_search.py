@@ -15,10 +15,11 @@ from faa_core import SEARCH_LIST, FaaError, Policy
 from faa_search.config import SearchConfig
 from faa_search.data import ImageSource, OpenedData, open_data
 from faa_search.executors.protocol import Place
-from faa_search.fast import SearchResult, images, random_search, read_trials, tasks
-from faa_search.fast.bench import MakeBench
-from faa_search.fast.estimate import EstimateCost
-from faa_search.fast.merge import merge
+from faa_search.fast import SearchResult, random_search, read_trials
+from faa_search.fast.choosing.merge import merge
+from faa_search.fast.density_matching import images, tasks
+from faa_search.fast.density_matching.bench import MakeBench
+from faa_search.fast.density_matching.estimate import EstimateCost
 from faa_search.samplers import PolicySpace
 
 UNITS = 2 * 2 + 2 * 2 * 3  # epochs of all folds, then trials of all rounds

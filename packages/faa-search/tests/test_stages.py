@@ -14,7 +14,8 @@ import faa_search
 from faa_core import FaaError, Policy, SubPolicies, UnknownNameError
 from faa_search.config import SearchConfig
 from faa_search.data import open_data
-from faa_search.fast import images, read_trials
+from faa_search.fast import read_trials
+from faa_search.fast.density_matching import images
 from faa_search.training.stopping import Stopped
 
 

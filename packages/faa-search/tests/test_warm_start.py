@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from faa_core import FaaError, Policy, SubPolicies, random_policy
-from faa_search.fast.warm_start import first_trials
+from faa_search.fast.exploring.warm_start import first_trials
 from faa_search.samplers import PolicySpace
 from faa_search.samplers.tpe import suggest
 

@@ -87,8 +87,9 @@ def _show(result: "SearchResult", settings: SearchConfig, directory: str, flags:
     )
     if result.audit is not None:
         _show_audit(result.audit)
+    closed = f" (test on images of neither training nor '{settings.val_split}')" if settings.val_split else ""
     console.print(
-        f"{result.verdict} That flatters it; only training decides:\n"
+        f"{result.verdict} That flatters it; only training decides{closed}:\n"
         f"  faa train {flags}--policy {directory}/policy.json\n"
         f"Trials, networks and trials.png are in {directory}"
     )

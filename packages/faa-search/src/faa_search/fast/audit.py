@@ -17,11 +17,11 @@ from faa_core import FaaError, Policy, SubPolicies
 from faa_core.files import write_text
 from faa_core.randomness import seed_of
 from faa_search.config import RewardName, SearchConfig
-from faa_search.fast.gathering import gather
+from faa_search.executors.gathering import gather
+from faa_search.fast.density_matching.objective import REWARDS
+from faa_search.fast.density_matching.tasks import TrainWith
 from faa_search.fast.journal import Journal, Trial
-from faa_search.fast.objective import REWARDS
 from faa_search.fast.search import Search
-from faa_search.fast.tasks import TrainWith
 
 FOLD = 0  # one network's rewards are comparable; those of several are not
 FEWEST = 4  # trials of which a rank correlation has an interval

@@ -1,19 +1,21 @@
 """The first stage: a network for each fold, fitted without a policy, or taken from another run."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from faa_core import FaaError
 from faa_core.files import replacing
 from faa_search.config import SearchConfig
+from faa_search.executors.gathering import gather
 from faa_search.executors.protocol import Executor
-from faa_search.fast.folds import Fold
-from faa_search.fast.gathering import gather
-from faa_search.fast.tasks import SUMMARY, Files, FitFold
+from faa_search.fast.density_matching.folds import Fold
+from faa_search.fast.density_matching.images import SearchImages
+from faa_search.fast.density_matching.tasks import SUMMARY, Files, FitFold
 from faa_search.progress import Reporter
 from faa_search.run_directory import DATA, read_config
-from faa_search.training.checkpoint import WEIGHTS
+from faa_search.training.checkpoint import WEIGHTS, load_weights
+from faa_search.training.models import make_model
 from faa_search.training.stopping import StopRequest
 
 FOLDS = "folds.json"
@@ -72,21 +74,21 @@ def check_fitted(directory: Path, folds: Sequence[Fold]) -> None:
         raise FaaError(f"'{directory}' has no network of fold {missing[0]} yet; --stage folds fits them.")
 
 
-def take_models(source: Path, directory: Path, folds: tuple[Fold, ...], config: SearchConfig) -> None:
+def take_models(source: Path, directory: Path, config: SearchConfig, images: SearchImages) -> None:
     """Copy the networks of another search, or the one network of a training run, for those not there yet.
 
     Args:
         source: The other run's directory; with a split to score on also any folder with weights, as a run's ``last``.
         directory: This run's.
-        folds: Of this run.
         config: Of this run.
+        images: Of this run, with its folds.
 
     Raises:
-        FaaError: If there are none, or they were fitted on other images or are other networks.
+        FaaError: If there are none, or they were fitted on other images or are other networks; then none is copied.
     """
     single = source / WEIGHTS
     if config.val_split is not None and single.is_file():
-        _copy(single, weights_path(directory, 0))
+        _copy({single: weights_path(directory, 0)}, config, images)
         return
     before, now = read_config(source), config.model_dump(mode="json")
     differing = [name for name in NETWORK if before.get(name) != now[name]]
@@ -100,11 +102,11 @@ def take_models(source: Path, directory: Path, folds: tuple[Fold, ...], config: 
                 f"--init-models '{source}' has other folds or images: its networks would be scored on what they were "
                 "fitted on. Give the same images, --seed, --folds and --held-out."
             )
-    missing = [fold.index for fold in folds if not weights_path(source, fold.index).is_file()]
+    missing = [fold.index for fold in images.folds if not weights_path(source, fold.index).is_file()]
     if missing:
         raise FaaError(f"--init-models '{source}' has no finished network of fold {missing[0]}.")
-    for fold in folds:
-        _copy(weights_path(source, fold.index), weights_path(directory, fold.index))
+    numbers = [fold.index for fold in images.folds]
+    _copy({weights_path(source, number): weights_path(directory, number) for number in numbers}, config, images)
 
 
 def weights_path(directory: Path, fold: int) -> Path:
@@ -123,7 +125,19 @@ def fit_seconds(directory: Path, folds: Sequence[Fold]) -> float:
     return total
 
 
-def _copy(source: Path, target: Path) -> None:
-    if not target.is_file():
+def _copy(targets: Mapping[Path, Path], config: SearchConfig, images: SearchImages) -> None:
+    """Copy weights to where they are not yet, after all have been tried in a network."""
+    wanted = {source: target for source, target in targets.items() if not target.is_file()}
+    network = make_model(
+        config.model,
+        classes=len(images.train.class_names),
+        pretrained=False,
+        size=images.size,
+        seed=config.seed,
+        options=config.model_kwargs,
+    )
+    for source in wanted:
+        load_weights(source, network)
+    for source, target in wanted.items():
         with replacing(target) as temporary:
             temporary.write_bytes(source.read_bytes())

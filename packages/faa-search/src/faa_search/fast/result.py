@@ -11,7 +11,7 @@ from faa_core import FaaError, Policy, SubPolicies
 from faa_core.files import write_text
 from faa_search.config import SearchConfig
 from faa_search.fast.audit import Audit
-from faa_search.fast.controls import Control
+from faa_search.fast.choosing.controls import Control
 from faa_search.run_directory import versions
 from faa_search.samplers.space import SubPolicy
 

@@ -15,12 +15,12 @@ from faa_search.config import SearchConfig
 from faa_search.executors.launched import serve
 from faa_search.executors.protocol import ExecutorFactory, ExecutorOptions
 from faa_search.fast.audit import check_audit
-from faa_search.fast.bench import MakeBench
-from faa_search.fast.images import open_images
+from faa_search.fast.density_matching.bench import MakeBench
+from faa_search.fast.density_matching.images import open_images
+from faa_search.fast.exploring.warm_start import first_trials
 from faa_search.fast.result import RESULT, SearchResult, read_result
 from faa_search.fast.search import Search
 from faa_search.fast.stages import run_stages
-from faa_search.fast.warm_start import first_trials
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import keep_images, run_directory
 from faa_search.samplers import PolicySpace, Sampler

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from faa_search.config import SearchConfig
 from faa_search.executors.protocol import Executor
-from faa_search.fast.images import SearchImages
+from faa_search.fast.density_matching.images import SearchImages
 from faa_search.fast.journal import Journal, Trial
 from faa_search.progress import Reporter
 from faa_search.samplers import Params, PolicySpace, Sampler

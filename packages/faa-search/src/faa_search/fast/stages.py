@@ -10,16 +10,16 @@ from faa_core.files import write_text
 from faa_search.config import Budget
 from faa_search.executors.capacity import cores
 from faa_search.fast.audit import audit
-from faa_search.fast.choosing import choose, choosing_cost, cost_so_far, keep_policy_so_far
+from faa_search.fast.choosing.choose import choose, choosing_cost, cost_so_far, keep_policy_so_far
 from faa_search.fast.clock import Clock
-from faa_search.fast.estimate import Estimate, EstimateCost, proposal_seconds
-from faa_search.fast.exploring import Exploration, explore
+from faa_search.fast.density_matching.estimate import Estimate, EstimateCost, proposal_seconds
+from faa_search.fast.density_matching.folds import folds_text
+from faa_search.fast.exploring.explore import Exploration, explore
+from faa_search.fast.exploring.proposing import Proposer, proposing_aside, proposing_here, worth_aside
+from faa_search.fast.exploring.rounds import Round
 from faa_search.fast.folding import FOLDS, check_fitted, fit_folds, fit_seconds, take_models, weights_path
-from faa_search.fast.folds import folds_text
 from faa_search.fast.journal import Trial
-from faa_search.fast.proposing import Proposer, proposing_aside, proposing_here, worth_aside
 from faa_search.fast.result import SearchResult
-from faa_search.fast.rounds import Round
 from faa_search.fast.search import Search
 from faa_search.training.stopping import Stopped
 
@@ -87,7 +87,7 @@ def _fold_stage(search: Search, rounds: list[Round], clock: Clock) -> None:
     """Fit what is to be fitted, after saying what the search will cost."""
     config, directory, folds = search.config, search.directory, search.images.folds
     if config.init_models is not None:
-        take_models(Path(config.init_models), directory, folds, config)
+        take_models(Path(config.init_models), directory, config, search.images)
     if config.stage in ("explore", "merge"):
         check_fitted(directory, folds)
     missing = sum(not weights_path(directory, fold.index).is_file() for fold in folds)

@@ -17,8 +17,8 @@ from torch import Tensor
 from faa_core import Policy, SubPolicies, random_policy
 from faa_core.randomness import seed_of
 from faa_search.config import RewardName
-from faa_search.fast.objective import mean_and_error
-from faa_search.fast.tasks import ScoreImages
+from faa_search.fast.density_matching.objective import mean_and_error
+from faa_search.fast.density_matching.tasks import ScoreImages
 
 FOUND = "found"
 RANDOM_CONTROLS = 5

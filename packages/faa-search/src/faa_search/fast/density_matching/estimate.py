@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from faa_core import random_policy
-from faa_search.fast.bench import Bench
-from faa_search.fast.images import stage
-from faa_search.fast.objective import held_out, score, scoring_batch
+from faa_search.fast.density_matching.bench import Bench
+from faa_search.fast.density_matching.images import stage
+from faa_search.fast.density_matching.objective import held_out, score, scoring_batch
 from faa_search.samplers import PolicySpace, Sampler, Scored
 from faa_search.training.estimate import fitting_seconds, scratch_network
 

@@ -11,8 +11,8 @@ import torch
 from faa_core import FaaError
 from faa_search.config import SearchConfig
 from faa_search.data import ArraySource, ImageSource, open_data
-from faa_search.fast.folds import Fold, make_folds
-from faa_search.fast.objective import Staged
+from faa_search.fast.density_matching.folds import Fold, make_folds
+from faa_search.fast.density_matching.objective import Staged
 from faa_search.training.loading import OrderedBatches, load
 from faa_search.training.plan import Rank
 from faa_search.training.views import View

@@ -14,9 +14,9 @@ from safetensors.torch import load as tensors_in
 from faa_core import FaaError, Policy
 from faa_search.config import SearchConfig
 from faa_search.executors.protocol import Fetch, Place
-from faa_search.fast.folds import Fold
-from faa_search.fast.images import SearchImages, open_images, stage
-from faa_search.fast.objective import HeldOut, Staged, held_out, scoring_batch
+from faa_search.fast.density_matching.folds import Fold
+from faa_search.fast.density_matching.images import SearchImages, open_images, stage
+from faa_search.fast.density_matching.objective import HeldOut, Staged, held_out, scoring_batch
 from faa_search.progress import Reporter, Silent
 from faa_search.training.models import ModelInput, model_input
 from faa_search.training.network import Network, make_network

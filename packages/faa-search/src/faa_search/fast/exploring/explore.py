@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 from faa_core import SubPolicies
 from faa_search.config import SearchConfig
+from faa_search.executors.gathering import LOOK_UP, failed
 from faa_search.executors.protocol import Executor
-from faa_search.fast.gathering import LOOK_UP, failed
+from faa_search.fast.density_matching.tasks import PolicyScores, ScorePolicy
+from faa_search.fast.exploring.proposing import Proposer
+from faa_search.fast.exploring.rounds import Round, Slot, draws_seed, proposal_seed
 from faa_search.fast.journal import Journal, Trial
-from faa_search.fast.proposing import Proposer
-from faa_search.fast.rounds import Round, Slot, draws_seed, proposal_seed
-from faa_search.fast.tasks import PolicyScores, ScorePolicy
 from faa_search.samplers import Params, PolicySpace
 from faa_search.training.stopping import StopRequest
 

@@ -9,8 +9,8 @@ import torch
 
 from faa_core import FaaError, Policy
 from faa_search.config import RewardName
-from faa_search.fast.bench import Bench
-from faa_search.fast.objective import REWARDS, mean_and_error, score
+from faa_search.fast.density_matching.bench import Bench
+from faa_search.fast.density_matching.objective import REWARDS, mean_and_error, score
 from faa_search.progress import Silent
 from faa_search.training.checkpoint import WEIGHTS
 from faa_search.training.fitting import fit

@@ -10,11 +10,11 @@ from dataclasses import replace
 from faa_core import SubPolicies
 from faa_core.randomness import seed_of
 from faa_search.config import SearchConfig
-from faa_search.fast.gathering import gather
+from faa_search.executors.gathering import gather
+from faa_search.fast.choosing.merge import best
+from faa_search.fast.density_matching.tasks import PolicyScores, ScorePolicy
 from faa_search.fast.journal import Trial
-from faa_search.fast.merge import best
 from faa_search.fast.search import Search
-from faa_search.fast.tasks import PolicyScores, ScorePolicy
 
 
 def rescore(search: Search, rounds: Sequence[Sequence[Trial]]) -> list[list[Trial]]:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from faa_core import FaaError
-from faa_search.fast.controls import RANDOM_CONTROLS, Key, compare, control_policies, control_tasks, in_words
+from faa_search.executors.gathering import gather
+from faa_search.fast.choosing.controls import RANDOM_CONTROLS, Key, compare, control_policies, control_tasks, in_words
+from faa_search.fast.choosing.merge import merge
+from faa_search.fast.choosing.rescoring import rescore
 from faa_search.fast.folding import fit_seconds
-from faa_search.fast.gathering import gather
 from faa_search.fast.journal import Trial
-from faa_search.fast.merge import merge
-from faa_search.fast.rescoring import rescore
 from faa_search.fast.result import POLICY, SearchResult, found_policy, write_result
 from faa_search.fast.search import Search
 

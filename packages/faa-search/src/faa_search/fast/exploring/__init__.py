@@ -1,0 +1,1 @@
+"""The second stage: rounds of trials, each proposed from those before it."""
