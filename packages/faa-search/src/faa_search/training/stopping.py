@@ -53,28 +53,37 @@ class StopRequest:
         raise Stopped(self.number or signal.SIGTERM)  # another process may have got the signal
 
 
+class _Noting:
+    """A signal's handler: notes the request, for blocks further out as well, and lets the next signal act at once."""
+
+    def __init__(self, number: int, request: StopRequest) -> None:
+        self.request = request
+        self.before: Any = signal.signal(number, self)
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.request.number = number
+        signal.signal(number, self.before)
+        if isinstance(self.before, _Noting):
+            self.before(number, frame)
+
+
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
     """Turn SIGINT and SIGTERM into requests while the block runs; the same signal a second time acts at once.
 
-    Signals can only be received in the main thread: elsewhere they do what they did before.
+    Blocks may be nested: one signal is a request to them all. Signals can only be received in the main thread:
+    elsewhere they do what they did before.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before: dict[int, Any] = {}
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        request.number = number
-        signal.signal(number, before[number])
-
-    for number in (int(signal.SIGINT), int(signal.SIGTERM)):
-        before[number] = signal.signal(number, note)
+    handlers = {number: _Noting(number, request) for number in (int(signal.SIGINT), int(signal.SIGTERM))}
     try:
         yield request
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, handler in handlers.items():
+            if signal.getsignal(number) is handler:
+                signal.signal(number, handler.before)
     if request.number is not None:  # it came after the last update
         request.stop()
