@@ -22,6 +22,7 @@ import pytest
 from faa_core import FaaError, UnknownNameError, plugins
 from faa_search.executors import Executor, ExecutorOptions, Place
 from faa_search.executors.capacity import threads_each
+from faa_search.executors.crew import PATIENCE
 from faa_search.executors.launched import GONE
 from faa_search.executors.local import local
 from faa_search.executors.on_ray import on_ray
@@ -329,6 +330,18 @@ def test_more_workers_than_the_ray_cluster_has_room_for(start):
         pass
     with pytest.raises(FaaError, match="the Ray cluster has no GPU"), start("ray", device="cuda"):
         pass
+
+
+@needs_ray
+def test_a_ray_cluster_that_is_busy(start):
+    """It is said that workers wait, and the end of a run does not wait for those that never started."""
+    told: list[str] = []
+    with start("ray", processes=3) as first:
+        assert first.submit(lambda _bench: 1).result() == 1
+        with start("ray", processes=4, note=told.append):
+            leaving = time.monotonic()
+        assert time.monotonic() - leaving < PATIENCE
+    assert [True] == ["of 4 workers now; others wait" in one for one in told]
 
 
 def test_ray_that_is_not_installed_is_asked_for(monkeypatch):

@@ -13,7 +13,7 @@ from faa_search.executors.capacity import thread_variables, threads_each
 from faa_search.executors.crew import Crew
 from faa_search.executors.outcome import Outcome, WorkerLost, attempt, pack, unpack
 from faa_search.executors.protocol import Executor, ExecutorOptions, Setup
-from faa_search.executors.ray_cluster import ray_cluster, room, share_of_worker
+from faa_search.executors.ray_cluster import free_room, ray_cluster, room, share_of_worker
 from faa_search.executors.worker import bench_of
 
 
@@ -33,6 +33,9 @@ def on_ray(setup: Setup, options: ExecutorOptions) -> Iterator[Executor]:
             raise FaaError(
                 f"--num-processes {workers}: the Ray cluster has room for {most} workers; give 1 to that many."
             )
+        free = free_room(ray, share)
+        if free < workers:
+            options.note(f"The Ray cluster has room for {free} of {workers} workers now; others wait until there is.")
         threads = threads_each(options, workers=workers, among=int(ray.cluster_resources().get("CPU", 1)))
         environment = {"env_vars": thread_variables(threads)}
         actors = ray.remote(max_restarts=-1, runtime_env=environment, **share)(ActorWorker)
@@ -78,7 +81,8 @@ class _Actor:
             except self._ray.exceptions.ActorUnavailableError:
                 time.sleep(0.1)  # it is on its way
             except self._ray.exceptions.RayError as error:
-                raise FaaError(f"A Ray worker does not start: {error}") from error
+                if not self._over:
+                    raise FaaError(f"A Ray worker does not start: {error}") from error
 
     def do(self, task: bytes) -> Outcome:
         """Return the outcome of a packed task.
@@ -100,7 +104,10 @@ class _Actor:
     def stop(self) -> None:
         """Ask the task in hand to end, by SIGTERM to its process, on whatever machine that is."""
         self._over = True
-        if not self._doing or self._where is None:
+        if self._where is None:
+            self.kill()  # it waits for room in the cluster, perhaps for long
+            return
+        if not self._doing:
             return
         node, process = self._where
         if node == self._ray.get_runtime_context().get_node_id():

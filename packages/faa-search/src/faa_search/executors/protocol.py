@@ -40,6 +40,7 @@ class ExecutorOptions:
         threads: CPU threads of torch in each worker; None for an equal part of the machine's cores.
         ray_address: Of a Ray cluster, auto, or None for one of our own.
         gpus_per_worker: GPUs of each Ray worker; a fraction lets several share one.
+        note: Told what the user should know.
     """
 
     device: Literal["auto", "cpu", "cuda"]
@@ -47,6 +48,7 @@ class ExecutorOptions:
     threads: int | None
     ray_address: str | None = None
     gpus_per_worker: float = 1.0
+    note: Callable[[str], object] = str
 
 
 class Executor(Protocol):

@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -61,9 +61,18 @@ def share_of_worker(ray: Any, options: ExecutorOptions) -> dict[str, float]:
 
 def room(ray: Any, share: dict[str, float]) -> int:
     """Return how many workers fit on the cluster's machines, each of which has whole workers only."""
-    kind, each = ("GPU", share["num_gpus"]) if "num_gpus" in share else ("CPU", share["num_cpus"])
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return sum(int(resources.get(kind, 0) / each + 1e-6) for resources in alive)
+    return sum(_fitting(resources, share) for resources in alive)
+
+
+def free_room(ray: Any, share: dict[str, float]) -> int:
+    """Return how many workers at most can start now, beside what else the cluster does."""
+    return _fitting(ray.available_resources(), share)
+
+
+def _fitting(resources: Mapping[str, float], share: dict[str, float]) -> int:
+    kind, each = ("GPU", share["num_gpus"]) if "num_gpus" in share else ("CPU", share["num_cpus"])
+    return int(resources.get(kind, 0) / each + 1e-6)
 
 
 def _start(ray: Any, options: ExecutorOptions) -> None:

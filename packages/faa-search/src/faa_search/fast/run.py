@@ -70,6 +70,7 @@ def search(
         threads=threads,
         ray_address=config.ray_address,
         gpus_per_worker=config.gpus_per_worker,
+        note=shown.note,
     )
     if not launched.is_main_process:
         with together(launched):

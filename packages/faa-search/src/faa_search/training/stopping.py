@@ -9,6 +9,7 @@ from typing import Any
 
 from faa_search.training.processes import Processes, any_process
 
+NOTED = (signal.SIGINT, signal.SIGTERM)
 AGREE_EVERY = 8  # updates between the moments at which several processes ask each other; asking waits for the device
 
 
@@ -56,9 +57,9 @@ class StopRequest:
 class _Noting:
     """A signal's handler: notes the request, for blocks further out as well, and lets the next signal act at once."""
 
-    def __init__(self, number: int, request: StopRequest) -> None:
+    def __init__(self, request: StopRequest, before: Any) -> None:
         self.request = request
-        self.before: Any = signal.signal(number, self)
+        self.before = before
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         self.request.number = number
@@ -78,12 +79,14 @@ def stop_requests() -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    handlers = {number: _Noting(number, request) for number in (int(signal.SIGINT), int(signal.SIGTERM))}
+    for number in NOTED:
+        signal.signal(number, _Noting(request, before=signal.getsignal(number)))
     try:
         yield request
     finally:
-        for number, handler in handlers.items():
-            if signal.getsignal(number) is handler:
+        for number in NOTED:
+            handler = signal.getsignal(number)
+            if isinstance(handler, _Noting) and handler.request is request:
                 signal.signal(number, handler.before)
     if request.number is not None:  # it came after the last update
         request.stop()
