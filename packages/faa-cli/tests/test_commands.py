@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 from safetensors.torch import load_file
@@ -160,6 +161,24 @@ def test_ctrl_c_says_how_to_go_on(faa, monkeypatch, command):
     stopped = faa(command, *(SEARCH if command == "search" else FIT), "--output", "run")
     assert stopped.code == 130
     assert "same command" in stopped.err
+
+
+@pytest.mark.parametrize("command", ["search", "train"])
+def test_too_little_memory_says_what_helps(faa, monkeypatch, command):
+    """Wherever it happens, be it while the cost is estimated; and what was done is kept."""
+
+    def full(*_arguments: object, **_named: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+
+    given = (*(SEARCH if command == "search" else FIT), "--output", "run")
+    with monkeypatch.context() as patched:
+        patched.setattr("torch.nn.functional.conv2d", full)
+        stopped = faa(command, *given)
+    assert stopped.code == 1
+    assert "does not suffice" in stopped.err
+    assert "--no-resident" in stopped.err
+    assert stopped.err.rstrip().endswith("Tried to allocate 2 GiB.")
+    assert faa(command, *given).code == 0
 
 
 def test_evaluating_weights_alone(faa, tmp_path):

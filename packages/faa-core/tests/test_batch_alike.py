@@ -91,3 +91,40 @@ def test_an_engine_without_instructions():
         augment.instructions(images, seed=0, epoch=0, indices=numbers)
     with pytest.raises(FaaError, match="draws as it goes"):
         augment.carry_out(images, torch.zeros(2, 1, 8, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    ("instructions", "words"),
+    [
+        (
+            torch.zeros(1, 1, 8, dtype=torch.float64),
+            r"float64 \[2, 1, 8\] on the CPU, .* not .*\[1, 1, 8\]",
+        ),
+        (torch.zeros(2, 2, 8, dtype=torch.float64), r"not torch.float64 \[2, 2, 8\]"),
+        (torch.zeros(2, 1, 8), r"not torch.float32"),
+    ],
+    ids=["fewer", "of another policy", "float32"],
+)
+def test_instructions_that_are_none(instructions, words):
+    """Compiled engines would read what is not there."""
+    augment = Policy.load("trivialaugment").to_batch()
+    with pytest.raises(FaaError, match=words):
+        augment.carry_out(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), instructions)
+
+
+def test_instructions_lie_anywhere_in_memory():
+    """Copies of one row are the same instructions."""
+    images = torch.arange(3 * 192).remainder(256).to(torch.uint8).reshape(3, 3, 8, 8)
+    augment = Policy.load("trivialaugment").to_batch()
+    one = augment.instructions(images, seed=0, epoch=0, indices=torch.arange(1))
+    assert torch.equal(augment.carry_out(images, one.repeat(3, 1, 1)), augment.carry_out(images, one.expand(3, -1, -1)))
+
+
+@pytest.mark.parametrize(
+    "given", [{"seed": 2**70}, {"indices": torch.arange(2, dtype=torch.int32)}, {"indices": torch.tensor(1)}], ids=str
+)
+def test_what_cannot_be_drawn(given):
+    usual = {"seed": 0, "epoch": 0, "indices": torch.arange(2)}
+    images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    with pytest.raises(FaaError, match=r"seed and epoch must fit|`indices` must be int64"):
+        Policy.load("trivialaugment").to_batch().instructions(images, **usual | given)

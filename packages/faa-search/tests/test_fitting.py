@@ -27,7 +27,6 @@ from faa_search.training import FitJob, Measures, Metrics, Network, View, fit
 from faa_search.training.checkpoint import Progress
 from faa_search.training.models import ModelInput, Normalise, make_model
 from faa_search.training.saving import save_model
-from faa_search.training.trainer import Trainer
 
 Noise = Callable[..., ArraySource]
 SETTINGS: dict[str, Any] = {"epochs": 4, "batch_size": 8, "device": "cpu"}
@@ -332,24 +331,3 @@ def test_saving_leaves_the_model_as_it_was(job: FitJob) -> None:
 def test_progress_begins_with_nothing() -> None:
     """A run that has not begun."""
     assert (0, (), None) == (Progress().epochs_done, Progress().history, Progress().best)
-
-
-def test_a_device_with_too_little_memory(
-    tmp_path: Path, job: FitJob, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is said what to set, and the epochs that were done are kept."""
-    config, really_fit_epoch = TrainConfig(**SETTINGS), Trainer.fit_epoch
-
-    def fit_epoch(trainer: Trainer, batches: Any, epoch: int, *others: Any) -> Any:
-        if epoch == 2:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return really_fit_epoch(trainer, batches, epoch, *others)
-
-    monkeypatch.setattr(Trainer, "fit_epoch", fit_epoch)
-    with pytest.raises(FaaError, match=r"memory does not suffice .*--no-resident .*--amp, or half the --batch-size"):
-        fit(job, config, accelerator, Silent())
-    monkeypatch.undo()
-    assert 2 == len(state(job.directory)[1]["progress"]["history"])
-    fit(job, config, accelerator, Silent())
-    fit(at(job, tmp_path / "whole"), config, accelerator, Silent())
-    assert_equal(tmp_path / "whole" / "last", job.directory)

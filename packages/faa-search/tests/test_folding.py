@@ -150,24 +150,6 @@ def test_a_damaged_network_of_another_run(
     assert not list((tmp_path / "run").rglob("model.safetensors"))
 
 
-def test_a_device_with_too_little_memory(
-    finished: Path, small_search: SearchConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is said what to set."""
-    images = open_images(small_search, model_size=8, note=print)
-    content = weights(finished)[0]
-    bench = MakeBench(config=small_search, directory=finished, images=images)(
-        Place(device="cpu", fetch=lambda _name: content)
-    )
-
-    def full(*_given: Any, **_named: Any) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory.")
-
-    monkeypatch.setattr(tasks, "score", full)
-    with pytest.raises(FaaError, match=r"does not fit on the device; .*--score-batch-size"):
-        ScorePolicy(policy=Policy.load("none"), fold=0, views=1, seed=0)(bench)
-
-
 def test_one_network_needs_a_split_to_score_on(finished: Path, small_search: SearchConfig, tmp_path: Path) -> None:
     """A training's network knows all training images, those that a fold holds out included."""
     given = small_search.model_copy(update={"init_models": str(finished / "fold0"), "folds": 1})

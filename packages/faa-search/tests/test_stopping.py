@@ -60,3 +60,23 @@ def test_an_inner_block_that_ended_is_asked_no_more() -> None:
             assert outer.number is None
         os.kill(os.getpid(), signal.SIGINT)
         assert (None, signal.SIGINT) == (inner.number, outer.number)
+
+
+def test_a_block_that_is_opened_later_is_asked_too() -> None:
+    """As when the signal comes between two fits; the second one acts at once there, too."""
+    with pytest.raises(KeyboardInterrupt) as stopped, stop_requests():  # noqa: PT012
+        os.kill(os.getpid(), signal.SIGINT)
+        with stop_requests() as later:
+            assert signal.SIGINT == later.number
+            os.kill(os.getpid(), signal.SIGINT)
+            pytest.fail("the second signal did nothing")
+    assert not isinstance(stopped.value, Stopped)
+    assert signal.default_int_handler is signal.getsignal(signal.SIGINT)
+
+
+def test_another_signal_is_no_second_one() -> None:
+    """The last one is what the run says that it was stopped by."""
+    with pytest.raises(Stopped, match="SIGINT"), stop_requests() as request:  # noqa: PT012
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert signal.SIGINT == request.number

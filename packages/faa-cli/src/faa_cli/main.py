@@ -13,6 +13,12 @@ from faa_core import FaaError, plugins
 
 FIRST = ("search", "train", "eval", "compare", "policy", "model", "recipe", "doctor")  # in the order one meets them
 USAGE_ERROR = 2
+TOO_LITTLE_MEMORY = (
+    "The device's memory does not suffice. If something else was using it, the same command goes on from what was "
+    "done. So it does with fewer processes on the device (--num-processes), or with the images left off it "
+    "(--no-resident). A smaller --batch-size, for a search also --score-batch-size, or --amp make another run: choose "
+    "another --output for it. torch says:"
+)
 
 
 class PluginGroup(TyperGroup):
@@ -75,6 +81,12 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:  # a full disk, a folder that may not be written to
         typer.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except RuntimeError as error:
+        torch = sys.modules.get("torch")  # not imported for this: where it is not, it raised nothing
+        if torch is None or not isinstance(error, torch.OutOfMemoryError):
+            raise
+        typer.echo(f"Error: {TOO_LITTLE_MEMORY} {' '.join(str(error).split()):.200}", err=True)
         sys.exit(1)
 
 

@@ -12,7 +12,7 @@ from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from faa_core.batch.baseline import Baseline, Normalize
 from faa_core.batch.engines import Engine, engine_for, missing_for
-from faa_core.batch.instructions import LONGEST_SIDE
+from faa_core.batch.instructions import LONGEST_SIDE, WIDTH
 from faa_core.batch.operators import augment, augment_operator, draw, draw_operator
 from faa_core.batch.tables import tables_of
 from faa_core.errors import FaaError
@@ -72,7 +72,8 @@ class PolicyBatch(nn.Module):
         Raises:
             FaaError: If an argument is none of these, or the engine asked for cannot do it.
         """
-        self._check(images, indices, seed, epoch)
+        self._check_images(images)
+        _check_draws(indices, seed, epoch, wanted=len(images))
         engine = engine_for(self.engine, self._missing, images)
         if engine == "pillow":
             images = one_by_one(self.policy, images, self.partners, seed=seed, epoch=epoch, indices=indices)
@@ -92,8 +93,10 @@ class PolicyBatch(nn.Module):
             float64 ``[R, S, 8]`` on the CPU: S instructions in order for each draw; see `instructions.py`.
 
         Raises:
-            FaaError: If the policy has operations without instructions, which only one image at a time can have.
+            FaaError: If an argument is none of these, or the engine is Pillow's, which draws as it goes.
         """
+        self._check_images(images)
+        _check_draws(indices, seed, epoch)
         return self._drawn(images, indices, seed, epoch, self._instructed(images))
 
     def carry_out(self, images: Tensor, instructions: Tensor) -> Tensor:
@@ -106,12 +109,20 @@ class PolicyBatch(nn.Module):
         Raises:
             FaaError: As `instructions`.
         """
-        return self._carried_out(images, instructions, self._instructed(images))
+        self._check_images(images)
+        engine = self._instructed(images)
+        expected = (len(images), self._stages, WIDTH)
+        if instructions.shape != expected or instructions.dtype != torch.float64 or instructions.device.type != "cpu":
+            raise FaaError(
+                f"`instructions` must be float64 {list(expected)} on the CPU, as `instructions` returns them; not "
+                f"{instructions.dtype} {list(instructions.shape)} on {instructions.device}."
+            )
+        return self._carried_out(images, instructions.contiguous(), engine)
 
     def _instructed(self, images: Tensor) -> Engine:
         engine = engine_for(self.engine, self._missing, images)
         if engine == "pillow":
-            raise FaaError(f"The policy '{self.policy.name}' has operations without instructions; it draws as it goes.")
+            raise FaaError("The engine 'pillow' has no instructions; it draws as it goes.")
         return engine
 
     def _drawn(self, images: Tensor, indices: Tensor, seed: int, epoch: int, engine: Engine) -> Tensor:
@@ -138,19 +149,12 @@ class PolicyBatch(nn.Module):
             f"policy={self.policy.name!r}, baseline={self.baseline}, normalize={self.normalize}, engine={self.engine!r}"
         )
 
-    def _check(self, images: Tensor, indices: Tensor, seed: int, epoch: int) -> None:
-        if not -(2**63) <= min(seed, epoch) <= max(seed, epoch) < 2**63:
-            raise FaaError(f"seed and epoch must fit in 64 bits, not {seed} and {epoch}.")
+    def _check_images(self, images: Tensor) -> None:
         if images.ndim != 4 or images.dtype not in (torch.uint8, torch.uint16):
             raise FaaError(f"A batch is uint8 or uint16 [B, C, H, W], not {images.dtype} {list(images.shape)}.")
         if not 1 <= min(images.shape[1:]) <= max(images.shape[-2:]) <= LONGEST_SIDE:
             raise FaaError(
                 f"Images need a channel and sides of 1 to {LONGEST_SIDE:,} pixels, not {list(images.shape[1:])}."
-            )
-        if indices.device.type != "cpu" or indices.dtype != torch.int64 or indices.shape != images.shape[:1]:
-            raise FaaError(
-                f"`indices` must be int64 [{len(images)}] on the CPU, where the draws are made without waiting for the "
-                f"device; not {indices.dtype} {list(indices.shape)} on {indices.device}."
             )
         if self._scale and len(self._scale) != images.shape[1]:
             raise FaaError(f"Normalize has {len(self._scale)} channels, the images {images.shape[1]}.")
@@ -163,6 +167,17 @@ class PolicyBatch(nn.Module):
                 f"`partners` must be like the images, {images.dtype} [M, {', '.join(map(str, images.shape[1:]))}] on "
                 f"{images.device}, not {self.partners.dtype} {list(self.partners.shape)} on {self.partners.device}."
             )
+
+
+def _check_draws(indices: Tensor, seed: int, epoch: int, *, wanted: int | None = None) -> None:
+    if not -(2**63) <= min(seed, epoch) <= max(seed, epoch) < 2**63:
+        raise FaaError(f"seed and epoch must fit in 64 bits, not {seed} and {epoch}.")
+    shape = (len(indices) if indices.ndim else 0,) if wanted is None else (wanted,)
+    if indices.device.type != "cpu" or indices.dtype != torch.int64 or indices.shape != shape:
+        raise FaaError(
+            f"`indices` must be int64 [{shape[0]}] on the CPU, where the draws are made without waiting for the "
+            f"device; not {indices.dtype} {list(indices.shape)} on {indices.device}."
+        )
 
 
 def baseline_stages(baseline: Baseline | None) -> int:

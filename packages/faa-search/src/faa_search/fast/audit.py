@@ -177,6 +177,7 @@ def audit(search: Search, rounds: Sequence[Sequence[Trial]]) -> Audit:
             round_, number, seed, _epochs = key
             done[key] = Training(round=round_, number=number, seed=seed, epochs=epochs, accuracy=accuracy)
             journal.append(done[key])
+            journal.sync()  # a training is worth waiting for the disk
             advance(f"{100 * (1 - accuracy):.1f} % error")
 
         gather(tasks, search.executor, finished, search.request, resumable=True)

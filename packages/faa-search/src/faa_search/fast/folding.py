@@ -128,6 +128,8 @@ def fit_seconds(directory: Path, folds: Sequence[Fold]) -> float:
 def _copy(targets: Mapping[Path, Path], config: SearchConfig, images: SearchImages) -> None:
     """Copy weights to where they are not yet, after all have been tried in a network."""
     wanted = {source: target for source, target in targets.items() if not target.is_file()}
+    if not wanted:
+        return
     network = make_model(
         config.model,
         classes=len(images.train.class_names),

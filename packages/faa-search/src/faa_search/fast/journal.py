@@ -1,7 +1,8 @@
 """Journals: one JSON line for each finished piece of work, only ever appended to.
 
 A process killed while writing leaves an incomplete last line, which is dropped and its work done again. Lines are given
-to the system, not forced onto the disk, which may take as long as a trial: where the power fails, the last may be lost.
+to the system; only `sync` forces them onto the disk, which may take as long as a trial: where the power fails, the last
+may be lost.
 """
 
 import json
@@ -93,6 +94,12 @@ class Journal(Generic[Kind]):
         with self.path.open("a+b") as file:
             file.truncate(_end_of_lines(file))
             file.write(line.encode() + b"\n")
+
+    def sync(self) -> None:
+        """Have the entries so far on the disk, as for what is made of them."""
+        if self.path.is_file():
+            with self.path.open("ab") as file:
+                os.fsync(file.fileno())
 
     def _parse(self, line: bytes, number: int) -> Kind:
         try:

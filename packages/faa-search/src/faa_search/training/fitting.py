@@ -1,13 +1,9 @@
 """Fitting one network on some images, epoch by epoch, resuming from its directory: what search and training share."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-import torch
-
-from faa_core import FaaError
 from faa_search.config import FitConfig
 from faa_search.progress import Reporter
 from faa_search.training.checkpoint import Progress, Row, check_storable, latest_state
@@ -63,16 +59,9 @@ def fit(
         measures: What to measure after epochs.
 
     Raises:
-        FaaError: If the network, the images or the saved state cannot be used, or the device has too little memory.
+        FaaError: If the network, the images or the saved state cannot be used.
         Stopped: If a signal asked for it; the state is kept.
     """
-    with _memory_enough(config):
-        return _fit(job, config, accelerator, reporter, measures)
-
-
-def _fit(
-    job: FitJob, config: FitConfig, accelerator: Processes, reporter: Reporter, measures: Measures
-) -> tuple[Network, Progress]:
     classes = len(job.view.source.class_names)
     plan = make_plan(config, len(job.view), rank_of(accelerator))
     if plan.batch < config.batch_size:
@@ -98,18 +87,6 @@ def _fit(
     fitting.keeper.at_the_end()
     accelerator.wait_for_everyone()
     return trainer.best_network(), progress
-
-
-@contextmanager
-def _memory_enough(config: FitConfig) -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise FaaError(
-            f"The device's memory does not suffice for a --batch-size of {config.batch_size}. With --no-resident the "
-            "images stay in the machine's memory, and the same command goes on; else choose another --output with "
-            f"--amp, or half the --batch-size and --grad-accum-steps {2 * config.grad_accum_steps}."
-        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

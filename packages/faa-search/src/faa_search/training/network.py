@@ -105,6 +105,8 @@ def check_input(network: Network, size: int, options: Mapping[str, Any]) -> None
     try:
         with evaluating(network):
             network.model(network.normalise(blank))
+    except torch.OutOfMemoryError:
+        raise
     except Exception as error:  # as when it is made: with foreign arguments anything may be raised
         message = " ".join(str(error).split())[:200]
         hint = f", or other --model-kwargs than {as_pairs(options):.200}" if options else ""

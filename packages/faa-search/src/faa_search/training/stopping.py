@@ -9,7 +9,6 @@ from typing import Any
 
 from faa_search.training.processes import Processes, any_process
 
-NOTED = (signal.SIGINT, signal.SIGTERM)
 AGREE_EVERY = 8  # updates between the moments at which several processes ask each other; asking waits for the device
 
 
@@ -55,38 +54,56 @@ class StopRequest:
 
 
 class _Noting:
-    """A signal's handler: notes the request, for blocks further out as well, and lets the next signal act at once."""
+    """A signal's handler: notes it as a request, for the blocks further out as well; the second signal acts at once."""
 
     def __init__(self, request: StopRequest, before: Any) -> None:
         self.request = request
         self.before = before
+        self.noted = False
+        if isinstance(before, _Noting) and before.noted:  # asked before this block was opened
+            self.note(before.request.number)
 
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        self.request.number = number
-        signal.signal(number, self.before)
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        if self.noted:
+            signal.signal(number, self._outermost())
+            signal.raise_signal(number)
+        else:
+            self.note(number)
+
+    def note(self, number: int | None) -> None:
+        """Ask this block and those further out to stop."""
+        self.request.number, self.noted = number, True
         if isinstance(self.before, _Noting):
-            self.before(number, frame)
+            self.before.note(number)
+
+    def _outermost(self) -> Any:
+        before = self.before
+        while isinstance(before, _Noting):
+            before = before.before
+        return signal.SIG_DFL if before is None else before  # None: not a handler of Python's
 
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
     """Turn SIGINT and SIGTERM into requests while the block runs; the same signal a second time acts at once.
 
-    Blocks may be nested: one signal is a request to them all. Signals can only be received in the main thread:
-    elsewhere they do what they did before.
+    Blocks may be nested: one signal is a request to them all, and to those that are opened afterwards. Signals can only
+    be received in the main thread: elsewhere they do what they did before.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    for number in NOTED:
-        signal.signal(number, _Noting(request, before=signal.getsignal(number)))
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    ours = {number: _Noting(request, handler) for number, handler in before.items()}
     try:
+        for number, noting in ours.items():
+            signal.signal(number, noting)
         yield request
     finally:
-        for number in NOTED:
+        for number, noting in ours.items():
             handler = signal.getsignal(number)
-            if isinstance(handler, _Noting) and handler.request is request:
-                signal.signal(number, handler.before)
+            if handler is noting:  # after a second signal it is the outermost one already
+                signal.signal(number, signal.SIG_DFL if before[number] is None else before[number])
     if request.number is not None:  # it came after the last update
         request.stop()

@@ -38,6 +38,8 @@ def choose(search: Search, rounds: Sequence[Sequence[Trial]]) -> SearchResult:
     values: dict[Key, list[float]] = {}
     gather(tasks, search.executor, values.__setitem__, search.request)
     reward, controls = compare({key: values[key] for key in tasks})  # in this order, whichever was done first
+    for journal in (search.trials, search.rescored):
+        journal.sync()
     policy.save(directory / POLICY)
     result = SearchResult(
         policy=policy,

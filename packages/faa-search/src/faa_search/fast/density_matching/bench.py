@@ -122,6 +122,8 @@ class Bench:
             network.model.load_state_dict(tensors_in(self._fetch(f"fold{number}")))
         except SafetensorError as error:
             raise FaaError(f"The weights of fold {number} cannot be read: {error}") from error
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             message = " ".join(str(error).split())[:200]
             raise FaaError(f"The weights of fold {number} are of another model: {message}") from error

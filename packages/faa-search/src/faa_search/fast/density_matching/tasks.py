@@ -5,8 +5,6 @@ import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
-
 from faa_core import FaaError, Policy
 from faa_search.config import RewardName
 from faa_search.fast.density_matching.bench import Bench
@@ -72,13 +70,7 @@ class ScorePolicy:
         """Return every reward's mean and standard error."""
         held_out = bench.held_out(self.fold)
         started = time.perf_counter()
-        try:
-            scores = score(held_out, self.policy, views=self.views, seed=self.seed)
-        except torch.OutOfMemoryError as error:
-            raise FaaError(
-                f"A batch of {held_out.batch_size} images does not fit on the device; choose another --output with a "
-                "smaller --score-batch-size, and --init-models this one."
-            ) from error
+        scores = score(held_out, self.policy, views=self.views, seed=self.seed)
         if not scores.loss.isfinite().all():
             raise FaaError(
                 f"The network of fold {self.fold} predicts nothing finite, so its fitting must have diverged; choose "

@@ -103,7 +103,7 @@ def _score_next(exploration: Exploration, under_way: _UnderWay) -> None:
     most = 1 if executor.in_process else 2 * executor.workers
     while under_way.proposed and len(under_way.scored) < most:
         slot = min(under_way.proposed)
-        if under_way.scored and not under_way.proposed[slot].done():
+        if not under_way.proposed[slot].done():
             return
         params = dict(under_way.proposed.pop(slot).result())
         task = ScorePolicy(
