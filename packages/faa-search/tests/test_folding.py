@@ -97,6 +97,8 @@ def test_networks_of_another_run(finished: Path, small_search: SearchConfig, tmp
     assert faa_search.search(small_search.model_copy(update={"depth": 1}), tmp_path / "own").fitting > 0
     policies = [json.loads((tmp_path / name / "policy.json").read_text()) for name in ("taken", "own")]
     assert policies[0]["sub_policies"] == policies[1]["sub_policies"]
+    assert finished.is_absolute()
+    assert [finished.name, None] == [policy["provenance"]["init_models"] for policy in policies]  # it may be shared
     trials = [faa_search.fast.read_trials(tmp_path / name) for name in ("taken", "own")]
     assert [one.metrics for one in trials[0]] == [one.metrics for one in trials[1]]
     assert sum(one.seconds for one in trials[0]) == pytest.approx(policies[0]["provenance"]["seconds"], abs=1e-3)

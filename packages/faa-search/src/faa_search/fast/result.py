@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -106,7 +107,7 @@ def found_policy(
         provenance={
             "algorithm": config.algorithm,
             "sampler": config.sampler or "tpe",
-            **{name: settings[name] for name in SETTINGS},
+            **{name: _without_folders(settings[name]) for name in SETTINGS},
             "trials": trials,
             "device": device,
             "seconds": seconds,
@@ -114,6 +115,11 @@ def found_policy(
             "versions": versions(),
         },
     )
+
+
+def _without_folders(setting: Any) -> Any:
+    """Return a setting as it may be shared: where a path leads through on this machine concerns nobody else."""
+    return Path(setting).name if isinstance(setting, str) and Path(setting).is_absolute() else setting
 
 
 def device_kind(config: SearchConfig) -> str:
