@@ -29,7 +29,7 @@ from faa_search.executors.on_ray import on_ray
 from faa_search.executors.outcome import attempt, pack, unpack
 from faa_search.executors.processes import processes
 from faa_search.executors.ray_cluster import ray_cluster
-from faa_search.training.stopping import Stopped
+from faa_search.training.stopping import Stopped, stop_requests
 
 SECONDS = 20  # in which what must happen soon has happened, on a busy machine
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is an optional extra")
@@ -272,6 +272,29 @@ def test_stop_asks_running_tasks_and_drops_the_others(start, kind, tmp_path):
         assert futures[2].cancelled()
         assert not wait([executor.submit(dying)], SECONDS).not_done
     assert soon(lambda: all(gone(pid) for pid in pids))
+
+
+def test_a_stop_after_a_signal_lets_the_task_finish_its_step(start, tmp_path):
+    """As where a queue sends SIGTERM to all processes, and the caller, which has it too, then stops the executor."""
+
+    def resumable(_bench: Bench) -> None:
+        with stop_requests() as request:
+            (tmp_path / "pid").write_text(str(os.getpid()))
+            while request.number is None:
+                time.sleep(0.01)
+            time.sleep(0.5)  # the step in hand, in which the caller's word comes
+            (tmp_path / "kept").touch()
+            request.stop()
+
+    with start("processes") as executor:
+        future = executor.submit(resumable)
+        assert soon(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "")
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
+        time.sleep(0.1)
+        executor.stop()
+        assert not wait([future], SECONDS).not_done
+        assert isinstance(future.exception(), Stopped)
+    assert (tmp_path / "kept").exists()
 
 
 def slow_pid(_bench: Bench) -> int:

@@ -87,8 +87,9 @@ class Follower:
     def follow(self, bench: Callable[[], Any]) -> None:
         """Do tasks until told that there are no more.
 
-        A task is told to stop by SIGTERM. What that does where the task does not handle it is for the caller of this to
-        settle: `cancel` may be the handler.
+        A task is told to stop by SIGTERM, unless its handler has an attribute `noted` which says that it was told.
+        What a signal does where the task does not handle it is for the caller of this to settle: `cancel` may be the
+        handler.
 
         Args:
             bench: Returns what tasks work with.
@@ -159,7 +160,8 @@ class Follower:
                 self._inbox.put((kind, content))
             if kind in {"stop", "gone"}:
                 self.stopping = True
-                if self.doing:
+                # Where all processes were sent it, as queues do, a second one would end the task at once.
+                if self.doing and not getattr(signal.getsignal(signal.SIGTERM), "noted", False):
                     os.kill(os.getpid(), signal.SIGTERM)
         if kind == "gone" and not self._ended.wait(PATIENCE):
             os._exit(1)  # nobody is left who could end it
