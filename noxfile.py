@@ -120,6 +120,13 @@ def bench_search(session: nox.Session) -> None:
 
 
 @nox.session(reuse_venv=True)
+def bench_whole_search(session: nox.Session) -> None:
+    """Search CIFAR-10 as published, stage by stage, and train with what is found; for a GPU, where it takes minutes."""
+    install(session)
+    session.run("python", "benchmarks/whole_search.py", *session.posargs, env={"HF_HUB_OFFLINE": "1"})
+
+
+@nox.session(reuse_venv=True)
 def bench_training(session: nox.Session) -> None:
     """Train on CIFAR-10 as a recipe says, with several policies; prints a table and writes benchmarks/results/."""
     install(session)

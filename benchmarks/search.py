@@ -35,12 +35,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from cifar10 import cifar10
 from harness import installed, surroundings
 from original_search import MANNERS, Manner, Proposals, Scoring, trials
 from our_search import LAYOUTS, Means, our_way, proposing
 from search_timing import ForwardTimes, Way, alternating, check_accuracies, compared, figures, interleaved, table
 from search_trials import EARLIER, Recorded
-from training import write_cifar10
 
 from faa_core import FaaError
 from faa_search import search
@@ -193,21 +193,6 @@ def settings(workload: Workload, options: argparse.Namespace) -> SearchConfig:
         depth=EARLIER + 1,
         views=options.views,
     )
-
-
-def cifar10() -> Path:
-    """Return CIFAR-10 as one .npz, written where it is not there yet.
-
-    Raises:
-        FaaError: If FAA_TEST_DATA does not name it.
-    """
-    folder = Path(os.environ.get("FAA_TEST_DATA", ""), "cifar10")
-    if not (folder / "load_cifar10.py").is_file():
-        raise FaaError("FAA_TEST_DATA names no folder with CIFAR-10; set it, or give --workloads digits/wrn16_1.")
-    data = Path(tempfile.gettempdir(), "faa-benchmarks-cifar10.npz")
-    if not data.is_file():
-        write_cifar10(folder, data)
-    return data
 
 
 def original_scoring(means: Means) -> tuple[Scoring, ForwardTimes]:

@@ -9,21 +9,18 @@ arithmetic), and the published errors, are set beside what was measured. The sam
 
 import argparse
 import csv
-import importlib.util
 import json
-import os
 import statistics
 import sys
-import tempfile
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
+from cifar10 import cifar10
 from harness import surroundings
 
+from faa_core import FaaError
 from faa_search.config import TrainConfig
 from faa_search.recipes import load_recipe
 from faa_search.resolving import Layer, resolve
@@ -64,13 +61,11 @@ class Run:
 def main() -> int:
     """Do the trainings, print a table, write the result; return the exit status."""
     options = arguments()
-    folder = Path(os.environ.get("FAA_TEST_DATA", ""), "cifar10")
-    if not (folder / "load_cifar10.py").is_file():
-        print("FAA_TEST_DATA names no folder with CIFAR-10.", file=sys.stderr)
+    try:
+        data = cifar10()
+    except FaaError as error:
+        print(error, file=sys.stderr)
         return 1
-    data = Path(tempfile.gettempdir(), "faa-benchmarks-cifar10.npz")
-    if not data.is_file():
-        write_cifar10(folder, data)
     changes = dict(pair.split("=", 1) for pair in options.set)
     print(f"{'policy':24} {'seed':>4} {'error %':>8} {'s/epoch':>8} {'images/s':>9} {'waiting':>8}")
     runs = []
@@ -127,19 +122,6 @@ def measured(config: TrainConfig, directory: Path) -> Run:
         images_per_second=images / seconds,
         waiting=statistics.median(float(row["waiting"]) for row in later),
     )
-
-
-def write_cifar10(folder: Path, path: Path) -> None:
-    """Write CIFAR-10 as one .npz, as `--dataset` takes it."""
-    spec = importlib.util.spec_from_file_location("load_cifar10", folder / "load_cifar10.py")
-    assert spec is not None  # noqa: S101 the file is there
-    assert spec.loader is not None  # noqa: S101
-    module: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    (images, labels), (test_images, test_labels) = module.load(root=str(folder), cache=str(path.with_suffix(".npy")))
-    written = path.with_suffix(".tmp.npz")
-    np.savez(written, images=images, labels=labels, test_images=test_images, test_labels=test_labels)
-    written.replace(path)
 
 
 def shown(run: Run) -> str:

@@ -9,10 +9,12 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from faa_core import FaaError
+from faa_search.data import DATA_SEED, stratified
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 OPTIONAL = ("kornia", "albumentations")
@@ -154,6 +156,51 @@ def test_trials_of_a_search_are_timed_both_ways(script, tmp_path):
         slow, quick = min(ways[row["original"]]["seconds"]), min(ways[row["ours"]]["seconds"])
         assert row["best"] == pytest.approx(slow / quick)
         assert f"{row['median']:.2f} [" in done.stdout
+
+
+def test_a_whole_search_is_timed_by_stage_and_its_policy_trained_with(script, tmp_path):
+    """The same command again keeps the seconds; of a stage that was broken off there are none."""
+    generator = np.random.default_rng(0)
+    arrays = {"images": (60, 8, 8, 3), "test_images": (20, 8, 8, 3)}
+    images = {name: generator.integers(0, 256, shape, dtype=np.uint8) for name, shape in arrays.items()}
+    np.savez(tmp_path / "data.npz", **images, labels=np.arange(60) % 3, test_labels=np.arange(20) % 3)
+    small = "--recipe digits/wrn16_1 --set train_subset=40 epochs=1 img_size=8 --set-search folds=1 depth=2 width=1"
+    small += " --policies none --seeds 2 --device cpu --runs runs --output found.json --data data.npz"
+    done = script("whole_search.py", *small.split())
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "found.json").read_text())
+    assert (record["trials"], record["name"]) == (2, "digits-wrn16_1-width1-cpu")
+    assert all(record["stages_seconds"][stage] > 0 for stage in ("folds", "explore", "merge"))
+    assert [row["name"] for row in record["comparison"]["policies"]] == ["none", "policy.json"]
+    found, kept = (
+        json.loads((tmp_path / name).read_text()) for name in ("runs/search/policy.json", "found-policy.json")
+    )
+    assert found == kept
+    assert str(tmp_path) not in (tmp_path / "found.json").read_text() + (tmp_path / "found-policy.json").read_text()
+    notes = tmp_path / "runs" / "stages.json"
+    notes.write_text(json.dumps(json.loads(notes.read_text()) | {"explore": None}))
+    assert script("whole_search.py", *small.split()).returncode == 0
+    again = json.loads((tmp_path / "found.json").read_text())
+    assert again["stages_seconds"] == record["stages_seconds"] | {"explore": None}
+    assert again["comparison"] == record["comparison"]
+
+
+def test_the_part_of_the_images_that_is_written_is_the_one_that_is_searched_on(module, tmp_path):
+    whole = module("whole_search")
+    labels = np.arange(5000) % 10
+    np.savez(
+        tmp_path / "all.npz",
+        images=np.arange(5000).reshape(-1, 1, 1, 1),
+        labels=labels,
+        test_images=np.ones((3, 1, 1, 1)),
+        test_labels=np.arange(3),
+    )
+    whole.write_part(tmp_path / "all.npz", tmp_path / "part.npz")
+    part = np.load(tmp_path / "part.npz")
+    kept = stratified(labels, 4000, seed=DATA_SEED)
+    assert part["images"].ravel().tolist() == kept.tolist()
+    assert part["labels"].tolist() == labels[kept].tolist()
+    assert len(part["test_images"]) == len(part["test_labels"]) == 3
 
 
 def test_a_ratio_above_one_means_that_ours_is_faster(module, tmp_path):
