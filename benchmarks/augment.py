@@ -70,6 +70,7 @@ def main() -> int:
     print("\n".join(verdicts))
     record = {
         **surroundings(),
+        "threads": 1,
         "rounds": options.rounds,
         "seconds_per_round": options.seconds,
         "minutes": round((time.monotonic() - started) / 60, 2),

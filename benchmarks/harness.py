@@ -137,7 +137,7 @@ def ratio(times_R: NDArray[np.float64], base_R: NDArray[np.float64]) -> Ratio:
 def surroundings() -> dict[str, object]:
     """Return where and with what something is measured: hardware, commit and versions."""
     return {
-        "machine": f"{platform.machine()}, {processor()}, {os.cpu_count()} cores, one thread used",
+        "machine": f"{platform.machine()}, {processor()}, {os.cpu_count()} cores",
         "system": f"{platform.system()} {platform.release()}",
         "commit": commit(),
         "python": platform.python_version(),

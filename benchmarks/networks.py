@@ -72,7 +72,7 @@ def main() -> int:
     torch.manual_seed(0)
     bench = Bench(device, options.rounds, options.seconds, small=options.small)
     record: dict[str, Any] = {**surroundings(), "faa-models": faa_models.__version__, **bench.hardware()}
-    record |= {"rounds": options.rounds, "training": [], "skipping": []}
+    record |= {"threads": torch.get_num_threads(), "rounds": options.rounds, "training": [], "skipping": []}
     for name in options.networks:
         for compiled in (False, True) if device.type == "cuda" else (False,):
             record["training"].append(bench.training(name, compiled=compiled))

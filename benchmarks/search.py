@@ -98,7 +98,6 @@ def main() -> int:
     """Run the benchmark, print its tables, write its result; return the exit status."""
     options = arguments()
     record: dict[str, Any] = {"date": date.today().isoformat(), **surroundings(), "load_before": os.getloadavg()}
-    record["machine"] = str(record["machine"]).replace(", one thread used", "")
     record["packages"] |= {name: installed(name) for name in PACKAGES}
     record["environment"] = {name: value for name, value in os.environ.items() if name.startswith(SPEED_VARIABLES)}
     record |= {"rounds": options.rounds, "proposing": options.proposing, "workloads": []}

@@ -94,13 +94,12 @@ def measured(options: argparse.Namespace, data: Path) -> dict[str, Any]:
         compared = compare(resolve(CompareConfig, layers), options.runs / "compare")
         for row in compared.policies:
             print(f"{Path(row.name).name:24} {row.mean:6.2f} % error [{row.low:.2f}, {row.high:.2f}]", flush=True)
-    cuda = torch.cuda.is_available() and options.device != "cpu"
-    where = surroundings()
+    kind = found.policy.provenance["device"]
     return {
         "date": date.today().isoformat(),
-        **where | {"machine": str(where["machine"]).replace(", one thread used", "")},
-        "name": f"{options.recipe.replace('/', '-')}-width{config.width}-{'cuda' if cuda else 'cpu'}",
-        "device": torch.cuda.get_device_name() if cuda else "cpu",
+        **surroundings(),
+        "name": f"{options.recipe.replace('/', '-')}-width{config.width}-{kind}",
+        "device": torch.cuda.get_device_name() if kind == "cuda" else kind,
         "threads": torch.get_num_threads(),
         "recipe": options.recipe,
         "settings": {**pairs(options.set), **pairs(options.set_search)},

@@ -96,7 +96,7 @@ class PolicyBatch(nn.Module):
             FaaError: If an argument is none of these, or the engine is Pillow's, which draws as it goes.
         """
         self._check_images(images)
-        _check_draws(indices, seed, epoch)
+        _check_draws(indices, seed, epoch, wanted=indices.numel())
         return self._drawn(images, indices, seed, epoch, self._instructed(images))
 
     def carry_out(self, images: Tensor, instructions: Tensor) -> Tensor:
@@ -169,13 +169,12 @@ class PolicyBatch(nn.Module):
             )
 
 
-def _check_draws(indices: Tensor, seed: int, epoch: int, *, wanted: int | None = None) -> None:
+def _check_draws(indices: Tensor, seed: int, epoch: int, *, wanted: int) -> None:
     if not -(2**63) <= min(seed, epoch) <= max(seed, epoch) < 2**63:
         raise FaaError(f"seed and epoch must fit in 64 bits, not {seed} and {epoch}.")
-    shape = (len(indices) if indices.ndim else 0,) if wanted is None else (wanted,)
-    if indices.device.type != "cpu" or indices.dtype != torch.int64 or indices.shape != shape:
+    if indices.device.type != "cpu" or indices.dtype != torch.int64 or indices.shape != (wanted,):
         raise FaaError(
-            f"`indices` must be int64 [{shape[0]}] on the CPU, where the draws are made without waiting for the "
+            f"`indices` must be int64 [{wanted}] on the CPU, where the draws are made without waiting for the "
             f"device; not {indices.dtype} {list(indices.shape)} on {indices.device}."
         )
 

@@ -80,7 +80,7 @@ class _Noting:
         before = self.before
         while isinstance(before, _Noting):
             before = before.before
-        return signal.SIG_DFL if before is None else before  # None: not a handler of Python's
+        return before
 
 
 @contextmanager
@@ -94,7 +94,8 @@ def stop_requests() -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # A handler that is not Python's is None here, and cannot be put back.
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in (signal.SIGINT, signal.SIGTERM)}
     ours = {number: _Noting(request, handler) for number, handler in before.items()}
     try:
         for number, noting in ours.items():
@@ -102,8 +103,7 @@ def stop_requests() -> Iterator[StopRequest]:
         yield request
     finally:
         for number, noting in ours.items():
-            handler = signal.getsignal(number)
-            if handler is noting:  # after a second signal it is the outermost one already
-                signal.signal(number, signal.SIG_DFL if before[number] is None else before[number])
+            if signal.getsignal(number) is noting:  # after a second signal it is the outermost one already
+                signal.signal(number, before[number])
     if request.number is not None:  # it came after the last update
         request.stop()
