@@ -1,0 +1,40 @@
+"""Texts for people: outside text made safe to show, counts with their noun, and times."""
+
+# Invisible, but part of how words are written (Persian, Indic scripts, emoji), or a space that is wider than others.
+ALLOWED = frozenset("\u200c\u200d\u00a0\u202f\u3000")
+
+
+def safe(text: object) -> str:
+    r"""Return a text as one line that acts on no terminal and changes the order of no letters.
+
+    Controls (ESC, BEL, newlines, tabs), bidirectional marks and other invisible characters, and the stand-ins for
+    bytes that are not UTF-8, become escapes such as ``\x1b``. Everything from outside (names, paths, values,
+    exceptions) goes through here before it is shown or logged.
+    """
+    line = str(text)
+    if line.isprintable():
+        return line
+    return "".join(letter if letter.isprintable() or letter in ALLOWED else _escape(letter) for letter in line)
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun, such as "1 epoch", "2,000 epochs" or, with its plural given, "3 classes"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time such as "45 s", "12 min", "2 h 45 min" or "3 days 4 h"; what is under a second says so."""
+    if seconds < 59.5:
+        return "under 1 s" if seconds < 0.95 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    hours, minutes_left = divmod(minutes, 60)
+    days, hours_left = divmod(hours, 24)
+    if minutes < 60:
+        return f"{minutes} min"
+    if hours < 48:
+        return f"{hours} h {minutes_left} min" if minutes_left else f"{hours} h"
+    return f"{days} days {hours_left} h" if hours_left else f"{days} days"
+
+
+def _escape(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
