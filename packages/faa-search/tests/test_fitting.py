@@ -37,7 +37,10 @@ def job(tmp_path: Path, noise: Noise, expected: ModelInput) -> FitJob:
     """Return a job on 20 augmented images."""
     view = View(source=noise(20), size=8, policy=Policy.load("trivialaugment"), baseline=Baseline(pad=1, hflip=0.5))
     return at(
-        FitJob(view=view, expected=expected, directory=tmp_path, summary=tmp_path, what="Fitting", seed=0), tmp_path
+        FitJob(
+            view=view, expected=expected, run=tmp_path, directory=tmp_path, summary=tmp_path, what="Fitting", seed=0
+        ),
+        tmp_path,
     )
 
 
@@ -46,6 +49,7 @@ def at(job: FitJob, root: Path) -> FitJob:
     return FitJob(
         view=job.view,
         expected=job.expected,
+        run=root,
         directory=root / "last",
         summary=root / "summary.csv",
         what=job.what,
@@ -84,7 +88,10 @@ def test_it_learns_a_tiny_set_by_heart(tmp_path: Path, expected: ModelInput, acc
     """Twenty digits without augmentation are soon all right, and the loss falls."""
     digits = open_digits(DatasetRequest(name="digits")).train
     view = View(source=digits.subset(torch.arange(20).numpy()), size=8)
-    job = at(FitJob(view=view, expected=expected, directory=tmp_path, summary=tmp_path, what="", seed=0), tmp_path)
+    job = at(
+        FitJob(view=view, expected=expected, run=tmp_path, directory=tmp_path, summary=tmp_path, what="", seed=0),
+        tmp_path,
+    )
     config = TrainConfig(epochs=25, batch_size=10, lr=0.1, warmup_epochs=1, device="cpu")
     _network, progress = fit(job, config, accelerator, Silent())
     assert 1.0 == progress.history[-1]["train_top1"]
@@ -325,7 +332,8 @@ def test_saving_leaves_the_model_as_it_was(job: FitJob) -> None:
     save_model(job.directory, model, job, TrainConfig())
     assert model.get_parameter("stem.weight").is_contiguous(memory_format=torch.channels_last)
     assert ["config.json", "model.safetensors"] == sorted(path.name for path in job.directory.iterdir())
-    assert [job.directory.name] == [path.name for path in job.directory.parent.iterdir()]
+    assert {job.directory.name, ".unfinished"} == {path.name for path in job.directory.parent.iterdir()}
+    assert [] == list((job.run / ".unfinished").iterdir())
 
 
 def test_progress_begins_with_nothing() -> None:

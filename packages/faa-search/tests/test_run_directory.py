@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import Field
 
 from faa_core import FaaError
-from faa_search.config import TrainConfig
+from faa_search.config import CompareConfig, SearchConfig, Settings, TrainConfig
 from faa_search.run_directory import read_config, run_directory, versions
 
+GOLDEN = Path(__file__).parents[3] / "tests" / "golden_runs"
 HOLD = """
 import sys, filelock
 with filelock.FileLock(sys.argv[1]):
@@ -57,8 +59,16 @@ def test_other_settings_are_refused_and_named(tmp_path: Path) -> None:
         claim(tmp_path / "run", lr=0.2, epochs=7)
     assert "holds a run with other settings (epochs: 30 → 7; lr: 0.1 → 0.2)" in str(raised.value)
     assert before == (tmp_path / "run" / "config.yaml").read_bytes()
-    with pytest.raises(FaaError, match="command: 'train' → 'search'"):
-        claim(tmp_path / "run", "search", lr=0.1)
+
+
+def test_a_directory_of_another_command_is_called_what_it_is(tmp_path: Path) -> None:
+    """One sentence, not the settings of two commands."""
+    claim(tmp_path / "run", lr=0.1)
+    with pytest.raises(FaaError) as raised:
+        claim(tmp_path / "run", "search", lr=0.2)
+    said = f"'{tmp_path / 'run'}' holds a training (faa train), and this is a search (faa search). Choose another"
+    assert said in str(raised.value)
+    assert "0.1" not in str(raised.value)
 
 
 def test_workers_may_change(tmp_path: Path) -> None:
@@ -70,9 +80,106 @@ def test_workers_may_change(tmp_path: Path) -> None:
 def test_a_directory_with_other_things_is_refused(tmp_path: Path) -> None:
     """Nothing is written among somebody's files."""
     (tmp_path / "photo.png").write_bytes(b"")
-    with pytest.raises(FaaError, match=r"is not empty \('photo.png'\) and no run directory"):
+    with pytest.raises(FaaError, match=r"is not empty \('photo.png'\) and is not a run directory"):
         claim(tmp_path)
-    assert {".lock", "photo.png"} >= {path.name for path in tmp_path.iterdir()}
+    assert {"photo.png"} == {path.name for path in tmp_path.iterdir()}
+
+
+def tree(folder: Path) -> dict[str, tuple[object, ...]]:
+    """Return all there is in a folder: content, and when it was last changed."""
+    paths = [folder, *sorted(folder.rglob("*"))]
+    return {
+        str(path): (path.lstat().st_mtime_ns, path.is_symlink(), path.read_bytes() if path.is_file() else None)
+        for path in paths
+    }
+
+
+STRANGERS = {
+    "what an older version would have removed": {".important.tmp": "a", "sub/.saving-x/c1": "a", "readme": "x"},
+    "hidden files only": {".bashrc": "alias", ".ssh/key": "secret", ".notes.tmp": "a"},
+    "a lock of somebody else's": {".lock": "not empty"},
+    "a folder called as ours is": {".unfinished/precious": "a", "readme": "x"},
+    "only that folder": {".unfinished/precious": "a"},
+    "settings of another program": {"config.yaml": "command: serve\nport: 80\n", ".a.tmp": "b", ".unfinished/c": "d"},
+    "settings without a command": {"config.yaml": "lr: 0.1\n", ".saving-1/c": "d"},
+    "settings with an odd command": {"config.yaml": "command: [train]\n", ".saving-1/c": "d"},
+    "settings that are no mapping": {"config.yaml": "- 1\n", ".a.tmp": "b"},
+    "a search": {"config.yaml": "command: search\n", ".unfinished/c": "d", ".x.tmp": "e"},
+    "a training with other settings": {"config.yaml": "command: train\nlr: 0.3\n", ".unfinished/c": "d", ".x.tmp": "e"},
+}
+
+
+@pytest.mark.parametrize("what", STRANGERS)
+def test_a_refused_directory_stays_as_it_is(tmp_path: Path, what: str) -> None:
+    """Not a byte and not a time changes, whatever is in it."""
+    home = tmp_path / "home"
+    for name, content in STRANGERS[what].items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(content)
+    before = tree(home)
+    with pytest.raises(FaaError):
+        claim(home)
+    assert before == tree(home)
+
+
+def test_a_link_to_a_lock_is_not_followed(tmp_path: Path) -> None:
+    """What is locked is emptied, so a link could empty any file."""
+    (tmp_path / "precious").write_text("a")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").symlink_to(tmp_path / "precious")
+    with pytest.raises(FaaError, match="is not empty"):
+        claim(tmp_path / "run")
+    assert "a" == (tmp_path / "precious").read_text()
+
+
+def test_a_run_removes_nothing_but_its_own(tmp_path: Path) -> None:
+    """Only the folder that holds what is not finished is cleared; other hidden files in a run's directory stay."""
+    run = tmp_path / "run"
+    claim(run)
+    theirs = (".notes.tmp", "sub/.saving-x/c1", ".config.yaml.mine.tmp", "kept/epoch-notes/text")
+    for name in (*theirs, ".unfinished/.state.safetensors.abc.tmp", ".unfinished/tmp1/model.safetensors"):
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_text("a")
+    claim(run)
+    assert [True] * len(theirs) == [(run / name).is_file() for name in theirs]
+    assert not (run / ".unfinished").exists()
+
+
+def test_a_link_in_place_of_what_is_not_finished_is_not_followed(tmp_path: Path) -> None:
+    """Clearing stays inside the run's directory."""
+    claim(tmp_path / "run")
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_text("a")
+    (tmp_path / "run" / ".unfinished").symlink_to(tmp_path / "precious")
+    claim(tmp_path / "run")
+    assert (tmp_path / "precious" / "file").is_file()
+
+
+class Later(TrainConfig):
+    """Settings of a version to come: one that says what runs did before it was there."""
+
+    colours: int = Field(default=7, json_schema_extra={"formerly": 3})
+
+
+def test_a_setting_that_an_old_run_lacks_means_what_the_old_version_did(tmp_path: Path) -> None:
+    """Not today's default."""
+    claim(tmp_path / "run", lr=0.1)
+    with (
+        pytest.raises(FaaError, match="colours: 3 → 7"),
+        run_directory(tmp_path / "run", "train", Later(lr=0.1)),
+    ):
+        pass
+    with run_directory(tmp_path / "run", "train", Later(lr=0.1, colours=3)):
+        pass
+
+
+@pytest.mark.parametrize("kind", [TrainConfig, SearchConfig, CompareConfig])
+def test_every_setting_is_of_the_first_version_or_says_what_was_before_it(kind: type[Settings]) -> None:
+    """Runs of commit 5313f79 lack the others."""
+    name = {TrainConfig: "train", SearchConfig: "search", CompareConfig: "compare"}[kind]
+    first = read_config(GOLDEN / f"{name}-finished")
+    assert first.keys() - {"command"} <= kind.model_fields.keys()
+    assert kind.model_fields.keys() - first.keys() == kind.formerly().keys()
 
 
 def test_a_run_killed_at_its_start_can_begin_again(tmp_path: Path) -> None:
@@ -92,7 +199,9 @@ def test_a_file_in_its_place(tmp_path: Path) -> None:
 
 def test_a_lock_that_cannot_be_made(tmp_path: Path) -> None:
     """A place that takes no files is said."""
-    (tmp_path / "run" / ".lock").mkdir(parents=True)
+    claim(tmp_path / "run")
+    (tmp_path / "run" / ".lock").unlink()
+    (tmp_path / "run" / ".lock").mkdir()
     with pytest.raises(FaaError, match="cannot be written to"):
         claim(tmp_path / "run")
 

@@ -64,6 +64,7 @@ def make_job(tmp_path: Path, noise: Noise, expected: ModelInput) -> Callable[...
         return FitJob(
             view=view,
             expected=expected,
+            run=folder,
             directory=folder / "last",
             summary=folder / "summary.csv",
             what="Fitting",

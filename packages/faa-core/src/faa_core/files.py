@@ -11,16 +11,22 @@ from faa_core.errors import FaaError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write; put it in place, flushed to disk, when the block succeeds.
+def replacing(path: Path, *, aside: Path | None = None) -> Iterator[Path]:
+    """Give a temporary path to write; put it in place of `path`, flushed to disk, when the block succeeds.
+
+    Args:
+        path: The file.
+        aside: Folder of the temporary file, on the same disk; made if missing (default: the file's own folder).
 
     Raises:
         FaaError: If something other than a regular file is at `path`.
         OSError: If the disk refuses.
     """
     _check_target(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    folder = aside or path.parent
+    for needed in (path.parent, folder):
+        needed.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.", suffix=".tmp")
     os.close(descriptor)
     temporary = Path(name)
     try:
@@ -46,14 +52,14 @@ def put_in_place(written: Path, path: Path) -> None:
     written.replace(path)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a whole UTF-8 text file, atomically.
+def write_text(path: Path, text: str, *, aside: Path | None = None) -> None:
+    """Write a whole UTF-8 text file, atomically; `aside` is as in `replacing`.
 
     Raises:
         FaaError: If something other than a regular file is at `path`.
         OSError: If the disk refuses.
     """
-    with replacing(path) as temporary:
+    with replacing(path, aside=aside) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

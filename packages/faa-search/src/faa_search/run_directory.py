@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import platform
-import shutil
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from faa_core import FaaError
 from faa_core.files import write_text
 from faa_search.config import Settings, differences
+from faa_search.run_files import UNFINISHED, clear_unfinished, write_file
 
 PACKAGES = (
     "faa-core", "faa-models", "faa-search", "faa-cli", "torch", "torchvision", "timm", "accelerate", "hyperopt",
@@ -30,9 +31,17 @@ CHANGEABLE = frozenset({  # settings that change no result, so a run may be resu
     "audit", "audit_epochs", "audit_seeds", "budget", "executor", "gpus_per_worker", "log_with", "num_processes",
     "ray_address", "recovery_interval", "resident", "save_every", "stage", "workers",
 })  # fmt: skip
+CONFIG = "config.yaml"
 DATA = "data.json"
-# What a run has before any result.
-BEGINNING = frozenset({".lock", "config.yaml", DATA, "environment.json", "folds.json", "policy.json"})
+ENVIRONMENT = "environment.json"
+LOCK = ".lock"
+BEGINNING = frozenset({CONFIG, DATA, ENVIRONMENT, "folds.json", "policy.json"})  # what a run has before any result
+KINDS = {  # by the command that config.yaml names
+    "train": "a training (faa train)",
+    "search": "a search (faa search)",
+    "compare": "a comparison (faa compare)",
+    "compare_policies": "a comparison made by compare_policies",
+}
 
 
 @contextmanager
@@ -45,6 +54,8 @@ def run_directory(
     renewed: frozenset[str] = frozenset(),
 ) -> Iterator[Path]:
     """Give the run's directory, made or found again, for this process alone while the block runs.
+
+    A directory that is refused stays as it is: it is only read until it is known to be the run's, or empty.
 
     Args:
         output: The directory.
@@ -60,35 +71,25 @@ def run_directory(
     if not main_process:
         yield output
         return
+    _check_claim(output, command, config, renewed)
     made = [parent for parent in (output, *output.parents) if not parent.exists()]
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FaaError(f"The output directory '{output}' cannot be made: {error}") from error
-    lock = filelock.FileLock(output / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise FaaError(f"Another process is using '{output}'; wait for it, or choose another --output.") from error
-    except OSError as error:
-        raise FaaError(f"The output directory '{output}' cannot be written to: {error}") from error
-    new = not (output / "config.yaml").is_file()
-    try:
-        _tidy(output)
-        _claim(output, {"command": command, **config.model_dump(mode="json")}, renewed)
-        yield output
-    except FaaError:
-        if new and {child.name for child in output.iterdir()} <= BEGINNING:
-            for name in BEGINNING - {".lock"}:
-                (output / name).unlink(missing_ok=True)
-        raise
-    finally:
-        lock.release()
-        if not (output / "config.yaml").is_file():  # refused: leave somebody else's directory as it was
-            Path(lock.lock_file).unlink(missing_ok=True)
-            with suppress(OSError):  # somebody has put something into it
-                for folder in made:
-                    folder.rmdir()
+    with _locked(output, made):
+        _check_claim(output, command, config, renewed)  # again: until now another process could change it
+        new = not (output / CONFIG).is_file()
+        _claim(output, command, config)
+        clear_unfinished(output)
+        try:
+            yield output
+        except FaaError:
+            if new:
+                _disclaim(output)
+            raise
+        finally:
+            clear_unfinished(output)
 
 
 def keep_images(directory: Path, labels: NDArray[np.int64]) -> None:
@@ -105,7 +106,7 @@ def keep_images(directory: Path, labels: NDArray[np.int64]) -> None:
     now = {"images": len(labels), "labels": digest}
     path = directory / DATA
     if not path.is_file():
-        write_text(path, json.dumps(now) + "\n")
+        write_file(directory, DATA, json.dumps(now) + "\n")
         return
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
@@ -132,7 +133,7 @@ def read_config(output: Path) -> dict[str, Any]:
     Raises:
         FaaError: If the directory holds no run.
     """
-    path = output / "config.yaml"
+    path = output / CONFIG
     if not path.is_file():
         raise FaaError(f"'{output}' is no run directory: it has no config.yaml.")
     try:
@@ -168,31 +169,97 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _tidy(output: Path) -> None:
-    """Remove what a killed process was still writing."""
-    for leftover in (*output.glob("**/.saving-*"), *output.glob("**/.*.tmp")):
-        if leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)
+def _check_claim(output: Path, command: str, config: Settings, renewed: frozenset[str]) -> None:
+    """Refuse a directory that is neither empty nor a run of these settings; only reads.
 
-
-def _claim(output: Path, settings: dict[str, Any], renewed: frozenset[str]) -> None:
-    if (output / "config.yaml").is_file():
-        before = read_config(output)
-        changed = differences(before, settings, ignoring=CHANGEABLE | renewed)
-        if changed:
-            raise FaaError(
-                f"'{output}' holds a run with other settings ({'; '.join(changed)}). Choose another --output, or "
-                "repeat the command as it was to resume."
-            )
-        if differences(before, settings, ignoring=CHANGEABLE):
-            write_text(output / "config.yaml", yaml.safe_dump(settings, sort_keys=False))
+    Raises:
+        FaaError: If it is refused.
+    """
+    if not output.exists():
         return
-    # Hidden files are the lock, and what a killed process did not get to put in place.
-    strangers = sorted(child.name for child in output.iterdir() if not child.name.startswith("."))
+    if not output.is_dir():
+        raise FaaError(f"The output directory '{output}' cannot be made: it is a file. Choose another --output.")
+    if not (output / CONFIG).is_file():
+        _check_empty(output)
+        return
+    before = read_config(output)
+    kind = before.get("command")
+    if kind != command and not (isinstance(kind, str) and kind in KINDS):
+        raise FaaError(f"'{output}' has a {CONFIG} that is not a run's. Choose another --output.")
+    if kind != command:
+        this = KINDS.get(command, f"a run of '{command}'")
+        raise FaaError(f"'{output}' holds {KINDS[kind]}, and this is {this}. Choose another --output.")
+    changed = differences(before, config, ignoring=CHANGEABLE | renewed)
+    if changed:
+        raise FaaError(
+            f"'{output}' holds a run with other settings ({'; '.join(changed)}). Choose another --output, or "
+            "repeat the command as it was to resume."
+        )
+
+
+def _check_empty(output: Path) -> None:
+    """Refuse a directory that holds anything but what a run leaves that was killed before its settings were written."""
+    try:
+        children = sorted(output.iterdir())
+    except OSError as error:
+        raise FaaError(f"The output directory '{output}' cannot be read: {error}") from error
+    strangers = [child.name for child in children if not _is_beginning(child)]
     if strangers:
-        raise FaaError(f"'{output}' is not empty ('{strangers[0]}') and no run directory; choose another --output.")
-    # The settings first: with them the directory is a run's.
-    write_text(output / "config.yaml", yaml.safe_dump(settings, sort_keys=False))
-    write_text(output / "environment.json", json.dumps(environment(), indent=1) + "\n")
+        raise FaaError(
+            f"'{output}' is not empty ('{strangers[0]}') and is not a run directory; choose another --output."
+        )
+
+
+def _is_beginning(child: Path) -> bool:
+    """Return whether a file may lie in a directory that a run takes."""
+    if child.is_symlink() or not child.is_file():
+        return False
+    # The lock of ours is empty; whatever else is called so must not be opened as one, which would empty it.
+    if child.name == LOCK:
+        return child.stat().st_size == 0
+    return child.name == ".DS_Store" or bool(re.fullmatch(rf"\.{re.escape(CONFIG)}\.\w+\.tmp", child.name))
+
+
+@contextmanager
+def _locked(output: Path, made: list[Path]) -> Iterator[None]:
+    """Keep other processes out while the block runs; a directory that was not claimed is left as it was.
+
+    Args:
+        output: The directory.
+        made: The folders that were made for it, innermost first.
+    """
+    lock = filelock.FileLock(output / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise FaaError(f"Another process is using '{output}'; wait for it, or choose another --output.") from error
+    except (OSError, NotImplementedError) as error:
+        raise FaaError(f"The output directory '{output}' cannot be written to: {error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+        if not (output / CONFIG).is_file():
+            (output / LOCK).unlink(missing_ok=True)
+            with suppress(OSError):  # somebody has put something into it
+                for folder in made:
+                    folder.rmdir()
+
+
+def _claim(output: Path, command: str, config: Settings) -> None:
+    """Write the settings into a directory that was found to be free or the run's own."""
+    settings = {"command": command, **config.model_dump(mode="json")}
+    if (output / CONFIG).is_file():
+        if differences(read_config(output), config, ignoring=CHANGEABLE):
+            write_file(output, CONFIG, yaml.safe_dump(settings, sort_keys=False))
+        return
+    # The settings first, beside their place: with them the directory is a run's.
+    write_text(output / CONFIG, yaml.safe_dump(settings, sort_keys=False))
+    write_file(output, ENVIRONMENT, json.dumps(environment(), indent=1) + "\n")
+
+
+def _disclaim(output: Path) -> None:
+    """Take back what a run begins with, if it came to nothing else."""
+    if {child.name for child in output.iterdir()} <= BEGINNING | {LOCK, UNFINISHED}:
+        for name in BEGINNING:
+            (output / name).unlink(missing_ok=True)

@@ -11,13 +11,13 @@ from typing import Any
 from accelerate import Accelerator
 
 from faa_core import FaaError, Policy
-from faa_core.files import write_text
 from faa_search.comparison.statistics import Comparison, Pair, PolicyErrors, summarise
 from faa_search.comparison.training import check, check_policies, train_all
 from faa_search.comparison.words import conclusion
 from faa_search.config import CompareConfig, RunConfig, TrainConfig
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import run_directory, versions
+from faa_search.run_files import write_file
 from faa_search.training.processes import from_main, make_accelerator
 
 RESULT = "comparison.json"
@@ -113,7 +113,9 @@ def _compare(
             return before
         result = summarise(train_all(run, policies, directory, seeds=seeds, reporter=shown, accelerator=processes))
         if processes.is_main_process:
-            write_text(finished, json.dumps(_document(run, seeds, result), indent=1, ensure_ascii=False) + "\n")
+            write_file(
+                directory, RESULT, json.dumps(_document(run, seeds, result), indent=1, ensure_ascii=False) + "\n"
+            )
         return result
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from scipy.stats import norm, spearmanr
 
 from faa_core import FaaError, Policy, SubPolicies
-from faa_core.files import write_text
 from faa_core.randomness import seed_of
 from faa_search.config import RewardName, SearchConfig
 from faa_search.executors.gathering import gather
@@ -22,6 +21,7 @@ from faa_search.fast.density_matching.objective import REWARDS
 from faa_search.fast.density_matching.tasks import TrainWith
 from faa_search.fast.journal import Journal, Trial
 from faa_search.fast.search import Search
+from faa_search.run_files import write_file
 
 FOLD = 0  # one network's rewards are comparable; those of several are not
 FEWEST = 4  # trials of which a rank correlation has an interval
@@ -186,7 +186,7 @@ def audit(search: Search, rounds: Sequence[Sequence[Trial]]) -> Audit:
         for place in policies
     }
     result = _audit(audited, means, epochs=epochs, seeds=config.audit_seeds)
-    write_text(search.directory / "audit.json", json.dumps(asdict(result), indent=1) + "\n")
+    write_file(search.directory, "audit.json", json.dumps(asdict(result), indent=1) + "\n")
     return result
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from faa_core import FaaError
-from faa_core.files import replacing
 from faa_search.config import SearchConfig
 from faa_search.executors.gathering import gather
 from faa_search.executors.protocol import Executor
@@ -14,6 +13,7 @@ from faa_search.fast.density_matching.images import SearchImages
 from faa_search.fast.density_matching.tasks import SUMMARY, Files, FitFold
 from faa_search.progress import Reporter
 from faa_search.run_directory import DATA, read_config
+from faa_search.run_files import replacing_file
 from faa_search.training.checkpoint import WEIGHTS, load_weights
 from faa_search.training.models import make_model
 from faa_search.training.stopping import StopRequest
@@ -45,7 +45,7 @@ def fit_folds(
     def keep(number: int, files: Files) -> None:
         for name, content in files.items():  # the weights last: with them a fold is finished
             if not (directory / f"fold{number}" / name).is_file():
-                with replacing(directory / f"fold{number}" / name) as temporary:
+                with replacing_file(directory, directory / f"fold{number}" / name) as temporary:
                     temporary.write_bytes(content)
 
     tasks = {number: FitFold(number) for number in missing}
@@ -88,7 +88,7 @@ def take_models(source: Path, directory: Path, config: SearchConfig, images: Sea
     """
     single = source / WEIGHTS
     if config.val_split is not None and single.is_file():
-        _copy({single: weights_path(directory, 0)}, config, images)
+        _copy(directory, {single: weights_path(directory, 0)}, config, images)
         return
     before, now = read_config(source), config.model_dump(mode="json")
     differing = [name for name in NETWORK if before.get(name) != now[name]]
@@ -106,7 +106,8 @@ def take_models(source: Path, directory: Path, config: SearchConfig, images: Sea
     if missing:
         raise FaaError(f"--init-models '{source}' has no finished network of fold {missing[0]}.")
     numbers = [fold.index for fold in images.folds]
-    _copy({weights_path(source, number): weights_path(directory, number) for number in numbers}, config, images)
+    targets = {weights_path(source, number): weights_path(directory, number) for number in numbers}
+    _copy(directory, targets, config, images)
 
 
 def weights_path(directory: Path, fold: int) -> Path:
@@ -125,7 +126,7 @@ def fit_seconds(directory: Path, folds: Sequence[Fold]) -> float:
     return total
 
 
-def _copy(targets: Mapping[Path, Path], config: SearchConfig, images: SearchImages) -> None:
+def _copy(directory: Path, targets: Mapping[Path, Path], config: SearchConfig, images: SearchImages) -> None:
     """Copy weights to where they are not yet, after all have been tried in a network."""
     wanted = {source: target for source, target in targets.items() if not target.is_file()}
     if not wanted:
@@ -141,5 +142,5 @@ def _copy(targets: Mapping[Path, Path], config: SearchConfig, images: SearchImag
     for source in wanted:
         load_weights(source, network)
     for source, target in wanted.items():
-        with replacing(target) as temporary:
+        with replacing_file(directory, target) as temporary:
             temporary.write_bytes(source.read_bytes())

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from faa_core import FaaError, Policy, SubPolicies
-from faa_core.files import write_text
 from faa_search.config import SearchConfig
 from faa_search.fast.audit import Audit
 from faa_search.fast.choosing.controls import Control
 from faa_search.run_directory import versions
+from faa_search.run_files import write_file
 from faa_search.samplers.space import SubPolicy
 
 RESULT = "result.json"
@@ -64,7 +64,7 @@ def write_result(directory: Path, result: SearchResult) -> None:
     fields = asdict(replace(result, audit=None))
     for name in ("policy", "audit"):
         del fields[name]
-    write_text(directory / RESULT, json.dumps(fields, indent=1) + "\n")
+    write_file(directory, RESULT, json.dumps(fields, indent=1) + "\n")
 
 
 def read_result(directory: Path) -> SearchResult | None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from faa_core import FaaError
-from faa_core.files import write_text
 from faa_search.config import Budget
 from faa_search.executors.capacity import cores
 from faa_search.fast.audit import audit
@@ -21,6 +20,7 @@ from faa_search.fast.folding import FOLDS, check_fitted, fit_folds, fit_seconds,
 from faa_search.fast.journal import Trial
 from faa_search.fast.result import SearchResult
 from faa_search.fast.search import Search
+from faa_search.run_files import write_file
 from faa_search.training.stopping import Stopped
 
 
@@ -36,7 +36,7 @@ def run_stages(search: Search, before: SearchResult | None) -> SearchResult | No
         FaaError: If something that is needed is missing, or the budget is too small for the folds alone.
     """
     config, directory = search.config, search.directory
-    write_text(directory / FOLDS, folds_text(search.images.folds))
+    write_file(directory, FOLDS, folds_text(search.images.folds))
     rounds = _rounds(search)
     clock = Clock(
         None if config.budget is None else Budget.parse(config.budget),

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from faa_core import FaaError
-from faa_core.files import replacing
+from faa_search.run_files import replacing_file
 from faa_search.training.packing import pack, unpack
 
 STATE = "state.safetensors"
@@ -83,8 +83,13 @@ class State:
     images_per_update: int
 
 
-def save_state(path: Path, state: State) -> None:
+def save_state(path: Path, state: State, *, run: Path) -> None:
     """Write the state, atomically, and keep the one before.
+
+    Args:
+        path: The state's file.
+        state: To write.
+        run: The directory of the run that it is of.
 
     Raises:
         FaaError: If the optimizer keeps something that is neither tensor nor JSON.
@@ -99,7 +104,7 @@ def save_state(path: Path, state: State) -> None:
     }
     header["checksum"] = json.dumps(_checksum(header, tensors))
     try:
-        with replacing(path) as temporary:
+        with replacing_file(run, path) as temporary:
             save_file(tensors, temporary, header)
             if path.is_file():
                 path.replace(path.with_name(PREVIOUS))

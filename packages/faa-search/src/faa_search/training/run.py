@@ -11,11 +11,11 @@ import numpy as np
 from accelerate import Accelerator
 
 from faa_core import FaaError, Policy
-from faa_core.files import write_text
 from faa_search.config import TrainConfig
 from faa_search.data import DATA_SEED, ImageSource, OpenedData, open_data, stratified
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import keep_images, run_directory
+from faa_search.run_files import write_file
 from faa_search.training.checkpoint import STATE, WEIGHTS, Row, load_weights
 from faa_search.training.estimate import fitting_seconds, scratch_network
 from faa_search.training.fitting import Log, Measure, Measures, fit
@@ -92,7 +92,7 @@ def train(
         with tracking(config.log_with, directory, config.model_dump(mode="json")) as log:
             result = _run(config, directory, chosen, data, expected, shown, processes, log)
         if processes.is_main_process:
-            write_text(finished, json.dumps(asdict(result), indent=1) + "\n")
+            write_file(directory, finished.name, json.dumps(asdict(result), indent=1) + "\n")
         return result
 
 
@@ -124,6 +124,7 @@ def _run(
     job = FitJob(
         view=view,
         expected=expected,
+        run=directory,
         directory=directory / "last",
         summary=directory / "summary.csv",
         what="Training",
@@ -178,7 +179,7 @@ def _keep_policy(directory: Path, policy: Policy) -> None:
     """
     kept = directory / "policy.json"
     if not kept.is_file():
-        policy.save(kept)
+        write_file(directory, kept.name, policy.to_json())
     elif kept.read_text(encoding="utf-8") != policy.to_json():
         raise FaaError(f"The policy '{policy.name}' is not the one '{directory}' was started with ({kept}).")
 

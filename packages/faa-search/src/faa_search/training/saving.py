@@ -2,23 +2,24 @@
 
 import csv
 import io
-import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import timm.models
 import torch
 from torch import nn
 
-from faa_core.files import put_in_place, write_text
 from faa_search.config import FitConfig
-from faa_search.training.checkpoint import STATE, Progress, Row, save_state
+from faa_search.run_files import filling_folder, replacing_file
+from faa_search.training.checkpoint import STATE, WEIGHTS, Progress, Row, save_state
 from faa_search.training.models import ModelInput
 from faa_search.training.trainer import Trainer
 from faa_search.training.views import View
+
+CONFIG = "config.json"  # timm's, beside weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class FitJob:
     Attributes:
         view: The images, augmented.
         expected: What the model takes.
+        run: The run's directory, which the others lie in.
         directory: Where the weights and the state to resume from are kept; ``best`` and ``kept`` are beside it.
         summary: Table of the epochs, CSV.
         what: Named in the progress line.
@@ -37,6 +39,7 @@ class FitJob:
 
     view: View
     expected: ModelInput
+    run: Path
     directory: Path
     summary: Path
     what: str
@@ -55,7 +58,7 @@ class Keeper:
     def within_epoch(self, progress: Progress) -> None:
         """Keep the state after some update."""
         if self.trainer.accelerator.is_main_process:
-            save_state(self.job.directory / STATE, self.trainer.state(progress))
+            self._save_state(progress)
 
     def after_epoch(self, progress: Progress) -> None:
         """Keep the best weights, the state if it is due, and the table, in the order that a kill cannot hurt."""
@@ -66,18 +69,18 @@ class Keeper:
         if progress.epochs_done in kept_epochs(progress.history, self.job.keep):
             self._save(self._kept / _name(progress.epochs_done))
         if progress.epochs_done % self.config.save_every == 0 or progress.epochs_done == self.config.epochs:
-            save_state(self.job.directory / STATE, self.trainer.state(progress))
+            self._save_state(progress)
         self.tidy(progress)
 
     def tidy(self, progress: Progress) -> None:
         """Bring the table and the kept weights to what the history says, whatever a kill left undone."""
         if not self.trainer.accelerator.is_main_process or not progress.history:
             return
-        write_text(self.job.summary, table(progress.history))
-        names = set(map(_name, kept_epochs(progress.history, self.job.keep)))
-        for folder in self._kept.glob("epoch-*"):
-            if folder.name not in names:
-                shutil.rmtree(folder)
+        with replacing_file(self.job.run, self.job.summary) as temporary:
+            temporary.write_text(table(progress.history), encoding="utf-8")
+        kept = kept_epochs(progress.history, self.job.keep)
+        for epoch in set(range(1, self.config.epochs + 1)) - kept:
+            _drop_weights(self._kept / _name(epoch))
 
     def at_the_end(self) -> None:
         """Write the last weights."""
@@ -87,6 +90,9 @@ class Keeper:
     @property
     def _kept(self) -> Path:
         return self.job.directory.with_name("kept")
+
+    def _save_state(self, progress: Progress) -> None:
+        save_state(self.job.directory / STATE, self.trainer.state(progress), run=self.job.run)
 
     def _save(self, directory: Path) -> None:
         save_model(directory, self.trainer.best_network().model, self.job, self.config)
@@ -105,7 +111,6 @@ def kept_epochs(history: Sequence[Row], count: int) -> set[int]:
 
 def save_model(directory: Path, model: nn.Module, job: FitJob, config: FitConfig) -> None:
     """Write weights and timm's configuration, so that ``timm.create_model("local-dir:DIRECTORY")`` loads them."""
-    directory.mkdir(parents=True, exist_ok=True)
     expected = {
         "input_size": (3, job.view.size, job.view.size),
         "mean": job.expected.mean,
@@ -115,12 +120,10 @@ def save_model(directory: Path, model: nn.Module, job: FitJob, config: FitConfig
     }
     description = {"label_names": list(job.view.source.class_names), "pretrained_cfg": expected}
     plain = deepcopy(model).to(memory_format=torch.contiguous_format)  # safetensors takes no other layout
-    with TemporaryDirectory(dir=directory.parent, prefix=".saving-") as temporary:
+    with filling_folder(job.run, directory) as temporary:
         timm.models.save_for_hf(
-            plain, temporary, model_config=description, model_args=config.model_kwargs, safe_serialization=True
+            plain, str(temporary), model_config=description, model_args=config.model_kwargs, safe_serialization=True
         )
-        for written in sorted(Path(temporary).iterdir()):
-            put_in_place(written, directory / written.name)
 
 
 def table(history: Sequence[Row]) -> str:
@@ -130,6 +133,14 @@ def table(history: Sequence[Row]) -> str:
     writer.writeheader()
     writer.writerows(history)
     return text.getvalue()
+
+
+def _drop_weights(folder: Path) -> None:
+    """Remove the weights of an epoch, file by file; whatever else lies beside them stays."""
+    for name in (WEIGHTS, CONFIG):
+        (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):  # it is not there, or holds something of somebody else's
+        folder.rmdir()
 
 
 def _name(epoch: int) -> str:

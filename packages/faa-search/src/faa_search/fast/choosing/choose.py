@@ -11,6 +11,7 @@ from faa_search.fast.folding import fit_seconds
 from faa_search.fast.journal import Trial
 from faa_search.fast.result import POLICY, SearchResult, found_policy, write_result
 from faa_search.fast.search import Search
+from faa_search.run_files import write_file
 
 
 def choose(search: Search, rounds: Sequence[Sequence[Trial]]) -> SearchResult:
@@ -40,7 +41,7 @@ def choose(search: Search, rounds: Sequence[Sequence[Trial]]) -> SearchResult:
     reward, controls = compare({key: values[key] for key in tasks})  # in this order, whichever was done first
     for journal in (search.trials, search.rescored):
         journal.sync()
-    policy.save(directory / POLICY)
+    write_file(directory, POLICY, policy.to_json())
     result = SearchResult(
         policy=policy,
         reward=reward,
@@ -64,7 +65,7 @@ def keep_policy_so_far(search: Search) -> None:
     sub_policies = merge(rounds, search.space, top=search.config.top)
     if sub_policies:
         policy = found_policy(search.config, sub_policies, seconds=cost_so_far(search), trials=len(trials))
-        policy.save(search.directory / POLICY)
+        write_file(search.directory, POLICY, policy.to_json())
         search.reporter.note(
             f"The policy of the {len(trials):,} of {search.planned:,} trials so far is '{search.directory / POLICY}'."
         )

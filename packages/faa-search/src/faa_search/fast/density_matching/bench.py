@@ -100,13 +100,13 @@ class Bench:
         return training_view(self.config, self.images, self.expected, fold, policy)
 
     @contextmanager
-    def folder(self, name: str) -> Iterator[Path]:
-        """Give a folder of the run, or, where this worker does not see the run, one that is gone afterwards."""
+    def run_folder(self) -> Iterator[Path]:
+        """Give the run's directory, or, where this worker does not see it, a folder that is gone afterwards."""
         if (self.directory / "config.yaml").is_file():
-            yield self.directory / name
+            yield self.directory
         else:
             with TemporaryDirectory(prefix="faa-") as temporary:
-                yield Path(temporary, name)
+                yield Path(temporary)
 
     @cached_property
     def _staged(self) -> Staged:

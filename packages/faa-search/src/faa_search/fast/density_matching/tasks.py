@@ -13,9 +13,8 @@ from faa_search.progress import Silent
 from faa_search.training.checkpoint import WEIGHTS
 from faa_search.training.fitting import fit
 from faa_search.training.measuring import evaluate_source
-from faa_search.training.saving import FitJob
+from faa_search.training.saving import CONFIG, FitJob
 
-CONFIG = "config.json"
 SUMMARY = "summary.csv"
 
 Files = dict[str, bytes]  # by name
@@ -30,10 +29,12 @@ class FitFold:
     def __call__(self, bench: Bench) -> Files:
         """Return what belongs into the fold's folder: weights, timm's configuration, and the table of epochs."""
         fold, folds = bench.images.folds[self.number], len(bench.images.folds)
-        with bench.folder(f"fold{self.number}") as directory:
+        with bench.run_folder() as run:
+            directory = run / f"fold{self.number}"
             job = FitJob(
                 view=bench.training_view(fold),
                 expected=bench.expected,
+                run=run,
                 directory=directory,
                 summary=directory / SUMMARY,
                 what=f"Fold {self.number + 1} of {folds}",
@@ -114,10 +115,12 @@ class TrainWith:
     def __call__(self, bench: Bench) -> float:
         """Return the accuracy; what the training left is removed."""
         fold, config = bench.images.folds[self.fold], bench.config.model_copy(update={"epochs": self.epochs})
-        with bench.folder(f"audit/{self.name}") as directory:
+        with bench.run_folder() as run:
+            directory = run / "audit" / self.name
             job = FitJob(
                 view=bench.training_view(fold, self.policy),
                 expected=bench.expected,
+                run=run,
                 directory=directory,
                 summary=directory / SUMMARY,
                 what=self.name,
