@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from faa_core.batch.engines import engine_for, missing_for
 from faa_core.policies.document import OperationRow
 
 Install = Callable[..., None]
+AUGMENT = SimpleNamespace(stats=SimpleNamespace(cache_path="somewhere"))
 INVERT = SubPolicies(sub_policies=((Op(op="Invert", p=1.0, magnitude=0.0),),))
 PAIRING = SubPolicies(name="pairs", sub_policies=((Op(op="SamplePairing", p=1.0, magnitude=1.0),),))
 CROP = SubPolicies(sub_policies=((Op(op="RandomResizedCrop", p=1.0, magnitude=1.0),),))
@@ -54,14 +56,28 @@ def available(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 def test_other_types_of_images(dtype: torch.dtype) -> None:
     """Floating point has to be converted first; the message says what a batch is."""
     text = mistake(INVERT.to_batch(), images_of(4, 3, 8, 8, dtype=dtype))
-    assert f"A batch is uint8 or uint16 [B, C, H, W], not {dtype} [4, 3, 8, 8]." == text
+    remedy = " Of numbers in 0 … 1, give (images * 255).round().to(torch.uint8)." if dtype.is_floating_point else ""
+    assert f"A batch is uint8 or uint16 [B, C, H, W], not {dtype} [4, 3, 8, 8].{remedy}" == text
+
+
+@pytest.mark.parametrize("shape", [(4, 32, 32, 3), (4, 8, 5, 1), (2, 224, 180, 4)])
+def test_channels_that_come_last(shape: tuple[int, ...]) -> None:
+    """They are not taken for 32 channels of images three pixels wide; the remedy works."""
+    images = images_of(*shape)
+    text = mistake(INVERT.to_batch(), images)
+    assert (
+        f"A batch is [B, C, H, W], and {list(shape)} looks like [B, H, W, C]. Give images.permute(0, 3, 1, 2)." == text
+    )
+    moved = images.permute(0, 3, 1, 2)
+    assert INVERT.to_batch()(moved, seed=0, epoch=0, indices=torch.arange(len(images))).shape == moved.shape
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (3, 8, 8), (1, 4, 3, 8, 8)])
 def test_other_numbers_of_axes(shape: tuple[int, ...]) -> None:
     """One image needs a batch of one, a video is none."""
     text = mistake(INVERT.to_batch(), images_of(*shape))
-    assert f"A batch is uint8 or uint16 [B, C, H, W], not torch.uint8 {list(shape)}." == text
+    remedy = " Of one image, give images[None]." if len(shape) == 3 else ""
+    assert f"A batch is uint8 or uint16 [B, C, H, W], not torch.uint8 {list(shape)}.{remedy}" == text
 
 
 @pytest.mark.parametrize("shape", [(2, 0, 8, 8), (2, 3, 0, 8), (2, 3, 8, 0), (1, 1, 8193, 1), (1, 1, 1, 8193)])
@@ -205,10 +221,14 @@ def test_the_list_of_engines(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order in which "auto" tries them, with their devices; the last two are always there."""
     available(monkeypatch, "numba", "triton")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(engines, "import_module", lambda name: SimpleNamespace(augment=AUGMENT))
+    kept = "compiled code is kept in somewhere"
     assert engine_statuses() == tuple(
-        EngineStatus(name, device, "")
-        for name, device in (("triton", "cuda"), ("numba", "cpu"), ("torch", "any"), ("pillow", "cpu"))
-    )
+        EngineStatus(name, device, "", note)
+        for name, device, note in (
+            ("triton", "cuda", ""), ("numba", "cpu", kept), ("torch", "any", ""), ("pillow", "cpu", "")
+        )
+    )  # fmt: skip
 
 
 def test_pixels_of_their_own(install: Install) -> None:

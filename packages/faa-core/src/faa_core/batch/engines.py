@@ -16,6 +16,7 @@ from faa_core.errors import FaaError
 from faa_core.policies.policy import Policy
 
 Engine = Literal["triton", "numba", "torch", "pillow"]
+COMPILED = "faa_core.batch.compiled.engine"  # what numba compiles, which must load, too
 STEEPEST = 3.0  # shear that fixed point has room for, with `LONGEST_SIDE`
 
 
@@ -27,33 +28,44 @@ class EngineStatus:
         name: Of the engine.
         device: Type of device that it runs on; "any" for all.
         missing: What keeps it from running here; empty when nothing does.
+        note: What else there is to know, or "".
     """
 
     name: Engine
     device: str
     missing: str
+    note: str = ""
 
 
 def engine_statuses() -> tuple[EngineStatus, ...]:
     """Return every engine, the ones that are tried first in front."""
     triton = _unloadable("triton") if torch.cuda.is_available() else "there is no CUDA device"
-    numba = _unloadable("numba", ": pip install 'faa-core[fast]'")
     return (
         EngineStatus("triton", "cuda", triton),
-        EngineStatus("numba", "cpu", numba),
+        _numba_status(),
         EngineStatus("torch", "any", ""),
         EngineStatus("pillow", "cpu", ""),
     )
 
 
-def _unloadable(module: str, advice: str = "") -> str:
-    """Return why a module cannot be used; empty when it can."""
-    if find_spec(module) is None:
-        return f"{module} is not installed{advice}"
+def _numba_status() -> EngineStatus:
+    """Return how it is with numba: whether our functions load, not only numba itself, and where they are kept."""
+    if missing := _unloadable("numba", COMPILED, advice=": pip install 'faa-core[fast]'"):
+        return EngineStatus("numba", "cpu", missing)
+    folder = import_module(COMPILED).augment.stats.cache_path
+    where = f"compiled code is kept in {folder}" if folder else "no folder can be written, so every process compiles"
+    return EngineStatus("numba", "cpu", "", where)
+
+
+def _unloadable(package: str, module: str = "", *, advice: str = "") -> str:
+    """Return why a package, and a module of ours that uses it, cannot be used; empty when they can."""
+    if find_spec(package) is None:
+        return f"{package} is not installed{advice}"
     try:
-        import_module(module)
+        import_module(package)
+        import_module(module or package)
     except Exception as error:  # noqa: BLE001 an installed module can fail in any way, and plain torch does without it
-        return f"{module} does not load: {error}"
+        return f"{package} does not load: {error}"
     return ""
 
 

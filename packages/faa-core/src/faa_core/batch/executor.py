@@ -151,7 +151,14 @@ class PolicyBatch(nn.Module):
 
     def _check_images(self, images: Tensor) -> None:
         if images.ndim != 4 or images.dtype not in (torch.uint8, torch.uint16):
-            raise FaaError(f"A batch is uint8 or uint16 [B, C, H, W], not {images.dtype} {list(images.shape)}.")
+            raise FaaError(
+                f"A batch is uint8 or uint16 [B, C, H, W], not {images.dtype} {list(images.shape)}.{_remedy(images)}"
+            )
+        if _is_channels_last(images):
+            raise FaaError(
+                f"A batch is [B, C, H, W], and {list(images.shape)} looks like [B, H, W, C]. Give "
+                "images.permute(0, 3, 1, 2)."
+            )
         if not 1 <= min(images.shape[1:]) <= max(images.shape[-2:]) <= LONGEST_SIDE:
             raise FaaError(
                 f"Images need a channel and sides of 1 to {LONGEST_SIDE:,} pixels, not {list(images.shape[1:])}."
@@ -193,3 +200,17 @@ def one_by_one(policy: Policy, images: Tensor, partners: Tensor, *, seed: int, e
         for image, steps in zip(images, drawn, strict=True)
     ]
     return torch.stack(done) if done else images.clone()
+
+
+def _remedy(images: Tensor) -> str:
+    """Return the line that makes a batch of what was given, as far as one can tell; else ""."""
+    if images.ndim == 3:
+        return " Of one image, give images[None]."
+    if images.ndim == 4 and images.is_floating_point():
+        return " Of numbers in 0 … 1, give (images * 255).round().to(torch.uint8)."
+    return ""
+
+
+def _is_channels_last(images: Tensor) -> bool:
+    """Return whether rows lie where channels belong: many, of images that would be 1, 3 or 4 pixels wide."""
+    return images.shape[-1] in (1, 3, 4) and min(images.shape[1:3]) > 4

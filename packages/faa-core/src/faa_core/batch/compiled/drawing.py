@@ -8,19 +8,19 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from faa_core import randomness
+from faa_core.batch.compiled.compiling import compiled
 from faa_core.batch.instructions import Base, Code, Numbers
 from faa_core.batch.tables import Tables, Whole
 from faa_core.ops import geometry
 
-mixed: Any = njit(cache=True, nogil=True)(randomness.mix)
-normal = njit(cache=True, nogil=True)(randomness.normal)
-crop_box = njit(cache=True, nogil=True)(geometry.crop_box)
+mixed: Any = compiled()(randomness.mix)
+normal = compiled()(randomness.normal)
+crop_box = compiled()(geometry.crop_box)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def draw(
     tables: Tables,
     policy_key: np.uint64,
@@ -64,19 +64,19 @@ def draw(
             draw_baseline(whole_7, real_2[0], start_of(baseline_key, indices_B[b]), height, width, instructions_BS8, b)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def start_of(key: Any, index: Any) -> Any:
     """Return where an image's numbers start."""
     return mixed(key ^ mixed(np.uint64(index) + randomness.GOLDEN))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def uniform(start: Any, slot: Any) -> Any:
     """Return the uniform number of a slot, in [0, 1)."""
     return np.float64(mixed(start + np.uint64(slot + 1) * randomness.GOLDEN) >> np.uint64(11)) * 2.0**-53
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def drawn_magnitude(start: Any, slot: Any, range_2: Any, std: Any, bins: Any) -> Any:
     """Return λ: fixed, with noise, or from its range."""
     low, high = range_2
@@ -90,7 +90,7 @@ def drawn_magnitude(start: Any, slot: Any, range_2: Any, std: Any, bins: Any) ->
     return low + position * (high - low)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def instruction(base: Any, argument: Any, places: Any, height: Any, width: Any, nearest: Any, partners: Any) -> Any:
     """Return code and parameters of one operation; `places` is where its numbers start, and the slots of two pairs."""
     start, place, shape = places
@@ -118,7 +118,7 @@ def instruction(base: Any, argument: Any, places: Any, height: Any, width: Any, 
     return code, value, 0.0, 0.0, 0.0, 0.0, 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def inverse_map(base: Any, argument: Any, height: Any, width: Any) -> Any:
     """Return the six coefficients of a geometric operation that needs no place."""
     if base == Base.ShearX.value:
@@ -149,7 +149,7 @@ def inverse_map(base: Any, argument: Any, height: Any, width: Any) -> Any:
     return 1.0, 0.0, right, 0.0, 1.0, down
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def rotation(turn: Any, height: Any, width: Any) -> Any:
     """Return the map of a rotation by degrees in [0, 360)."""
     if turn == 0:
@@ -166,7 +166,7 @@ def rotation(turn: Any, height: Any, width: Any) -> Any:
     return cosine, sine, cosine * -x + sine * -y + x, -sine, cosine, -sine * -x + cosine * -y + y
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def simplified(map_6: Any, nearest: Any) -> Any:
     """Return a map as code and parameters: whole pixels for translations sampled so, nothing for no change."""
     a0, a1, a2, a3, a4, a5 = map_6
@@ -176,14 +176,14 @@ def simplified(map_6: Any, nearest: Any) -> Any:
     return float(Code.NOTHING.value if same else Code.AFFINE.value), a0, a1, a2, a3, a4, a5
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def side(centre: Any, half: Any, size: Any) -> Any:
     """Return where a square starts and ends along one axis: pixels whose own centre lies in it."""
     low = min(max(math.ceil(centre - half - 0.5) + 0.0, 0.0), float(size))
     return low, min(max(math.ceil(centre + half - 0.5) + 0.0, 0.0), float(size))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def levels(base: Any, argument: Any) -> Any:
     """Return code and first parameter of an operation that moves no pixel and takes no other image."""
     code, value, nothing = Code.NOTHING.value, argument, argument == 1
@@ -205,7 +205,7 @@ def levels(base: Any, argument: Any) -> Any:
     return float(Code.NOTHING.value if nothing else code), value
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def draw_baseline(whole_7: Any, hflip: Any, start: Any, height: Any, width: Any, instructions_BS8: Any, b: Any) -> None:
     """Write the baseline's crop and flip, and its cutout, into the last stages of image b."""
     pad, cutout = whole_7[4], whole_7[5]

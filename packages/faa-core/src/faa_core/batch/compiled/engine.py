@@ -7,10 +7,10 @@ interpreter's lock.
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from faa_core.batch.compiled import geometry, pixels
+from faa_core.batch.compiled.compiling import compiled
 from faa_core.batch.instructions import Code, Numbers
 
 Images = NDArray[np.uint8]
@@ -19,7 +19,7 @@ Factors = NDArray[np.float32]
 Shape = tuple[int, int, int]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def augment(images_BN: Images, instructions_BS8: Numbers, partners_MN: Images, shape: Shape, result_BN: Images) -> None:
     """Write the images after their instructions.
 
@@ -37,7 +37,7 @@ def augment(images_BN: Images, instructions_BS8: Numbers, partners_MN: Images, s
         one(images_BN[b], result_BN[b], rows_S8, partners_MN, channels, height, width, scratch, lut, counts)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def augment_and_normalize(
     images_BN: Images,
     instructions_BS8: Numbers,
@@ -56,7 +56,7 @@ def augment_and_normalize(
         pixels.normalize(scratch[2], result_BCP[b], scale_C, bias_C)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def augment_rgbx(
     pixels_P: Pixels, instructions_S8: Numbers, partners_MN: Images, shape: Shape, result_P: Pixels
 ) -> None:
@@ -69,13 +69,13 @@ def augment_rgbx(
     pixels.join(done, result_P)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def workspace(size: Any) -> Any:
     """Return three scratch images, a table of levels and four histograms."""
     return np.empty((3, size), np.uint8), np.empty(256, np.uint8), np.empty((4, 256), np.int32)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def one(
     source: Any,
     result: Any,
@@ -105,7 +105,7 @@ def one(
         at, turn = target, 1 - turn
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def step(
     source: Any,
     target: Any,
@@ -147,7 +147,7 @@ def step(
         pixels.copy(source, target)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def colours(packed: Any, channels: Any) -> Any:
     """Return a packed RGB colour for three planes, or its luma for one."""
     whole = np.int64(packed)

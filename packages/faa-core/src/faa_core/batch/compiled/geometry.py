@@ -8,13 +8,14 @@ would otherwise provide for negative ones, and the loops would not become vector
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from faa_core.batch.compiled.compiling import compiled
 
 FIXED = 65536.0
 S16 = np.int32(16)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def affine(source: Any, target: Any, channels: Any, height: Any, width: Any, row_8: Any, colour: Any) -> None:
     """Read every pixel at the inverse map of an instruction; the colour where that lies outside."""
     a0, a1, a3, a4 = fixed(row_8[1]), fixed(row_8[2]), fixed(row_8[4]), fixed(row_8[5])
@@ -43,34 +44,34 @@ def affine(source: Any, target: Any, channels: Any, height: Any, width: Any, row
         gather(source, target, channels, height, width, (a0, a1, a2, a3, a4, a5))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def fixed(value: Any) -> Any:
     """Return a coordinate in 16.16 fixed point, rounded as Pillow does."""
     return np.int64(np.floor(value * FIXED + 0.5))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@compiled(error_model="numpy", inline="always")
 def paint(target: Any, to: Any, count: Any, value: Any) -> None:
     """Set a run to a value."""
     for x in range(count):
         target[np.uintp(to + x)] = value
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@compiled(error_model="numpy", inline="always")
 def copy_run(source: Any, at: Any, target: Any, to: Any, count: Any) -> None:
     """Copy a run."""
     for x in range(count):
         target[np.uintp(to + x)] = source[np.uintp(at + x)]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@compiled(error_model="numpy", inline="always")
 def mirror_run(source: Any, at: Any, target: Any, to: Any, count: Any) -> None:
     """Copy a run that is read backwards."""
     for x in range(count):
         target[np.uintp(to + x)] = source[np.uintp(at - x)]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def gather(source: Any, target: Any, channels: Any, height: Any, width: Any, map_6: Any) -> None:
     """Read each row's pixels along a line, those of them that lie inside."""
     a0, a1, a2, a3, a4, a5 = map_6
@@ -102,7 +103,7 @@ def gather(source: Any, target: Any, channels: Any, height: Any, width: Any, map
                 y_now += down
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def crossing(start: Any, inverse: Any, size: Any) -> Any:
     """Return bounds of the steps at which a coordinate lies in 0…size, at most two too wide at each end."""
     if inverse == 0:
@@ -111,13 +112,13 @@ def crossing(start: Any, inverse: Any, size: Any) -> Any:
     return min(first, last) - 1, max(first, last) + 2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def inside(x_fixed: Any, y_fixed: Any, width: Any, height: Any) -> Any:
     """Return whether a point in fixed point lies in the image."""
     return 0 <= (x_fixed >> 16) < width and 0 <= (y_fixed >> 16) < height
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def fill_box(source: Any, target: Any, channels: Any, height: Any, width: Any, row_8: Any, colour: Any) -> None:
     """Copy the image but for a box, which gets the colour."""
     left, top, right, bottom = np.int64(row_8[1]), np.int64(row_8[2]), np.int64(row_8[3]), np.int64(row_8[4])

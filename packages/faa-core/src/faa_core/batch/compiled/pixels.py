@@ -7,21 +7,22 @@ become vector instructions: views are taken before them, and 32-bit numbers used
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from faa_core.batch.compiled.compiling import compiled
 
 ZERO, TOP = np.float32(0), np.float32(255)
 RED, GREEN, BLUE, HALF = np.int32(19595), np.int32(38470), np.int32(7471), np.int32(0x8000)
 S16 = np.int32(16)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def copy(source: Any, target: Any) -> None:
     """Copy everything."""
     for at in range(source.size):
         target[at] = source[at]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def split(source: Any, target: Any) -> None:
     """Write pixels of four bytes, as Pillow keeps RGB, as three planes."""
     count = source.size
@@ -33,7 +34,7 @@ def split(source: Any, target: Any) -> None:
         blue[at] = np.uint8(pixel >> np.uint32(16))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def join(source: Any, target: Any) -> None:
     """Write three planes as pixels of four bytes."""
     count = target.size
@@ -43,7 +44,7 @@ def join(source: Any, target: Any) -> None:
         target[at] = np.uint32(red[at]) | high
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def solarize(source: Any, target: Any, threshold: Any) -> None:
     """Invert the values at or above the threshold."""
     least = np.uint8(threshold)
@@ -52,7 +53,7 @@ def solarize(source: Any, target: Any, threshold: Any) -> None:
         target[at] = value ^ np.uint8(255) if value >= least else value
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def solarize_add(source: Any, target: Any, addend: Any) -> None:
     """Add to the values below 128; cut off at 0 and 255."""
     for at in range(source.size):
@@ -61,7 +62,7 @@ def solarize_add(source: Any, target: Any, addend: Any) -> None:
         target[at] = np.uint8(raised) if value < np.uint8(128) else value
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def posterize(source: Any, target: Any, mask: Any) -> None:
     """Keep the bits of the mask."""
     kept = np.uint8(mask)
@@ -69,7 +70,7 @@ def posterize(source: Any, target: Any, mask: Any) -> None:
         target[at] = source[at] & kept
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def blend_grey(source: Any, target: Any, grey: Any, factor: Any) -> None:
     """Blend with one grey: Brightness at 0, Contrast at the mean."""
     whole, low, weight = np.int32(grey), np.float32(grey), np.float32(factor)
@@ -78,7 +79,7 @@ def blend_grey(source: Any, target: Any, grey: Any, factor: Any) -> None:
         target[at] = np.uint8(np.int32(min(max(mixed, ZERO), TOP)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def mean_grey(source: Any, channels: Any) -> Any:
     """Return the mean of the greyscale image, rounded as Pillow does."""
     pixels, total = source.size // channels, np.int64(0)
@@ -94,7 +95,7 @@ def mean_grey(source: Any, channels: Any) -> Any:
     return np.int64(total / pixels + 0.5)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def color(source: Any, target: Any, factor: Any) -> None:
     """Blend three planes with their greyscale image."""
     pixels, weight = source.size // 3, np.float32(factor)
@@ -109,7 +110,7 @@ def color(source: Any, target: Any, factor: Any) -> None:
         to_blue[at] = np.uint8(np.int32(min(max(low + weight * np.float32(b - grey), ZERO), TOP)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def sharpness(source: Any, target: Any, channels: Any, height: Any, width: Any, factor: Any) -> None:
     """Blend with the image smoothed by (1 1 1; 1 5 1; 1 1 1) / 13, whose border is the image's own."""
     copy(source, target)  # the border stays
@@ -133,7 +134,7 @@ def sharpness(source: Any, target: Any, channels: Any, height: Any, width: Any, 
             target[np.uintp(here + x)] = np.uint8(np.int32(min(max(mixed, ZERO), TOP)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def auto_contrast(source: Any, target: Any, channels: Any, lut: Any) -> None:
     """Stretch each plane to 0…255."""
     pixels = source.size // channels
@@ -151,7 +152,7 @@ def auto_contrast(source: Any, target: Any, channels: Any, lut: Any) -> None:
         look_up(plane, target[channel * pixels : (channel + 1) * pixels], lut)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def equalize(source: Any, target: Any, channels: Any, lut: Any, counts: Any) -> None:
     """Equalise each plane's histogram; counted in four tables, so that equal neighbours do not wait for each other."""
     pixels = source.size // channels
@@ -172,7 +173,7 @@ def equalize(source: Any, target: Any, channels: Any, lut: Any, counts: Any) -> 
         look_up(plane, target[channel * pixels : (channel + 1) * pixels], lut)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def equalizing(lut: Any, first: Any, second: Any, third: Any, fourth: Any, pixels: Any) -> None:
     """Write the table that equalises a histogram."""
     used, last, total = 0, 0, 0
@@ -192,14 +193,14 @@ def equalizing(lut: Any, first: Any, second: Any, third: Any, fourth: Any, pixel
         lut[value] = np.uint8(min(np.int32(np.float64(second[value] + half) / pixels_a_level), np.int32(255)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def look_up(source: Any, target: Any, lut: Any) -> None:
     """Replace each value by its entry in the table."""
     for at in range(source.size):
         target[at] = lut[source[at]]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def blend(source: Any, partner: Any, target: Any, factor: Any) -> None:
     """Blend with another image."""
     weight = np.float32(factor)
@@ -209,7 +210,7 @@ def blend(source: Any, partner: Any, target: Any, factor: Any) -> None:
         target[at] = np.uint8(np.int32(min(max(mixed, ZERO), TOP)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def normalize(source: Any, target: Any, scale: Any, bias: Any) -> None:
     """Write source·scale + bias in float32, plane by plane."""
     channels = scale.size
