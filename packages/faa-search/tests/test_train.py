@@ -1,8 +1,11 @@
 """One training run from settings to a result, and evaluating what it left."""
 
 import json
+import os
 import shutil
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +19,11 @@ from faa_search.data import ImageSource, OpenedData, open_data
 from faa_search.evaluation import evaluate_checkpoint
 from faa_search.evaluation.trained_on import run_layer
 from faa_search.evaluation.weights import weights_folder
+from faa_search.progress import Advance, Silent
+from faa_search.resolving import Layer, resolve
 from faa_search.training import TrainResult, run, train
 from faa_search.training.processes import close
+from faa_search.training.stopping import Stopped
 
 SETTINGS: dict[str, Any] = {
     "train_subset": 60,
@@ -338,3 +344,48 @@ def test_a_damaged_result(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(FaaError, match=r"data.json' does not say which images"):
         train(config(epochs=1), tmp_path / "run")
+
+
+class StopsAfterAnEpoch(Silent):
+    """A reporter that sends this process SIGTERM after the first epoch."""
+
+    @contextmanager
+    def track(self, what: str, total: int, *, done: int = 0) -> Iterator[Advance]:
+        """Count epochs."""
+        counted = iter(range(total))
+
+        def advance(detail: str = "") -> None:
+            if next(counted) == 0:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        yield advance
+
+
+def test_a_stopped_run_has_weights_and_says_what_they_are(tmp_path: Path) -> None:
+    """They can be evaluated; the evaluation says how far the run was; afterwards it goes on."""
+    output = tmp_path / "run"
+    with pytest.raises(Stopped):
+        train(config(), output, reporter=StopsAfterAnEpoch())
+    notes: list[str] = []
+    evaluate_checkpoint(output, EvalConfig(img_size=8, device="cpu"), note=notes.append)
+    said = (
+        f"The training in '{output}' is not finished: 1 of 3 epochs are done. These are the weights it had when it was "
+        "stopped."
+    )
+    assert said in notes
+    result = train(config(), output)
+    notes.clear()
+    metrics = evaluate_checkpoint(output, EvalConfig(img_size=8, device="cpu"), note=notes.append)
+    assert not any("finished" in note for note in notes)
+    assert metrics == result.test
+
+
+def test_weights_are_evaluated_in_the_precision_they_were_trained_in(tmp_path: Path) -> None:
+    """Both say the same figures, to the bit; what is given by hand goes before it."""
+    result = train(config(amp=True, lr=0.3), tmp_path / "run")
+    layer = run_layer(tmp_path / "run")
+    same, other = (resolve(EvalConfig, [layer, Layer("flags", given)]) for given in ({}, {"amp": False}))
+    assert [same.precision, other.precision] == ["bfloat16", "float32"]
+    evaluated = [evaluate_checkpoint(tmp_path / "run", each, note=str) for each in (same, other)]
+    assert evaluated[0] == result.test
+    assert evaluated[1] != result.test

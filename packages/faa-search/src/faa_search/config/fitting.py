@@ -28,6 +28,11 @@ class DeviceConfig(Settings):
     )
     workers: CountOrNone = Field(default=0, description="Loader processes; they change no result.")
 
+    @property
+    def precision(self) -> str:
+        """The precision that a network computes in where that is safe, as torch calls it."""
+        return self.amp_dtype if self.amp else "float32"
+
 
 class NetworkConfig(DeviceConfig):
     """What the network is."""

@@ -10,7 +10,7 @@ from faa_core import FaaError
 from faa_search.config import EvalConfig, FitConfig
 from faa_search.data import ImageSource, OpenedData, open_data
 from faa_search.evaluation.classes import in_order
-from faa_search.evaluation.trained_on import TrainedRun, run_of, same_images, settled
+from faa_search.evaluation.trained_on import TrainedRun, run_of, same_images, say_unfinished, settled
 from faa_search.evaluation.weights import Weights, find_weights
 from faa_search.training.measuring import evaluate_source
 from faa_search.training.metrics import Metrics
@@ -79,6 +79,7 @@ def open_subject(weights: Weights, config: EvalConfig, *, note: Callable[[str], 
     run = None if weights.folder is None else run_of(weights.folder)
     if run is not None:
         config = settled(config, run, note=note)
+        say_unfinished(run, weights.folder or run.directory, note=note)
     size = config.img_size or weights.expected.size
     data = open_data(config.model_copy(update={"img_size": size}), model_size=size, note=note)
     source = _split(data, config, run)
@@ -94,7 +95,8 @@ def open_subject(weights: Weights, config: EvalConfig, *, note: Callable[[str], 
     if own_size != size:
         own = open_data(config.model_copy(update={"img_size": own_size}), model_size=own_size, note=lambda _line: None)
     accelerator = make_accelerator(config.device)
-    settings = FitConfig(amp=config.amp, amp_dtype=config.amp_dtype)
+    layout = True if run is None else bool(run.settings.get("channels_last", True))
+    settings = FitConfig(amp=config.amp, amp_dtype=config.amp_dtype, channels_last=layout)
     model = in_order(weights.load(size), weights, names, dataset=config.dataset, note=note)
     network = Network(model, weights.expected, settings, accelerator)
     check_input(network, size, {})

@@ -46,7 +46,9 @@ def run_of(path: Path) -> TrainedRun | None:
 
 
 def run_layer(checkpoint: Path) -> Layer:
-    """Return the data settings of the run that a checkpoint is of, but for its subset; none for weights alone.
+    """Return the data settings and the precision of the run that a checkpoint is of, but for its subset.
+
+    For weights alone there are none.
 
     Raises:
         FaaError: If the run's settings cannot be read.
@@ -54,7 +56,27 @@ def run_layer(checkpoint: Path) -> Layer:
     run = run_of(checkpoint)
     if run is None:
         return Layer(str(checkpoint), {})
-    return Layer(str(run.directory), run.data.model_dump(exclude={"train_subset"}))
+    precision = {name: run.settings[name] for name in ("amp", "amp_dtype") if name in run.settings}
+    return Layer(str(run.directory), run.data.model_dump(exclude={"train_subset"}) | precision)
+
+
+def say_unfinished(run: TrainedRun, weights: Path, *, note: Callable[[str], None]) -> None:
+    """Say so where the weights are of a training that is not finished.
+
+    Args:
+        run: That the weights are of.
+        weights: Their folder.
+        note: Told.
+    """
+    if run.settings.get("command") != "train" or (run.directory / "result.json").is_file():
+        return
+    table = run.directory / "summary.csv"
+    done = max(0, len(table.read_text(encoding="utf-8").splitlines()) - 1) if table.is_file() else 0
+    of = "of the best epoch so far" if weights.name == "best" else "it had when it was stopped"
+    note(
+        f"The training in '{run.directory}' is not finished: {done} of {run.settings.get('epochs')} epochs are done. "
+        f"These are the weights {of}."
+    )
 
 
 def run_seed(checkpoint: Path) -> int | None:

@@ -13,7 +13,7 @@ from faa_search.training.network import Network, make_network
 from faa_search.training.plan import make_plan
 from faa_search.training.processes import Processes, any_process, from_main, rank_of
 from faa_search.training.saving import FitJob, Keeper
-from faa_search.training.stopping import StopRequest, stop_requests
+from faa_search.training.stopping import Stopped, StopRequest, stop_requests
 from faa_search.training.trainer import EpochTally, Trainer
 from faa_search.training.views import Batch, View, placed
 
@@ -83,7 +83,12 @@ def fit(
         reporter=reporter,
         view=placed(job.view, accelerator.device, wanted=config.resident),
     )
-    progress = fitting.run(Progress() if state is None else state.progress)
+    try:
+        progress = fitting.run(Progress() if state is None else state.progress)
+    except Stopped:
+        if job.weights_when_stopped:
+            fitting.keeper.at_the_end()
+        raise
     fitting.keeper.at_the_end()
     accelerator.wait_for_everyone()
     return trainer.best_network(), progress

@@ -130,6 +130,7 @@ def _run(
         what="Training",
         seed=config.seed,
         keep=config.checkpoint_hist,
+        weights_when_stopped=True,
     )
     if not (job.directory / STATE).is_file() and accelerator.num_processes == 1:
         _announce(job, config, accelerator, reporter)

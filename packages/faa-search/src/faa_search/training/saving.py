@@ -35,6 +35,7 @@ class FitJob:
         what: Named in the progress line.
         seed: Keys the initial weights and the order of the images.
         keep: Weights of how many epochs to keep: the best by validation accuracy, else the latest.
+        weights_when_stopped: Whether to write the last weights also where a signal stops the run.
     """
 
     view: View
@@ -45,6 +46,7 @@ class FitJob:
     what: str
     seed: int
     keep: int = 0
+    weights_when_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
