@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import Field
 
 from faa_core import FaaError, UnknownNameError
 from faa_search.config import EvalConfig, SearchConfig, Settings, TrainConfig, as_pairs, differences
@@ -152,8 +153,17 @@ def test_every_setting_has_help(config: type[Settings]) -> None:
 
 def test_differences_of_settings() -> None:
     """Old → new, sorted; what is only on one side counts; what is ignored does not."""
-    old, new = {"b": 1, "a": 2, "c": 3, "w": 1}, {"b": 1, "a": 5, "d": 4, "w": 2}
-    assert ["a: 2 → 5", "c: 3 → None", "d: None → 4"] == differences(old, new, ignoring=frozenset({"w"}))
+
+    class Some(Settings):
+        a: int = 5
+        b: int = 1
+        d: int = 4
+        e: int = Field(default=9, json_schema_extra={"formerly": 8})
+        w: int = 2
+
+    old = {"command": "train", "b": 1, "a": 2, "c": 3, "w": 1}
+    found = differences(old, Some(), ignoring=frozenset({"w"}))
+    assert ["a: 2 → 5", "c: 3 → None", "d: None → 4", "e: 8 → 9"] == found
 
 
 def test_the_package_opens_without_torch() -> None:

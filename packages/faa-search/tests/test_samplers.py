@@ -159,6 +159,7 @@ def test_spaces_do_not_mix(sampler: Sampler, known: list[Scored]) -> None:
     assert sampler(PolicySpace(ops=OPS, sub_policies=2, num_ops=2), known, 3) == first
 
 
+@pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy array:DeprecationWarning")
 def test_the_estimator_is_hyperopts(known: list[Scored]) -> None:
     """Given the seeds that hyperopt's own loop draws, the trials are those of that loop."""
     tpe = plugins.load("faa.samplers", "tpe", kind="sampler")

@@ -6,6 +6,7 @@ given the history directly instead of through a `Trials` object. The proposals a
 """
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -29,10 +30,13 @@ def suggest(space: PolicySpace, history: Sequence[Scored], seed: int) -> Params:
     """
     graphs = _graphs(space)
     numbers = [number for number, scored in enumerate(history) if not math.isnan(scored.reward)]
-    if len(numbers) < RANDOM_TRIALS:
-        drawn = rand.suggest([len(history)], graphs.domain, Trials(), seed)[0]["misc"]["vals"]
-    else:
-        drawn = _from_posterior(space, graphs, history, numbers, seed)
+    with warnings.catch_warnings():
+        # hyperopt 0.3.0 sets the shape of arrays, which numpy 2.5 warns of.
+        warnings.filterwarnings("ignore", message="Setting the shape on a NumPy array", category=DeprecationWarning)
+        if len(numbers) < RANDOM_TRIALS:
+            drawn = rand.suggest([len(history)], graphs.domain, Trials(), seed)[0]["misc"]["vals"]
+        else:
+            drawn = _from_posterior(space, graphs, history, numbers, seed)
     return _params(space, {label: values[0] for label, values in drawn.items()})
 
 
