@@ -1,11 +1,12 @@
 """What a policy does, in words and figures."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from faa_core import Layers, Op, Parametric, Policy, SubPolicies
+from faa_core import Layers, Op, Operation, Parametric, Policy, SubPolicies
 from faa_core.text import counted
 
+MAGNITUDE = "λ is the position on an operation's axis, from 0 to 1."
 LONG = 40  # characters of a fact from which it has a line for itself
 
 
@@ -33,30 +34,31 @@ def policy_lines(policy: Policy) -> list[str]:
     elif isinstance(policy, SubPolicies):
         lines.append(
             "For each image, one sub-policy is drawn. Its operations apply in order, each with its own probability p "
-            f"and magnitude λ.{_noise(policy.magnitude_std)}"
+            f"and magnitude λ.{_noise(policy.magnitude_std)} {MAGNITUDE}"
         )
     elif isinstance(policy, Layers):
-        lines.append("Each layer in turn draws one operation, with its magnitude λ, and applies it.")
+        lines.append(f"Each layer in turn draws one operation, with its magnitude λ, and applies it. {MAGNITUDE}")
     elif isinstance(policy, Parametric):
-        drawn = f"{counted(policy.num_ops, 'operation')} {'is' if policy.num_ops == 1 else 'are'} drawn"
+        are = "is" if policy.num_ops == 1 else "are"
         lines.append(
-            f"For each image, {drawn} of {len(policy.operation_names())}. Each applies with probability p "
-            f"{_interval(policy.p)} and magnitude λ {_interval(policy.magnitude)}.{_noise(policy.magnitude_std)}"
+            f"For each image, {policy.num_ops} of {counted(len(policy.operation_names()), 'operation')} {are} drawn. "
+            f"Each applies with probability {_interval(policy.p)} and magnitude λ {_interval(policy.magnitude)}."
+            f"{_noise(policy.magnitude_std)} {MAGNITUDE}"
         )
     return lines
 
 
-def use_rows(policy: Policy) -> Iterator[tuple[str, ...]]:
-    """Return a row per operation: its axis, how often it is used, with which mean p and mean λ."""
+def operation_table(policy: Policy) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return headers and a row per operation: its axis and, where the policy tells, how often and how it is used."""
     uses = _uses(policy)
-    for name, row in policy.table.items():
+    headers: tuple[str, ...] = ("operation", "axis", "times", "mean p", "mean λ") if uses else ("operation", "axis")
+    rows = []
+    for name, operation in policy.table.items():
         of_it = [use for use in uses if use.op == name]
-        count, mean_p = len(of_it), _mean([use.p for use in of_it])
-        if row.unit == "none":
-            yield name, "no magnitude", str(count or "–"), mean_p, "–"
-        else:
-            axis = f"{row.low:g} … {row.high:g} {row.unit}{', mirrored' if row.mirrored else ''}"
-            yield name, axis, str(count or "–"), mean_p, _mean([use.magnitude for use in of_it])
+        magnitude = "–" if operation.unit == "none" else _mean([use.magnitude for use in of_it])
+        figures = (str(len(of_it)), _mean([use.p for use in of_it]), magnitude) if uses else ()
+        rows.append((name, _axis(operation), *figures))
+    return headers, rows
 
 
 def provenance_lines(provenance: Mapping[str, Any]) -> list[str]:
@@ -87,6 +89,13 @@ def _uses(policy: Policy) -> list[Op]:
         choices = [choice for layer in policy.layers for choice in layer]
         return [Op(op=choice.op, p=choice.probability, magnitude=choice.magnitude) for choice in choices]
     return []
+
+
+def _axis(operation: Operation) -> str:
+    if operation.unit == "none":
+        return "no magnitude"
+    mirrored = ", mirrored" if operation.mirrored else ""
+    return f"{operation.low:g} … {operation.high:g} {operation.unit}{mirrored}"
 
 
 def _mean(values: list[float]) -> str:

@@ -122,7 +122,7 @@ def _examples(texts: Iterable[str], width: int) -> list[str]:
     lines = []
     for text in texts:
         if text.startswith("faa "):
-            first, *more = wrap(re.sub(r"( -\S+) (?=[^-])", rf"\1{NO_BREAK}", text), width - 4)
+            first, *more = wrap(re.sub(r"( -\S+) (?=[^-])", rf"\1{NO_BREAK}", text), width - len("       \\"))
             parts = [f"  {first}", *(f"      {line}" for line in more)]
             lines += [*(f"{part} \\" for part in parts[:-1]), parts[-1]]
         else:

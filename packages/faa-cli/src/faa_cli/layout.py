@@ -56,7 +56,9 @@ def _beside(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     cells = [wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
     lines = zip_longest(*cells, fillvalue="")
     return [
-        (" " * GAP).join(part + " " * (width - cell_len(part)) for part, width in zip(line, widths, strict=True)).rstrip()
+        (" " * GAP)
+        .join(part + " " * (width - cell_len(part)) for part, width in zip(line, widths, strict=True))
+        .rstrip()
         for line in lines
     ]
 

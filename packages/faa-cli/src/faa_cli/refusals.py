@@ -1,6 +1,7 @@
 """What the parser of the command line refuses, said as every other mistake: what was given, and what to do."""
 
 import difflib
+from typing import Any
 
 import typer
 from pydantic import ValidationError
@@ -19,7 +20,7 @@ def refused(error: Exception) -> str | None:
     return f"{_sentence(error, path)} `{path} --help` says what can be given."
 
 
-def _sentence(error: Exception, path: str) -> str:
+def _sentence(error: Any, path: str) -> str:
     if isinstance(error, typer.BadParameter):
         return _of_parameter(error, path)
     option = getattr(error, "option_name", None)
@@ -33,7 +34,7 @@ def _sentence(error: Exception, path: str) -> str:
 
 def _of_parameter(error: typer.BadParameter, path: str) -> str:
     """Return what is wrong with a value, or that it is missing."""
-    parameter = error.param
+    parameter: Any = error.param
     if parameter is None:
         return _message(error)
     is_option = parameter.param_type_name == "option"

@@ -20,7 +20,7 @@ PLAINER = {"…": "...", "–": "-", "−": "-", "×": "x", "±": "+-", "→": "
 def say(text: object, *, err: bool = False) -> None:
     """Show one line on standard output, or on standard error; whatever the text holds, it stays one line."""
     stream = sys.stderr if err else sys.stdout
-    print(shown(text, stream), file=stream, flush=True)  # noqa: T201 the one place that does
+    print(shown(text, stream), file=stream, flush=True)
 
 
 def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -42,7 +42,7 @@ def write_data(text: str) -> None:
 
 
 def say_starting() -> None:
-    """Show a sign of life before torch is imported, which takes seconds; launched processes leave it to their launcher."""
+    """Show a sign of life before torch is imported, which takes seconds; in processes of a launcher, nothing."""
     if "torch" not in sys.modules and "WORLD_SIZE" not in os.environ:
         say("Starting: loading torch …", err=True)
 

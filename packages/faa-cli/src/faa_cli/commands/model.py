@@ -47,7 +47,9 @@ def group() -> None:
 
 @app.command("list", cls=Command, epilog=LIST_EXAMPLES)
 def list_models(
-    pattern: Annotated[str | None, typer.Argument(metavar="[PATTERN]", help="Show all of timm's that match, such as 'resnet*'.")] = None,
+    pattern: Annotated[
+        str | None, typer.Argument(metavar="[PATTERN]", help="Show all of timm's that match, such as 'resnet*'.")
+    ] = None,
 ) -> None:
     """List the networks that plugins add to timm, or any of timm's: input, parameters, multiply-adds, weights' tags."""
     say_starting()
@@ -120,8 +122,7 @@ def convert(
         conversion.save(converted, temporary)
     count = sum(parameter.numel() for parameter in converted.model.parameters())
     size = "".join(f", {name} {value}" for name, value in converted.arguments.items())
-    classes = counted(converted.model.num_classes, "class", "classes")
-    say(f"{converted.architecture}{size}: {classes}, {counted(count, 'parameter')}.")
+    say(f"{converted.architecture}{size}: {converted.model.num_classes} classes, {counted(count, 'parameter')}.")
     if converted.dropped:
         modules = dict.fromkeys(key.partition(".shortcut.")[0] + ".shortcut" for key in converted.dropped)
         dropped = counted(len(converted.dropped), "tensor")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from faa_cli.describing import policy_kind, policy_lines, policy_size, provenance_lines, use_rows
+from faa_cli.describing import operation_table, policy_kind, policy_lines, policy_size, provenance_lines
 from faa_cli.help_pages import Command, Group
 from faa_cli.reporting import make_reporter
 from faa_cli.showing import say, say_starting, show_table, write_data
@@ -36,8 +36,8 @@ faa policy preview runs/search/policy.json --dataset photos --img-size 64 --outp
 CONVERT_EXAMPLES = """
 Make a policy of timm's name for one:
 faa policy convert rand-m9-mstd0.5 policy.json
-Print a policy as another library takes it:
-faa policy convert autoaugment-svhn - --to kornia
+Print a policy as the lists of the original Fast AutoAugment code:
+faa policy convert fa-reduced-cifar10 - --to legacy
 """
 app = typer.Typer(add_completion=False, cls=Group, epilog=EXAMPLES)
 
@@ -82,7 +82,7 @@ def show(
         say(line)
     if loaded.table:
         say("")
-        show_table(("operation", "axis", "times", "mean p", "mean λ"), use_rows(loaded))
+        show_table(*operation_table(loaded))
     say("")
     for line in provenance_lines(loaded.provenance):
         say(line)
@@ -126,7 +126,9 @@ def convert(
         str | None, typer.Option("--to", metavar="FORMAT", help="Format of OUT. (default: faa; deepaa for .npz)")
     ] = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the policy. (default: IN tells it)")] = None,
-    table: Annotated[str | None, typer.Option(metavar="NAME", help="Which list of a Python file that holds several.")] = None,
+    table: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which list of a Python file that holds several.")
+    ] = None,
 ) -> None:
     """Convert a policy: faa, legacy (Fast AutoAugment's lists), deepaa, albumentations, kornia, timm.
 
