@@ -160,7 +160,7 @@ def test_its_flags_are_those_of_train_without_the_policy(faa):
     for name in CompareConfig.model_fields:
         assert f"--{name.replace('_', '-')}" in text
     assert "(default: none,uniform-random,trivialaugment)" in text
-    assert text.index("─ Comparison ─") < text.index("─ Data ─") < text.index("─ Training ─")
+    assert text.index("\nComparison:") < text.index("\nData:") < text.index("\nTraining:")
 
 
 def test_names_that_look_like_formulas_are_drawn(tmp_path):

@@ -3,7 +3,9 @@
 import ast
 import io
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from PIL import Image
 import faa_cli
 from faa_cli import comparison_plot, plots
 from faa_cli.layout import table_lines
+from faa_cli.main import main
 from faa_cli.next_training import training_command
 from faa_cli.reporting import Live, Plain, make_reporter
 from faa_cli.showing import say, show_table, shown, write_data
@@ -74,6 +77,44 @@ def test_letters_that_the_output_cannot_show_are_replaced(encoding, expected):
     assert text == expected
     stream.write(text)
     stream.flush()
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1"])
+def test_commands_run_where_the_output_is_not_utf8(tmp_path, monkeypatch, encoding):
+    """Help, tables, notes, a training's figures and a refusal: nothing fails to be encoded, nothing is left out."""
+    monkeypatch.chdir(tmp_path)
+    for at, name in enumerate(["λ", "日本", "é"]):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(8):
+            pixels = np.full((8, 8, 3), 30 * at + number, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / f"photos/{name}/{number}.png")
+    tiny = "--dataset photos --test-fraction 0.4 --img-size 8 --batch-size 8 --epochs 1 --model wrn10_1".split()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    for words in (
+        ["train", "--help"], ["policy", "show", "trivialaugment"], ["recipe", "show", "cifar10/wrn40_2"],
+        ["train", *tiny, "--output", "run λ"], ["eval", "--checkpoint", "run λ"], ["policy", "show", "λ日本"],
+    ):  # fmt: skip
+        monkeypatch.setattr(sys, "argv", ["faa", *words])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert stop.value.code in ((None, 0) if words[-1] != "λ日本" else (2,))
+    out, err = (stream.buffer.getvalue().decode(encoding) for stream in (sys.stdout, sys.stderr))
+    assert "lambda is the position on an operation's axis" in out
+    assert "Weights, settings and figures are in run lambda" in out
+    rows = [line.split()[0] for line in out.splitlines() if re.search(r"\d\.\d % +\d+$", line)]
+    assert sorted(rows) == sorted(["lambda", "\\u65e5\\u672c", "\\xe9" if encoding == "ascii" else "é"])
+    assert "lambda\\u65e5\\u672c" in err
+
+
+def test_the_c_locale_ends_in_no_traceback(tmp_path):
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LC_ALL": "C", "PYTHONUTF8": "0", "NO_COLOR": "1"}
+    code = "import sys\nfrom faa_cli.main import main\nsys.argv = ['faa', *sys.argv[1:]]\nmain()"
+    for words, expected in ((["policy", "show", "randaugment"], 0), (["recipe", "show", "é"], 2), (["train", "-h"], 0)):
+        command = [sys.executable, "-c", code, *words]
+        done = subprocess.run(command, capture_output=True, env=environment, cwd=tmp_path, check=False)
+        assert (done.returncode, b"Traceback" in done.stderr) == (expected, False)
+        (done.stdout + done.stderr).decode("ascii")
 
 
 def test_documents_keep_their_letters_as_json_escapes(capsys, monkeypatch):

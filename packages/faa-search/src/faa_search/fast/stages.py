@@ -114,18 +114,17 @@ def _cost_in_words(search: Search, cost: Estimate, *, missing: int) -> str:
     at_once = min(workers, len(images.folds) * config.width * config.batch_proposals)
     fitting = math.ceil(missing / workers) * cost.fold
     scoring = (search.planned * cost.trial + choosing_cost(search, cost.trial)) / at_once
-    parts = [f"{duration(fitting)} to fit {counted(missing, 'fold')} at {images.size} px"] if missing else []
     ways = fitting_ways(model=config.model, epochs=config.epochs, size=images.size, on_cpu=device_kind(config) == "cpu")
-    if config.stage == "folds":
-        scoring = 0.0
-        ways = ["fewer --folds", *ways]
-    else:
-        parts.append(f"{duration(scoring)} to score {counted(search.planned, 'trial')}")
-        ways = ["fewer --folds", "less --depth", "a --budget such as 30m", *ways]
-    total = until(fitting + scoring, now=datetime.now())
-    whole = f"{', '.join(parts)}; in all {total}" if len(parts) > 1 else total if not parts else f"{parts[0]}: {total}"
+    parts = {f"to fit {counted(missing, 'fold')} at {images.size} px": fitting} if missing else {}
+    if config.stage != "folds":
+        parts[f"to score {counted(search.planned, 'trial')}"] = scoring
+        ways = ["less --depth", "a --budget such as 30m", *ways]
+    seconds = sum(parts.values())
+    total = until(seconds, now=datetime.now())
+    each = ", ".join(f"{duration(cost)} {what}" for what, cost in parts.items())
+    told = f"{each}; in all {total}" if len(parts) > 1 else f"{total} {''.join(parts)}"
     with_workers = f" with {counted(workers, 'worker')}" if workers > 1 else ""
-    return f"Estimated time{with_workers}: {whole}.{shorter(fitting + scoring, ways)}"
+    return f"Estimated time{with_workers}: {told}.{shorter(seconds, ['fewer --folds', *ways])}"
 
 
 def _explore_stage(search: Search, rounds: list[Round], clock: Clock, proposer: Proposer) -> None:
