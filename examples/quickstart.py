@@ -11,7 +11,8 @@ import torch
 
 from faa_cli.comparison_plot import save_comparison
 from faa_cli.plots import save_preview
-from faa_cli.showing import make_reporter, show_table
+from faa_cli.reporting import make_reporter
+from faa_cli.showing import show_table
 from faa_core import FaaError, Policy, random_policy
 from faa_search import SearchConfig, TrainConfig, search
 from faa_search.comparison import Comparison, compare_policies

@@ -87,7 +87,12 @@ def test_an_ordinary_user_without_a_home_with_a_read_only_installation(place):
     temporary = place.parent / "temporary"
     temporary.mkdir()
     temporary.chmod(0o777)
-    environment = {"HOME": "/nonexistent", "TMPDIR": str(temporary), "NUMBA_CACHE_DIR": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        "HOME": "/nonexistent",
+        "TMPDIR": str(temporary),
+        "NUMBA_CACHE_DIR": "",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     shown = walk(place, environment, ordinary_user())
     assert f"compiled code is kept in {temporary}" in shown
 

@@ -12,6 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from faa_search.fast.result import read_result
+
 GOLDEN = Path(__file__).parent / "golden_runs"
 TRAININGS = ("none", "trivialaugment", "uniform-random")
 TIMES = {"seconds", "waiting", "fitting", "gpu_seconds"}
@@ -81,6 +83,18 @@ def test_a_stopped_search_finds_the_same_policy(runs, exact, stopped):
         assert {name: now[key][name] for name in trial} == trial
     assert policy_of(found) == policy_of(wanted)
     assert json_of(found / "result.json").items() >= json_of(wanted / "result.json").items()
+
+
+@pytest.mark.parametrize("name", ["search-finished", "search-stopped-in-trials"])
+def test_a_control_is_none_where_it_is_shown_and_what_it_was_in_files(runs, name):
+    result = read_result(runs / name)
+    assert result is not None
+    assert [row.name for row in result.controls] == ["none", "uniform-random", "trivialaugment"]
+    assert "'none'" in result.verdict
+    assert "identity" not in result.verdict
+    filed = json_of(runs / name / "result.json")
+    assert [row["name"] for row in filed["controls"]] == ["identity", "uniform-random", "trivialaugment"]
+    assert "identity" in filed["verdict"]
 
 
 def test_a_stopped_comparison_comes_to_the_same(runs, exact):

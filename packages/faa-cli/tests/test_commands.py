@@ -23,8 +23,9 @@ SEARCH = (*FIT, "--folds", 2, "--width", 1, "--depth", 2, "--top", 1)
 def test_search_then_train_then_eval(faa, tmp_path):
     searched = faa("search", *SEARCH, "--output", "found")
     assert searched.code == 0
-    assert "Estimated cost" in searched.err
-    assert "identity" in searched.out
+    assert "Estimated time" in searched.err
+    assert searched.out.splitlines()[2].startswith("none ")
+    assert "identity" not in searched.out
     assert len(Policy.load(tmp_path / "found/policy.json").sub_policies) == 10
     assert len((tmp_path / "found/trials.jsonl").read_text().splitlines()) == 4
 
@@ -91,7 +92,7 @@ def test_policy_show_counts_uses(faa):
     Policy.load("fa-reduced-svhn")
     shown = faa("policy", "show", "fa-reduced-svhn")
     assert "497 sub-policies" in shown.out
-    assert "licence: MIT" in shown.out
+    assert "licence MIT" in shown.out.splitlines()[-5]
     assert next(line for line in shown.out.splitlines() if line.startswith("Cutout")).split()[-3:] == [
         "95",
         "0.45",
@@ -149,7 +150,7 @@ def test_doctor_lists_versions_and_plugins(faa):
 def test_version_and_help(faa):
     assert faa("--version").out.startswith("faa ")
     helped = faa("--help").out
-    assert helped.index("│ search") < helped.index("│ train") < helped.index("│ doctor")
+    assert helped.index("\n  search") < helped.index("\n  train") < helped.index("\n  doctor")
 
 
 @pytest.mark.parametrize("command", ["search", "train"])
@@ -254,4 +255,5 @@ def test_search_prints_the_arguments_of_the_model(faa, tmp_path, by_file):
 
 def test_search_prints_the_training_that_goes_with_it(faa):
     printed = faa("search", *SEARCH, "--output", "found").out
-    assert "faa train --dataset digits --hflip 0.0 --img-size 8 --train-subset 60 --policy found/policy.json" in printed
+    settings = "--dataset digits --train-subset 60 --img-size 8 --hflip 0.0 --epochs 2 --batch-size 20"
+    assert f"faa train {settings} --policy found/policy.json" in printed

@@ -23,8 +23,9 @@ def test_a_comparison_from_end_to_end(faa, tmp_path):
     """Four runs, their errors in a file, tables, sentences and a picture; the same command again only shows them."""
     done = faa("compare", *TWO, "--seed", 3)
     assert done.code == 0
-    assert "4 training runs, 2 policies × 2 seeds, each of --epochs 1." in done.err
-    assert done.err.count("Estimated cost") == 1
+    assert "4 training runs: 2 policies × 2 seeds, each run of 1 epoch." in done.err
+    assert done.err.count("Estimated time") == 1
+    assert "; 4 runs: " in done.err
     out = tmp_path / "out"
     document = json.loads((out / "comparison.json").read_text())
     assert (document["seeds"], document["dataset"], document["epochs"]) == ([3, 4], "digits", 1)
@@ -159,7 +160,7 @@ def test_its_flags_are_those_of_train_without_the_policy(faa):
     for name in CompareConfig.model_fields:
         assert f"--{name.replace('_', '-')}" in text
     assert "(default: none,uniform-random,trivialaugment)" in text
-    assert text.index("─ Comparison ─") < text.index("─ Data ─") < text.index("─ Training ─")
+    assert text.index("\nComparison:") < text.index("\nData:") < text.index("\nTraining:")
 
 
 def test_names_that_look_like_formulas_are_drawn(tmp_path):

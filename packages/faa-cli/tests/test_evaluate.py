@@ -80,7 +80,7 @@ def test_published_and_frosty_images(run, tmp_path):
     read = run(*EVAL, "--corruptions", "C", "--output", "read.json")
     written = json.loads((tmp_path / "read.json").read_text())
     assert written["corruptions"]["errors"] == {"fog": pytest.approx([1 - written["top1"]] * 5)}
-    assert "over 1 corruptions × 5 severities" in read.out
+    assert "over 1 corruption × 5 severities" in read.out
     assert "from 'C'" in read.out
     assert "gaussian_noise, " in read.out
     (tmp_path / "ice").mkdir()

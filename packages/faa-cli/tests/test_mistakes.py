@@ -7,13 +7,22 @@ import pytest
 from PIL import Image
 
 MISTAKES = [
-    (("train", "--epochs", "many"), "'--epochs'"),
+    (("train", "--epochs", "many"), "Error: --epochs: "),
+    (("train", "--epochs", "many"), "'many'"),
+    (("train", "--threads", 0), "Error: --threads: "),
+    (("train", "--scale", 0.5), "'--scale' requires 2 arguments"),
+    (("train", "stray"), "(stray)"),
     (("train", "--epochs", 0), "--epochs"),
     (("train", "--lr", "-1"), "--lr"),
     (("train", "--lr", "nan"), "--lr"),
     (("train", "--sched", "cosin"), "--sched"),
-    (("train", "--epoch", 3), "--epoch"),
-    (("trian",), "trian"),
+    (("train", "--epoch", 3), "faa train has no option --epoch; did you mean --epochs"),
+    (("train", "--batch_size", 3), "did you mean --batch-size"),
+    (("train", "-x"), "faa train has no option -x"),
+    (("trian",), "faa has no command 'trian'; did you mean train? `faa --help`"),
+    (("policy", "shwo", "none"), "faa policy has no command 'shwo'; did you mean show?"),
+    (("policy", "nothing"), "known: list, show, preview, convert"),
+    (("policy", "show"), "faa policy show needs POLICY: Built-in name or policy file."),
     (("train", "--model", "wrn40_3"), "did you mean wrn40_2"),
     (("train", "--opt", "sgdd"), "sgdd"),
     (("train", "--policy", "fa-reduced-cifar"), "did you mean fa-reduced-cifar10"),
@@ -133,6 +142,8 @@ def test_mistakes_are_named(faa, arguments, said, request):
     assert outcome.code == 2
     assert said in outcome.err
     assert "Traceback" not in outcome.err
+    assert outcome.err.splitlines()[-1].startswith("Error: ")
+    assert not set("╭│╰") & set(outcome.err)
 
 
 def test_unknown_settings_in_a_file_are_named_with_the_file(faa, tmp_path):

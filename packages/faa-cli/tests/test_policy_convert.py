@@ -37,7 +37,7 @@ def test_layers_go_through_an_archive_and_are_shown(faa, tmp_path):
     assert "unnamed: layers, 2 layers" in shown
     assert any(line.split()[-3:] == ["2", "0.25", "1.00"] for line in shown.splitlines())
     refused = faa("policy", "convert", "mine.json", "-", "--to", "deepaa")
-    assert (refused.code, "no text for the terminal" in refused.err) == (2, True)
+    assert (refused.code, "is not text for the terminal" in refused.err) == (2, True)
 
 
 def test_a_python_file_of_several_lists(faa, tmp_path):

@@ -1,14 +1,13 @@
 """The command line's surface: its flags are frozen, start-up is light, output suits where it goes."""
 
-import io
 import re
 import subprocess
 import sys
 
-from rich.console import Console
 from torch.distributed.run import get_args_parser
 
-from faa_cli.showing import Live, Plain, duration, rate, show_table
+from faa_cli.reporting import Live, Plain, rate
+from faa_cli.showing import show_table
 from faa_search.config import CompareConfig, EvalConfig, SearchConfig, TrainConfig
 
 DATA = [
@@ -71,22 +70,34 @@ def test_help_does_not_import_torch():
     assert done.stdout.splitlines()[-1] == "False"
 
 
-def test_plain_progress_says_rate_and_time_left():
-    stream = io.StringIO()
-    with Plain(Console(file=stream)).track("Trials", 4, done=2) as advance:
+def test_plain_progress_says_rate_and_ends_with_the_last(capsys):
+    with Plain().track("Trials", 4, done=2) as advance:
         advance("first")
         advance("second")
-    assert stream.getvalue().startswith("Trials: 4/4, ")
-    assert "0 s left, second" in stream.getvalue()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"Trials: 4/4, [\d.]+/s, second", line)
 
 
-def test_live_progress_ends_full():
-    stream = io.StringIO()
-    with Live(Console(file=stream, force_terminal=True, width=120)).track("Trials", 3, done=1) as advance:
+def test_plain_progress_says_the_time_left(capsys, monkeypatch):
+    monkeypatch.setattr("faa_cli.reporting.PLAIN_INTERVAL", 0.0)
+    with Plain().track("Trials", 3) as advance:
         advance()
-        advance("best 0.5")
-    assert "3/3" in stream.getvalue()
-    assert "best 0.5" in stream.getvalue()
+        advance()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line[:12] for line in lines] == ["Trials: 1/3,", "Trials: 2/3,"]
+    assert lines[1].endswith("under 1 s left")
+
+
+def test_live_progress_ends_full(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with Live().track("[/x] trials", 3, done=1) as advance:
+        advance()
+        advance("best [red] :smile: 0.5\x1b[2J")
+    shown = capsys.readouterr().err
+    assert "3/3" in shown
+    assert "[/x] trials" in shown
+    assert "best [red] :smile: 0.5\\x1b[2J" in shown
 
 
 def test_piped_tables_are_plain_and_whole(capsys):
@@ -96,8 +107,7 @@ def test_piped_tables_are_plain_and_whole(capsys):
 
 
 def test_figures_for_people():
-    assert [duration(seconds) for seconds in (4.4, 61, 3600 * 2 + 300)] == ["4 s", "1 min", "2 h 5 min"]
-    assert [rate(10, 4), rate(1, 4), rate(0, 4)] == ["2.5/s", "4.0 s each", ""]
+    assert [rate(10, 4), rate(1, 4), rate(1, 300), rate(0, 4)] == ["2.5/s", "4.0 s each", "5 min each", ""]
 
 
 def test_no_flag_is_taken_by_a_launcher():

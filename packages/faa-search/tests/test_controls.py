@@ -106,9 +106,9 @@ def test_one_more_random_policy_is_not_better_than_random_ones() -> None:
 def test_the_controls() -> None:
     """Identity, five random policies of the found one's size from the same operations, and TrivialAugment."""
     policies = control_policies(FOUND, ops=("Rotate", "Solarize"), num_ops=2, seed=4)
-    assert ["found", "identity", "uniform-random", "trivialaugment"] == list(policies)
+    assert ["found", "none", "uniform-random", "trivialaugment"] == list(policies)
     assert [1, 1, 5, 1] == [len(several) for several in policies.values()]
-    assert [FOUND, Policy.load("none")] == [policies["found"][0], policies["identity"][0]]
+    assert [FOUND, Policy.load("none")] == [policies["found"][0], policies["none"][0]]
     randoms = policies["uniform-random"]
     for policy in randoms:
         assert isinstance(policy, SubPolicies)

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from faa_cli.plots import save_figure, set_title
+from faa_core.text import counted, safe
 from faa_search.config import CompareConfig
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def draw_errors(axis: Axes, comparison: "Comparison") -> None:
         reach = policy.mean - policy.low
         axis.errorbar(place, policy.mean, yerr=reach, fmt="s", color="C0", capsize=6, markersize=7, zorder=2)
         axis.annotate(f"{policy.mean:.2f}", (place, policy.mean), xytext=(10, -3), textcoords="offset points")
-    names = [textwrap.fill(policy.name, WIDTH) for policy in comparison.policies]
+    names = [textwrap.fill(safe(policy.name), WIDTH) for policy in comparison.policies]
     axis.set_xticks(list(places), names, parse_math=False)
     axis.set_xlim(-0.5, len(comparison.policies) - 0.5)
     low, high = axis.get_ylim()
@@ -57,5 +58,5 @@ def draw_errors(axis: Axes, comparison: "Comparison") -> None:
 
 def title_of(settings: CompareConfig) -> str:
     """Return what a comparison's picture is of."""
-    epochs = f"{settings.epochs} epoch{'' if settings.epochs == 1 else 's'}"
-    return f"{settings.dataset}, {settings.model}, {epochs}, {settings.seeds} seeds: mean and 95 % interval"
+    epochs, seeds = counted(settings.epochs, "epoch"), counted(settings.seeds, "seed")
+    return f"{settings.dataset}, {settings.model}, {epochs}, {seeds}: mean and 95 % interval"

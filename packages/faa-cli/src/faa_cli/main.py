@@ -1,18 +1,29 @@
 """The `faa` command: commands come from the entry points ``faa.commands``, ours and plugins' alike."""
 
+import io
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command
 
 from faa_cli import __version__
+from faa_cli.help_pages import Group
+from faa_cli.refusals import refused
+from faa_cli.showing import say
 from faa_core import FaaError, plugins
 
 FIRST = ("search", "train", "eval", "compare", "policy", "model", "recipe", "doctor")  # in the order one meets them
 USAGE_ERROR = 2
+EXAMPLES = """
+Find a policy for a folder of photos, one folder per class, in half an hour; train with it; test the network:
+faa search --dataset photos --test-fraction 0.2 --img-size 64 --budget 30m --output runs/search
+faa train --dataset photos --test-fraction 0.2 --img-size 64 --policy runs/search/policy.json --output runs/train
+faa eval --checkpoint runs/train
+Try it without any data of your own, on scikit-learn's digits:
+faa train --dataset digits --policy trivialaugment --epochs 5
+"""
 TOO_LITTLE_MEMORY = (
     "The device's memory does not suffice. If something else was using it, the same command goes on from what was "
     "done. So it does with fewer processes on the device (--num-processes), or with the images left off it "
@@ -21,13 +32,17 @@ TOO_LITTLE_MEMORY = (
 )
 
 
-class PluginGroup(TyperGroup):
+class PluginGroup(Group):
     """A group whose commands are entry points, loaded when used; one that does not load says so instead."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names: ours first, then plugins'."""
         offered = plugins.names("faa.commands")
         return sorted(offered, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
+
+    def invoke(self, ctx: Any) -> None:
+        """Run a command; what it returns is nobody's exit code."""
+        super().invoke(ctx)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of a name, or None."""
@@ -46,16 +61,15 @@ class PluginGroup(TyperGroup):
 
 app = typer.Typer(
     cls=PluginGroup,
-    help="Learned augmentation policies for image classifiers: find one for your data, train with it, compare it.",
     context_settings={"help_option_names": ["-h", "--help"]},
-    no_args_is_help=True,
+    epilog=EXAMPLES,
     pretty_exceptions_enable=False,
 )
 
 
 def _show_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"faa {__version__}")
+        say(f"faa {__version__}")
         raise typer.Exit
 
 
@@ -66,28 +80,51 @@ def root(
         bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version)
     ] = False,
 ) -> None:
-    """Learned augmentation policies for image classifiers: find one for your data, train with it, compare it."""
+    """Learned augmentation policies for image classifiers: find one for your data, train with it, compare it.
+
+    A policy says how training images are varied at random: which operations, how often, how strongly. Every command
+    may be stopped at any moment; the same command goes on where it was.
+    """
 
 
 def main() -> None:
     """Run the command line; a mistake in what was given ends in one message and exit code 2, never a traceback."""
+    _let_nothing_fail_to_be_encoded()
     try:
-        app(prog_name="faa")
+        code = get_command(app)(prog_name="faa", standalone_mode=False)
     except FaaError as error:
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(USAGE_ERROR)
+        _fail(error, USAGE_ERROR)
     except BrokenPipeError:  # the reader of our output, such as head, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:  # a full disk, a folder that may not be written to
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(1)
-    except RuntimeError as error:
-        torch = sys.modules.get("torch")  # not imported for this: where it is not, it raised nothing
-        if torch is None or not isinstance(error, torch.OutOfMemoryError):
+        _fail(error, 1)
+    except Exception as error:
+        told, code = _explained(error)
+        if told is None:
             raise
-        typer.echo(f"Error: {TOO_LITTLE_MEMORY} {' '.join(str(error).split()):.200}", err=True)
-        sys.exit(1)
+        _fail(told, code)
+    sys.exit(code)
+
+
+def _fail(error: object, code: int) -> NoReturn:
+    say(f"Error: {error}", err=True)
+    sys.exit(code)
+
+
+def _explained(error: Exception) -> tuple[str | None, int]:
+    """Return what to say of an error that is neither ours nor the system's, None if nothing; and the exit code."""
+    torch = sys.modules.get("torch")  # not imported for this: where it is not, it raised nothing
+    if torch is not None and isinstance(error, torch.OutOfMemoryError):
+        return f"{TOO_LITTLE_MEMORY} {' '.join(str(error).split()):.200}", 1
+    return refused(error), USAGE_ERROR
+
+
+def _let_nothing_fail_to_be_encoded() -> None:
+    """Have letters that the output cannot show written as escapes, also those of libraries."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _broken(error: FaaError) -> typer.Typer:

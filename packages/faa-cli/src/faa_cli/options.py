@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
+from faa_cli.showing import say
 from faa_search.config import DataConfig, FitConfig, RunConfig, Settings
 from faa_search.config.fitting import BaselineConfig, LossConfig, NetworkConfig, UpdateConfig
 from faa_search.config.search import ExploringConfig, FoldsConfig, SelectingConfig, SpaceConfig, WorkersConfig
@@ -32,9 +33,14 @@ PANELS = (
     (RunConfig, "Training"),
 )
 
-RecipeOption = Annotated[str | None, typer.Option(help="Named complete settings; see `faa recipe list`.")]
-ConfigOption = Annotated[str | None, typer.Option("--config", "-c", help="YAML file with settings.")]
-ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads of torch (default: its own choice).")]
+RecipeOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Named complete settings; see `faa recipe list`.")
+]
+ConfigOption = Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="YAML file with settings.")]
+ThreadsOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="CPU threads of torch (default: its own choice).")
+]
+METAVARS = {int: "N", float: "X", str: "TEXT", tuple[float, float]: "LOW HIGH"}
 
 
 def with_settings(
@@ -60,7 +66,7 @@ def with_settings(
             try:
                 command(**values, flags={name: value for name, value in flags.items() if value is not None})
             except KeyboardInterrupt as stop:
-                typer.echo(stopped, err=True)
+                say(stopped, err=True)
                 raise typer.Exit(128 + getattr(stop, "number", signal.SIGINT)) from None
 
         run.__doc__ = command.__doc__
@@ -105,10 +111,10 @@ def _parameter(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
     names = [f"{flag}/--no-{flag[2:]}"] if kind is bool else [*([SHORT[name]] if name in SHORT else []), flag]
     option = typer.Option(
         *names,
-        help=_help(field),
+        help=_help(field, choices),
         show_default=False,
         rich_help_panel=panel,
-        metavar="|".join(choices) if choices else None,
+        metavar="NAME" if choices else METAVARS.get(kind),
     )
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
@@ -131,8 +137,10 @@ def _kind(annotation: Any) -> tuple[Any, tuple[str, ...]]:
     return annotation, ()
 
 
-def _help(field: FieldInfo) -> str:
+def _help(field: FieldInfo, choices: tuple[str, ...]) -> str:
     text = field.description or ""
+    if choices:
+        text += f" One of {', '.join(choices)}."
     return text if field.default in (None, {}, ()) else f"{text} (default: {_shown(field.default)})"
 
 

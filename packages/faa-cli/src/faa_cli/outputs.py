@@ -29,7 +29,7 @@ def check_outputs(paths: Mapping[str, Path | None]) -> None:
         if path.suffix.lower() != suffix:
             raise FaaError(f"{flag} writes a {suffix} file; '{path}' is not called so. Give a name that ends in it.")
         if (path.exists() or path.is_symlink()) and not path.is_file():
-            raise FaaError(f"{flag}: '{path}' is no regular file; give the path of one.")
+            raise FaaError(f"{flag}: '{path}' is not a regular file; give the path of one.")
         _check_whose(flag, path)
         _try_to_write(flag, path)
     if len({path.resolve() for path in given.values()}) < len(given):
@@ -49,7 +49,7 @@ def _check_whose(flag: str, path: Path) -> None:
         own = own or run_of(target) is not None
     if own:
         raise FaaError(
-            f"{flag}: '{path}' lies where a run or a model keeps its own files, and would replace one or be taken for "
+            f"{flag}: '{path}' lies where a run or a model keeps its own files, and would replace one or be read as "
             "one. Choose another name, or remove it if it is left from before."
         )
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from faa_core import FaaError, Policy
 from faa_core.files import replacing
+from faa_core.text import counted, safe
 from faa_search.data import OpenedData
 from faa_search.data.sizing import fitted
 
@@ -40,19 +41,19 @@ def save_preview(path: str | Path, policy: Policy, data: OpenedData, *, images: 
         for axis, image in zip(axes[row], shown, strict=True):
             axis.imshow(np.asarray(image), interpolation="nearest")
             axis.set_axis_off()
-        axes[row][0].set_title(source.class_names[source.labels[index]], fontsize=8)
-    figure.suptitle(f"{policy.name}: the image, and {draws} draws", fontsize=10)
+        axes[row][0].set_title(short(source.class_names[source.labels[index]]), fontsize=8, parse_math=False)
+    set_heading(figure, f"{policy.name}: the image, and {counted(draws, 'draw')}")
     save_figure(figure, path)
 
 
 def save_confusion(
     path: str | Path, confusion: Sequence[Sequence[int]], class_names: Sequence[str], *, title: str
 ) -> None:
-    """Write a confusion matrix: a row for each true class, coloured by shares of the row, with counts where few fit.
+    """Write a confusion matrix: a row for each true class, coloured by fractions of it, with counts where few fit.
 
     Args:
         path: PNG file.
-        confusion: Images of each true class (outer) taken for each class (inner).
+        confusion: Images of each true class (outer) predicted as each class (inner).
         class_names: One per class.
         title: Above it.
 
@@ -60,25 +61,25 @@ def save_confusion(
         FaaError: If the file cannot be written.
     """
     counts_CC = np.array(confusion)
-    shares_CC = counts_CC / np.maximum(counts_CC.sum(axis=1, keepdims=True), 1)
+    fractions_CC = counts_CC / np.maximum(counts_CC.sum(axis=1, keepdims=True), 1)
     classes = len(class_names)
-    names = [_short(name) for name in class_names]
+    names = [short(name) for name in class_names]
     font = max(4.0, min(9.0, 500 / classes))
     matrix = min(1.5 + 0.42 * classes, 14)
     beside = WIDTH_OF_LETTER * font * max(map(len, names))  # the names', left of the matrix and below it
     figure = Figure(figsize=(matrix + beside + 1.6, matrix + beside + 1), layout="constrained")
     axis = figure.subplots()
     # The root, as errors are few: 1 % is to be seen beside 99 %.
-    picture = axis.imshow(shares_CC, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="nearest")
-    figure.colorbar(picture, ax=axis, shrink=0.7, label="share of the true class", format="{x:.0%}")
+    picture = axis.imshow(fractions_CC, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="nearest")
+    figure.colorbar(picture, ax=axis, shrink=0.7, label="fraction of the true class", format="{x:.0%}")
     if classes <= NUMBERED:
         texts = [[str(count) if count else "" for count in row] for row in counts_CC]
-        _write_cells(axis, texts, shares_CC > 0.4)
+        _write_cells(axis, texts, fractions_CC > 0.4)
     every = -(-classes // NAMED)
     places = range(0, classes, every)
     axis.set_xticks(places, names[::every], rotation=90, fontsize=font, parse_math=False)
     axis.set_yticks(places, names[::every], fontsize=font, parse_math=False)
-    axis.set_xlabel("taken for")
+    axis.set_xlabel("predicted as")
     axis.set_ylabel("true class")
     set_title(axis, title)
     save_figure(figure, path)
@@ -99,7 +100,7 @@ def save_corruptions(path: str | Path, robust: "Robustness", *, title: str) -> N
     axis.set_yticks(range(len(errors_NS)), [name.replace("_", " ") for name in robust.errors])
     axis.set_xticks(range(errors_NS.shape[1]), [str(number + 1) for number in range(errors_NS.shape[1])])
     axis.set_xlabel("severity")
-    set_title(axis, f"{title}\nmean corruption error {100 * robust.mean_error:.2f} %, un-normalised")
+    set_title(axis, f"{safe(title)}\nmean corruption error {100 * robust.mean_error:.2f} %, un-normalised")
     save_figure(figure, path)
 
 
@@ -110,27 +111,36 @@ def _write_cells(axis: Axes, texts: Sequence[Sequence[str]], dark: NDArray[np.bo
             axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
 
 
-def _short(name: str) -> str:
-    """Return a name in one line, its end cut off if it is long."""
-    line = " ".join(name.split())
+def short(name: str) -> str:
+    """Return a class's name as one line that can be drawn, its end cut off if it is long."""
+    line = safe(name)
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
 def set_title(axis: Axes, title: str) -> None:
     """Set a title that may hold a path: in lines, and with dollars as they are."""
-    lines = [part for line in title.splitlines() for part in textwrap.wrap(line, TITLE_WIDTH)]
-    axis.set_title("\n".join(lines), fontsize=10, parse_math=False)
+    axis.set_title(_in_lines(title), fontsize=10, parse_math=False)
+
+
+def set_heading(figure: Figure, title: str) -> None:
+    """Set a title above all axes of a figure, as `set_title` does above one."""
+    figure.suptitle(_in_lines(title), fontsize=10, parse_math=False)
+
+
+def _in_lines(title: str) -> str:
+    return "\n".join(part for line in title.split("\n") for part in textwrap.wrap(safe(line), TITLE_WIDTH))
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG, atomically; a letter that the font has not is a box.
+    """Write a figure as PNG, atomically; a letter that the font does not have is a box.
 
     Raises:
         FaaError: If the file cannot be written.
     """
     try:
         with replacing(Path(path)) as temporary, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from", category=UserWarning)
+            for message in (r"Glyph \d+ .* missing from", "Matplotlib currently does not support .* natively"):
+                warnings.filterwarnings("ignore", message=message, category=UserWarning)
             FigureCanvasAgg(figure)
             figure.savefig(temporary, format="png", dpi=100)
     except OSError as error:

@@ -1,116 +1,82 @@
-"""What a person sees while long work runs: a live bar in a terminal, plain lines elsewhere; all on standard error."""
+"""All that the command line shows goes through here: made safe, and in letters that the output can take.
 
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+Text from outside may hold anything (names of classes, paths, exceptions): none of it is read as markup, acts on the
+terminal or fails to be encoded.
+"""
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TextIO
 
-from faa_search.progress import Advance, Reporter
+from faa_cli.layout import table_lines
+from faa_core.text import safe
 
-PLAIN_INTERVAL = 10.0  # seconds between lines where no bar can be drawn
-
-
-def make_reporter(*, quiet: bool = False) -> Reporter:
-    """Return a reporter for where standard error goes; a quiet one for the processes that do not speak."""
-    console = Console(stderr=True, quiet=quiet)
-    return Live(console) if console.is_terminal else Plain(console)
+# How the letters that we write ourselves look where the output cannot show them; of others, an escape is shown.
+PLAINER = {"…": "...", "–": "-", "−": "-", "×": "x", "±": "+-", "→": "->", "λ": "lambda", "Δ": "delta", "α": "alpha"}
 
 
-class Live:
-    """A bar with rate and time left."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-
-    def note(self, message: str) -> None:
-        """Show one line."""
-        self.console.print(escape(message), highlight=False)
-
-    @contextmanager
-    def track(self, what: str, total: int, *, done: int = 0) -> Iterator[Advance]:
-        """Show a bar while the block runs."""
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[detail]}", style="dim"),
-        )
-        with Progress(*columns, console=self.console) as progress:
-            task = progress.add_task(what, total=total, completed=done, rate="", detail="")
-            started = time.perf_counter()
-
-            def advance(detail: str = "") -> None:
-                new = progress.tasks[0].completed + 1 - done
-                progress.update(task, advance=1, rate=rate(new, time.perf_counter() - started), detail=detail)
-
-            yield advance
+def say(text: object, *, err: bool = False) -> None:
+    """Show one line on standard output, or on standard error; whatever the text holds, it stays one line."""
+    stream = sys.stderr if err else sys.stdout
+    print(shown(text, stream), file=stream, flush=True)
 
 
-class Plain:
-    """A line at the start, at the end, and every few seconds between."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-
-    def note(self, message: str) -> None:
-        """Show one line."""
-        self.console.print(escape(message), highlight=False, soft_wrap=True)
-
-    @contextmanager
-    def track(self, what: str, total: int, *, done: int = 0) -> Iterator[Advance]:
-        """Show lines while the block runs."""
-        started = shown = time.perf_counter()
-        count = done
-
-        def advance(detail: str = "") -> None:
-            nonlocal count, shown
-            count += 1
-            now = time.perf_counter()
-            if count == total or now - shown >= PLAIN_INTERVAL:
-                shown = now
-                left = (total - count) * (now - started) / (count - done)
-                self.note(
-                    f"{what}: {count}/{total}, {rate(count - done, now - started)}, {duration(left)} left"
-                    f"{', ' + detail if detail else ''}"
-                )
-
-        yield advance
+def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Show a table: as wide as it takes where the output is no terminal, else wrapped or stacked to fit."""
+    cells = [[shown(cell, sys.stdout) for cell in row] for row in rows]
+    titles = [shown(header, sys.stdout) for header in headers]
+    for line in table_lines(titles, cells, terminal_width() if sys.stdout.isatty() else None):
+        say(line)
 
 
-def show_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table: ruled in a terminal, aligned columns of plain text elsewhere. The first column is never cut."""
-    console = Console(highlight=False)
-    lines = [tuple(headers), *(tuple(row) for row in rows)]
-    if not console.is_terminal:
-        widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
-        for line in lines:
-            print("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())  # noqa: T201
-        return
-    table = Table()
-    for column, header in enumerate(headers):
-        table.add_column(header, no_wrap=column == 0)
-    for line in lines[1:]:
-        table.add_row(*(escape(cell) for cell in line))
-    console.print(table)
+def write_data(text: str) -> None:
+    """Write a document to standard output as it is, but for letters that would act on a terminal or cannot be encoded.
+
+    Those become JSON escapes, which a reader of the document turns back into the letters.
+    """
+    sys.stdout.write("".join(letter if _is_plain(letter) else _json_escape(letter) for letter in text))
+    sys.stdout.write("" if text.endswith("\n") else "\n")
+    sys.stdout.flush()
 
 
-def rate(count: float, seconds: float) -> str:
-    """Return a rate for people: per second, or seconds each when slow."""
-    if count == 0 or seconds == 0:
-        return ""
-    return f"{count / seconds:.1f}/s" if count >= seconds else f"{seconds / count:.1f} s each"
+def say_starting() -> None:
+    """Show a sign of life before torch is imported, which takes seconds; in processes of a launcher, nothing."""
+    if "torch" not in sys.modules and "WORLD_SIZE" not in os.environ:
+        say("Starting: loading torch …", err=True)
 
 
-def duration(seconds: float) -> str:
-    """Return a duration for people."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+def shown(text: object, stream: TextIO) -> str:
+    """Return a text as the one line that a stream can show of it."""
+    line = safe(text)
+    return line if _can_encode(line, stream) else "".join(_plainer(letter, stream) for letter in line)
+
+
+def terminal_width() -> int:
+    """Return the columns of the terminal: as COLUMNS says, as it says itself, else 80."""
+    return shutil.get_terminal_size().columns
+
+
+def _plainer(letter: str, stream: TextIO) -> str:
+    if _can_encode(letter, stream):
+        return letter
+    return PLAINER.get(letter) or letter.encode("ascii", "backslashreplace").decode("ascii")
+
+
+def _can_encode(text: str, stream: TextIO) -> bool:
+    try:
+        text.encode(stream.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_plain(letter: str) -> bool:
+    return letter in "\n\t" or (letter.isprintable() and _can_encode(letter, sys.stdout))
+
+
+def _json_escape(letter: str) -> str:
+    """Return a letter as JSON writes it in ASCII: one escape, or two for what is beyond 16 bits."""
+    units = letter.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

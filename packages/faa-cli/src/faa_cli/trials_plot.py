@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from faa_cli.plots import save_figure
+from faa_cli.plots import save_figure, set_heading, short
 
 if TYPE_CHECKING:
     from faa_search.fast import Trial
@@ -39,12 +39,12 @@ def save_trials(path: str | Path, trials: Sequence["Trial"], *, reward: str, tit
     for (left, right), (name, points) in zip(panels, sorted(uses.items()), strict=False):
         for axis, at, label in ((left, 0, "p"), (right, 1, "λ")):
             _draw(axis, [(point[at], point[2], point[3]) for point in points], label)
-        left.set_title(name, fontsize=8, loc="left")
+        left.set_title(short(name), fontsize=8, loc="left", parse_math=False)
     for pair in panels[len(uses) :]:
         for axis in pair:
             axis.set_axis_off()
     figure.supylabel(f"{reward}, less its fold's mean", fontsize=8)
-    figure.suptitle(title, fontsize=10)
+    set_heading(figure, title)
     save_figure(figure, path)
 
 

@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from faa_cli.commands.train import ProcessesOption
+from faa_cli.help_pages import Command
 from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, use_threads, with_settings
-from faa_cli.showing import make_reporter, show_table
+from faa_cli.reporting import make_reporter
+from faa_cli.showing import say, say_starting, show_table
 from faa_search.config import CompareConfig
 from faa_search.recipes import load_recipe
 from faa_search.resolving import Layer
@@ -15,12 +16,20 @@ from faa_search.resolving import Layer
 if TYPE_CHECKING:
     from faa_search.comparison import Comparison
 
+EXAMPLES = """
+Compare three policies on scikit-learn's digits, with three seeds each:
+faa compare --dataset digits --policies none,trivialaugment,uniform-random --seeds 3 --epochs 5
+Compare a found policy with no policy on a folder of photos:
+faa compare --dataset photos --test-fraction 0.2 --img-size 64 --policies none,runs/search/policy.json
+"""
 app = typer.Typer(add_completion=False)
 
-OutputOption = Annotated[str | None, typer.Option(help="Directory of all runs (default: runs/compare-DATASET-MODEL).")]
+OutputOption = Annotated[
+    str | None, typer.Option(metavar="FOLDER", help="Directory of all runs (default: runs/compare-DATASET-MODEL).")
+]
 
 
-@app.command()
+@app.command(cls=Command, epilog=EXAMPLES)
 @with_settings(CompareConfig, "Comparison")
 def compare(
     *,
@@ -37,6 +46,7 @@ def compare(
     """
     below = [_without_policy(load_recipe(recipe).layer("train"))] if recipe else []
     settings = resolved(CompareConfig, "compare", None, config, flags, below=below)
+    say_starting()
     from faa_cli.comparison_plot import save_comparison, title_of  # noqa: PLC0415 matplotlib and torch are slow to import
     from faa_search import comparison  # noqa: PLC0415
     from faa_search.run_directory import slug  # noqa: PLC0415
@@ -54,8 +64,9 @@ def compare(
     if speaks:
         save_comparison(f"{directory}/comparison.png", result, title=title_of(settings))
         _show(result, settings)
-        console = Console(soft_wrap=True, highlight=False, markup=False)
-        console.print(f"\n{comparison.conclusion(result)}\nRuns, comparison.json and comparison.png are in {directory}")
+        for line in ("", *comparison.conclusion(result).splitlines()):
+            say(line)
+        say(f"Runs, comparison.json and comparison.png are in {directory}")
     processes.close(accelerator)
 
 
@@ -74,7 +85,7 @@ def _show(result: "Comparison", settings: CompareConfig) -> None:
             for row in result.policies
         ),
     )
-    print()  # noqa: T201
+    say("")
     show_table(
         ("this", "against", "difference", "95 % interval, unadjusted", "p, Holm-adjusted", "is", "detectable"),
         (

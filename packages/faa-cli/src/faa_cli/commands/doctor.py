@@ -4,42 +4,51 @@ import platform
 import sys
 
 import typer
-from rich.console import Console
 
-from faa_cli.showing import show_table
+from faa_cli.help_pages import Command
+from faa_cli.showing import say, say_starting, show_table
 from faa_core import plugins
 
+EXAMPLES = """
+See whether everything that is installed works:
+faa doctor
+Keep what it says, to send it with a report of a fault:
+faa doctor > doctor.txt
+"""
 app = typer.Typer(add_completion=False)
 
 
-@app.command()
+@app.command(cls=Command, epilog=EXAMPLES)
 def doctor() -> None:
     """Show versions, devices, engines and plugins, with the error of any plugin that fails to load.
 
     Exit code 1 if one does.
     """
+    say_starting()
     import torch  # noqa: PLC0415 slow to import
 
     from faa_core.batch import engine_statuses  # noqa: PLC0415
     from faa_search.run_directory import versions  # noqa: PLC0415
 
-    console = Console(highlight=False)
-    console.print(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}")
+    say(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}")
     for name, version in versions().items():
-        console.print(f"  {name} {version}")
-    console.print(f"CPU: {torch.get_num_threads()} torch threads")
+        say(f"  {name} {version}")
+    say(f"CPU: {torch.get_num_threads()} torch threads")
     if torch.cuda.is_available():
         for number in range(torch.cuda.device_count()):
-            console.print(f"GPU {number}: {torch.cuda.get_device_name(number)}")
+            say(f"GPU {number}: {torch.cuda.get_device_name(number)}")
     else:
-        console.print("GPU: none that torch can use")
+        say("GPU: none that torch can use")
     show_table(
         ("engine for batches", "device", "state"),
         [(engine.name, engine.device, engine.missing or "ready") for engine in engine_statuses()],
     )
+    for engine in engine_statuses():
+        if engine.note and not engine.missing:
+            say(f"{engine.name}: {engine.note}")
     for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
         taken = next(one.name for one in engine_statuses() if one.device in (device, "any") and not one.missing)
-        console.print(f"Batches of usual policies on {device}: {taken}")
+        say(f"Batches of usual policies on {device}: {taken}")
     statuses = [status for group in plugins.GROUPS for status in plugins.status(group)]
     show_table(
         ("group", "name", "package", "state"),

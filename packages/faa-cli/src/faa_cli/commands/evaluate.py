@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
+from faa_cli.help_pages import Command
 from faa_cli.options import ConfigOption, ThreadsOption, resolved, use_threads, with_settings
 from faa_cli.outputs import check_outputs
-from faa_cli.showing import make_reporter, show_table
+from faa_cli.reporting import make_reporter
+from faa_cli.showing import say, say_starting, show_table
 from faa_core import FaaError
 from faa_core.files import write_text
+from faa_core.text import counted
 from faa_search.config import EvalConfig
 
 if TYPE_CHECKING:
@@ -27,25 +29,34 @@ TABULATED = 40  # classes up to which each has a row
 WORST = 20  # of more, those with the largest error
 RANKED = 5  # classes below which there are no five likeliest
 
+EXAMPLES = """
+Test the network of a training again, and draw which classes it confuses:
+faa eval --checkpoint runs/train --confusion confusion.png
+Test it on corrupted images, too, and keep all figures:
+faa eval --checkpoint runs/train --corruptions make --output figures.json
+"""
 app = typer.Typer(add_completion=False)
 
 
-@app.command()
+@app.command(cls=Command, epilog=EXAMPLES)
 @with_settings(EvalConfig, "Evaluation", stopped=STOPPED)
 def evaluate(
     *,
     flags: dict[str, Any],
-    checkpoint: Annotated[str | None, typer.Option(help=CHECKPOINT)] = None,
-    model: Annotated[str | None, typer.Option(help=MODEL)] = None,
-    output: Annotated[Path | None, typer.Option(help="Write all figures to this JSON file.")] = None,
-    confusion: Annotated[Path | None, typer.Option(help="Draw the confusion matrix to this PNG file.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(metavar="FOLDER", help=CHECKPOINT)] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help=MODEL)] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all figures to this JSON file.")] = None,
+    confusion: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the confusion matrix to this PNG file.")
+    ] = None,
     corruption_plot: Annotated[
-        Path | None, typer.Option(help="Draw the errors of --corruptions to this PNG file.")
+        Path | None, typer.Option(metavar="FILE", help="Draw the errors of --corruptions to this PNG file.")
     ] = None,
     config: ConfigOption = None,
     threads: ThreadsOption = None,
 ) -> None:
     """Evaluate trained weights on a test split: in all, class by class, and on corrupted images."""
+    say_starting()
     from faa_search.evaluation import checkpoints, robustness, trained_on, weights  # noqa: PLC0415 torch is slow to import
 
     check_outputs({"--output .json": output, "--confusion .png": confusion, "--corruption-plot .png": corruption_plot})
@@ -78,11 +89,10 @@ def evaluate(
 
 def _show_metrics(metrics: "Metrics", names: tuple[str, ...], settings: EvalConfig) -> None:
     top5 = _top5(metrics, names)
-    Console(soft_wrap=True, highlight=False).print(
-        f"{settings.dataset}, {settings.split}: {metrics.images:,} images, "
+    say(
+        f"{settings.dataset}, {settings.split}: {counted(metrics.images, 'image')}, "
         f"top-1 error {_percent(1 - metrics.top1)}, top-5 error {_percent(None if top5 is None else 1 - top5)}, "
-        f"loss {metrics.loss:.4f}.",
-        markup=False,
+        f"loss {metrics.loss:.4f}."
     )
 
 
@@ -90,10 +100,10 @@ def _show_classes(rows: list[dict[str, Any]], *, written: bool) -> None:
     """Print a row per class, or of many classes the worst."""
     many = len(rows) > TABULATED
     worst = sorted(rows, key=lambda row: -1 if row["error"] is None else row["error"], reverse=True)[:WORST]
-    show_table(("class", "images", "recognised", "error", "taken for it"), map(_cells, worst if many else rows))
+    show_table(("class", "images", "correct", "error", "predicted as it"), map(_cells, worst if many else rows))
     if many:
         where = "the file of --output has all" if written else "--output FILE.json writes all"
-        print(f"These are the {WORST} worst of {len(rows):,} classes; {where}.")  # noqa: T201
+        say(f"These are the {WORST} worst of {len(rows):,} classes; {where}.")
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -107,27 +117,24 @@ def _show_robustness(robust: "Robustness", training_seed: int | None) -> None:
     show_table(header, [(name, *_percents([*row, robust.error(name)])) for name, row in robust.errors.items()])
     made = f"made here, seed {robust.seed}" if robust.seed is not None else f"from '{robust.origin}'"
     of = f"; network trained with seed {training_seed}" if training_seed is not None else ""
-    averaged = f"{len(robust.errors)} corruptions × {severities} severities"
-    lines = [
-        f"Mean corruption error (un-normalised, over {averaged}): {_percent(robust.mean_error)}. Images {made}{of}."
-    ]
+    averaged = f"{counted(len(robust.errors), 'corruption')} × {counted(severities, 'severity', 'severities')}"
+    say(f"Mean corruption error (un-normalised, over {averaged}): {_percent(robust.mean_error)}. Images {made}{of}.")
     if robust.missing:
         hint = "; --frost FOLDER gives photographs for it" if robust.seed is not None else ""
-        lines.append(f"Missing, so not in the mean: {', '.join(robust.missing)}{hint}.")
-    Console(soft_wrap=True, highlight=False).print("\n".join(lines), markup=False)
+        say(f"Missing, so not in the mean: {', '.join(robust.missing)}{hint}.")
 
 
 def _classes(metrics: "Metrics", names: tuple[str, ...]) -> list[dict[str, Any]]:
     """Return a row per class; the error of a class without images is None."""
     rows: list[dict[str, Any]] = []
     for number, name in enumerate(names):
-        images, right = sum(metrics.confusion[number]), metrics.confusion[number][number]
+        images, correct = sum(metrics.confusion[number]), metrics.confusion[number][number]
         rows.append({
             "name": name,
             "images": images,
-            "recognised": right,
-            "error": 1 - right / images if images else None,
-            "taken_for_it": sum(row[number] for row in metrics.confusion) - right,
+            "recognised": correct,
+            "error": 1 - correct / images if images else None,
+            "taken_for_it": sum(row[number] for row in metrics.confusion) - correct,
         })  # fmt: skip
     return rows
 
@@ -152,7 +159,7 @@ def _figures(
 
 
 def _top5(metrics: "Metrics", names: tuple[str, ...]) -> float | None:
-    """Return the share with the right class among the five likeliest; None where there are fewer than five."""
+    """Return the fraction with the correct class among the five likeliest; None where there are fewer than five."""
     return metrics.top5 if len(names) >= RANKED else None
 
 

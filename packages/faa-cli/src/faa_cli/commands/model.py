@@ -9,25 +9,50 @@ from typing import Annotated
 
 import typer
 
-from faa_cli.showing import show_table
+from faa_cli.help_pages import Command, Group
+from faa_cli.showing import say, say_starting, show_table
 from faa_core import FaaError
 from faa_core.files import put_in_place
+from faa_core.text import counted
 
 TAGS = 3  # of published weights, shown for a network
 
-app = typer.Typer(add_completion=False, help="Networks.", no_args_is_help=True)
+EXAMPLES = """
+See the networks that this project adds to timm:
+faa model list
+Convert a checkpoint of the original code, and test it:
+faa model convert old.pth converted
+faa eval --checkpoint converted --dataset torch/cifar10 --data-dir data
+"""
+LIST_EXAMPLES = """
+faa model list
+See timm's networks whose names begin so:
+faa model list 'resnet1*'
+"""
+CONVERT_EXAMPLES = """
+faa model convert old.pth converted
+Take the running averages of the weights, where the file has them:
+faa model convert old.pth averaged --ema
+"""
+app = typer.Typer(add_completion=False, cls=Group, epilog=EXAMPLES)
 
 
 @app.callback()
 def group() -> None:
-    """Networks."""
+    """Show the networks that can be trained, and convert checkpoints of the original code to timm's form.
+
+    Every command takes a network by --model: any of timm's, those listed here, and those of plugins.
+    """
 
 
-@app.command("list")
+@app.command("list", cls=Command, epilog=LIST_EXAMPLES)
 def list_models(
-    pattern: Annotated[str | None, typer.Argument(help="Show all of timm's that match, such as 'resnet*'.")] = None,
+    pattern: Annotated[
+        str | None, typer.Argument(metavar="[PATTERN]", help="Show all of timm's that match, such as 'resnet*'.")
+    ] = None,
 ) -> None:
     """List the networks that plugins add to timm, or any of timm's: input, parameters, multiply-adds, weights' tags."""
+    say_starting()
     import timm  # noqa: PLC0415 slow to import
 
     from faa_search.training.models import register_models  # noqa: PLC0415
@@ -63,7 +88,7 @@ def _row(name: str) -> tuple[str, ...]:
     return name, size, str(config.num_classes), parameters, macs, ", ".join(tags[:TAGS]) + more or "–"
 
 
-@app.command()
+@app.command(cls=Command, epilog=CONVERT_EXAMPLES)
 def convert(
     checkpoint: Annotated[str, typer.Argument(metavar="OLD.pth", help="Checkpoint of an original repository.")],
     output: Annotated[str, typer.Argument(metavar="OUTPUT_DIR", help="Folder to write; new, or empty.")],
@@ -71,8 +96,9 @@ def convert(
     model: Annotated[
         str | None,
         typer.Option(
-            help="timm's name of the network. (default: told by the weights; a PyramidNet is taken for one trained "
-            "with ShakeDrop, which its weights do not say; 'pyramidnet' is the one without)"
+            metavar="NAME",
+            help="timm's name of the network. (default: the weights tell it; but not whether a PyramidNet was "
+            "trained with ShakeDrop, which is assumed; 'pyramidnet' is the one without)",
         ),
     ] = None,
     ema: Annotated[bool, typer.Option("--ema", help="Take the running averages of the weights.")] = False,
@@ -83,6 +109,7 @@ def convert(
     """
     target = Path(output)
     _check_output(target, output)
+    say_starting()
     from faa_models import conversion  # noqa: PLC0415 torch is slow to import
     from faa_search.training.models import register_models  # noqa: PLC0415
 
@@ -95,16 +122,15 @@ def convert(
         conversion.save(converted, temporary)
     count = sum(parameter.numel() for parameter in converted.model.parameters())
     size = "".join(f", {name} {value}" for name, value in converted.arguments.items())
-    typer.echo(f"{converted.architecture}{size}: {converted.model.num_classes} classes, {count:,} parameters.")
+    say(f"{converted.architecture}{size}: {converted.model.num_classes} classes, {counted(count, 'parameter')}.")
     if converted.dropped:
         modules = dict.fromkeys(key.partition(".shortcut.")[0] + ".shortcut" for key in converted.dropped)
-        typer.echo(
-            f"Left out {len(converted.dropped)} tensors that the original network never uses: {', '.join(modules)}."
-        )
-    typer.echo(f"Largest difference from the original's logits, in double precision: {converted.difference:.1e}.")
-    typer.echo(f"Wrote {target / 'model.safetensors'} and config.json. To load them:")
+        dropped = counted(len(converted.dropped), "tensor")
+        say(f"Left out {dropped} that the original network never uses: {', '.join(modules)}.")
+    say(f"Largest difference from the original's logits, in double precision: {converted.difference:.1e}.")
+    say(f"Wrote {target / 'model.safetensors'} and config.json. To load them:")
     source = json.dumps(f"local-dir:{target}", ensure_ascii=False)
-    typer.echo(f"import faa_models, timm; model = timm.create_model({source}, pretrained=True)")
+    say(f"import faa_models, timm; model = timm.create_model({source}, pretrained=True)")
 
 
 def _check_output(target: Path, given: str) -> None:

@@ -3,19 +3,56 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from faa_cli.showing import make_reporter, show_table
-from faa_core import FaaError, Layers, Op, Parametric, Policy, SubPolicies, formats, plugins
+from faa_cli.describing import operation_table, policy_kind, policy_lines, policy_size, provenance_lines
+from faa_cli.help_pages import Command, Group
+from faa_cli.reporting import make_reporter
+from faa_cli.showing import say, say_starting, show_table, write_data
+from faa_core import FaaError, Policy, formats, plugins
 from faa_search.config import DataConfig
 from faa_search.resolving import Layer, resolve
 
-app = typer.Typer(add_completion=False, help="Everything about a policy.", no_args_is_help=True)
+EXAMPLES = """
+See which policies there are, what one does, and what it makes of images:
+faa policy list
+faa policy show fa-reduced-cifar10
+faa policy preview trivialaugment --img-size 32
+"""
+LIST_EXAMPLES = """
+faa policy list
+Only those found by Fast AutoAugment:
+faa policy list | grep fa-
+"""
+SHOW_EXAMPLES = """
+faa policy show trivialaugment
+Print the whole document of a policy:
+faa policy show fa-reduced-cifar10 --json
+"""
+PREVIEW_EXAMPLES = """
+faa policy preview trivialaugment --img-size 32
+On images of your own, and what a search has found:
+faa policy preview runs/search/policy.json --dataset photos --img-size 64 --output found.png
+"""
+CONVERT_EXAMPLES = """
+Make a policy of timm's name for one:
+faa policy convert rand-m9-mstd0.5 policy.json
+Print a policy as the lists of the original Fast AutoAugment code:
+faa policy convert fa-reduced-cifar10 - --to legacy
+"""
+app = typer.Typer(add_completion=False, cls=Group, epilog=EXAMPLES)
 
-NAME = Annotated[str, typer.Argument(help="Built-in name or policy file.")]
+NAME = Annotated[str, typer.Argument(metavar="POLICY", help="Built-in name or policy file.")]
 
 
-@app.command("list")
+@app.callback()
+def group() -> None:
+    """Look at augmentation policies, and convert them from and to the formats of other libraries.
+
+    A policy says how training images are varied at random. `faa search` finds one, `faa train` trains with one.
+    """
+
+
+@app.command("list", cls=Command, epilog=LIST_EXAMPLES)
 def list_policies() -> None:
     """List the built-in policies and those of plugins."""
     rows = []
@@ -30,7 +67,7 @@ def list_policies() -> None:
     show_table(("name", "kind", "size", "operations", "from"), rows)
 
 
-@app.command()
+@app.command(cls=Command, epilog=SHOW_EXAMPLES)
 def show(
     policy: NAME,
     *,
@@ -39,108 +76,73 @@ def show(
     """Show what a policy does: its operations, how often they apply, and where on their axes."""
     loaded = Policy.load(policy)
     if json:
-        typer.echo(loaded.to_json(), nl=False)
+        write_data(loaded.to_json())
         return
-    console = Console(highlight=False)
-    console.print(f"{loaded.name}: {policy_kind(loaded)}, {policy_size(loaded)}")
-    for key, value in loaded.provenance.items():
-        console.print(f"  {key}: {value}", soft_wrap=True, markup=False)
-    rows = []
-    uses = policy_uses(loaded)
-    for name, row in loaded.table.items():
-        axis = "no magnitude" if row.unit == "none" else f"{row.low:g} … {row.high:g} {row.unit}"
-        figures = _figures([use for use in uses if use.op == name])
-        rows.append((name, axis + (", mirrored" if row.mirrored else ""), *figures))
-    show_table(("operation", "axis", "times", "mean p", "mean λ"), rows)
+    for line in policy_lines(loaded):
+        say(line)
+    if loaded.table:
+        say("")
+        show_table(*operation_table(loaded))
+    say("")
+    for line in provenance_lines(loaded.provenance):
+        say(line)
 
 
-@app.command()
+@app.command(cls=Command, epilog=PREVIEW_EXAMPLES)
 def preview(
     policy: NAME,
     *,
-    output: Annotated[str, typer.Option(help="PNG file to write.")] = "preview.png",
-    dataset: Annotated[str, typer.Option(help="Images to show; see `faa train --help`.")] = "digits",
-    data_dir: Annotated[str | None, typer.Option(help="Folder that holds the data set.")] = None,
-    images: Annotated[int, typer.Option(min=1, help="Rows: images, spread over the data set.")] = 6,
-    draws: Annotated[int, typer.Option(min=1, help="Columns: draws of each image.")] = 9,
-    img_size: Annotated[int | None, typer.Option(min=4, help="Side in pixels.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Keys the draws.")] = 0,
+    output: Annotated[str, typer.Option(metavar="FILE", help="PNG file to write.")] = "preview.png",
+    dataset: Annotated[str, typer.Option(metavar="NAME", help="Images to show; see `faa train --help`.")] = "digits",
+    data_dir: Annotated[str | None, typer.Option(metavar="FOLDER", help="Folder that holds the data set.")] = None,
+    images: Annotated[int, typer.Option(min=1, metavar="N", help="Rows: images, spread over the data set.")] = 6,
+    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Columns: draws of each image.")] = 9,
+    img_size: Annotated[int | None, typer.Option(min=4, metavar="N", help="Side in pixels.")] = None,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Keys the draws.")] = 0,
 ) -> None:
     """Draw images beside several augmented draws of each, as a PNG."""
     loaded = Policy.load(policy)
     layer = Layer("flags", {"dataset": dataset, "data_dir": data_dir, "img_size": img_size})
     settings = resolve(DataConfig, [layer])
+    say_starting()
     from faa_cli.plots import save_preview  # noqa: PLC0415 matplotlib and torch are slow to import
     from faa_search.data import open_data  # noqa: PLC0415
 
     data = open_data(settings, model_size=224, note=make_reporter().note)
     save_preview(output, loaded, data, images=images, draws=draws, seed=seed)
-    typer.echo(f"Wrote {output}")
+    say(f"Wrote {output}")
 
 
-@app.command()
+@app.command(cls=Command, epilog=CONVERT_EXAMPLES)
 def convert(
     source: Annotated[str, typer.Argument(metavar="IN", help="Built-in name, file of any format, or timm string.")],
     target: Annotated[str, typer.Argument(metavar="OUT", help="File to write, or - for the terminal.")],
     *,
     read_as: Annotated[
         str | None,
-        typer.Option("--from", metavar="FORMAT", help="Format of IN. (default: told by its content)"),
+        typer.Option("--from", metavar="FORMAT", help="Format of IN. (default: its content tells it)"),
     ] = None,
     write_as: Annotated[
         str | None, typer.Option("--to", metavar="FORMAT", help="Format of OUT. (default: faa; deepaa for .npz)")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the policy. (default: told by IN)")] = None,
-    table: Annotated[str | None, typer.Option(help="Which list of a Python file that holds several.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the policy. (default: IN tells it)")] = None,
+    table: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which list of a Python file that holds several.")
+    ] = None,
 ) -> None:
     """Convert a policy: faa, legacy (Fast AutoAugment's lists), deepaa, albumentations, kornia, timm.
 
     What the other format cannot say is an error that names it; nothing is rounded or left out.
     """
     if not target or target in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
-        raise FaaError(f"'{target}' is no file to write; for the terminal, or a pipe, give - as OUT.")
+        raise FaaError(f"'{target}' is not a file to write; for the terminal, or a pipe, give - as OUT.")
     format_out = formats.find_format(write_as or ("deepaa" if target.endswith(".npz") else "faa"))
     policy = formats.read_policy(source, format=read_as, table=table, name=name)
     if target != "-":
         formats.write_policy(policy, target, format_out.name)
-        typer.echo(f"Wrote {target} ({format_out.name}: {policy_kind(policy)}, {policy_size(policy)})")
+        say(f"Wrote {target} ({format_out.name}: {policy_kind(policy)}, {policy_size(policy)})")
         return
     content = formats.render(policy, format_out.name)
     if isinstance(content, bytes):
-        raise FaaError(f"Format {format_out.name} is no text for the terminal; give a file instead of -.")
-    typer.echo(content, nl=not content.endswith("\n"))
-
-
-def _figures(uses: list[Op]) -> tuple[str, str, str]:
-    """Return how often an operation is used, with which mean p and mean λ."""
-    if not uses:
-        return "–", "–", "–"
-    count = len(uses)
-    return str(count), f"{sum(use.p for use in uses) / count:.2f}", f"{sum(use.magnitude for use in uses) / count:.2f}"
-
-
-def policy_uses(policy: Policy) -> list[Op]:
-    """Return every use of an operation at one magnitude; a choice's probability is its p."""
-    if isinstance(policy, SubPolicies):
-        return [use for sub_policy in policy.sub_policies for use in sub_policy]
-    if isinstance(policy, Layers):
-        choices = [choice for layer in policy.layers for choice in layer]
-        return [Op(op=choice.op, p=choice.probability, magnitude=choice.magnitude) for choice in choices]
-    return []
-
-
-def policy_kind(policy: Policy) -> str:
-    """Return the kind as it is written in the document."""
-    return str(getattr(policy, "kind", type(policy).__name__))
-
-
-def policy_size(policy: Policy) -> str:
-    """Return how large a policy is, in words."""
-    if isinstance(policy, SubPolicies):
-        count = len(policy.sub_policies)
-        return f"{count} sub-polic{'y' if count == 1 else 'ies'}"
-    if isinstance(policy, Layers):
-        return f"{len(policy.layers)} layer{'s' if len(policy.layers) > 1 else ''}"
-    if isinstance(policy, Parametric):
-        return f"{policy.num_ops} operation{'s' if policy.num_ops > 1 else ''} per image"
-    return "–"
+        raise FaaError(f"Format {format_out.name} is not text for the terminal; give a file instead of -.")
+    write_data(content)

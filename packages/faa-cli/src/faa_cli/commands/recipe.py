@@ -6,14 +6,44 @@ from typing import Annotated
 
 import typer
 
-from faa_cli.showing import show_table
+from faa_cli.help_pages import Command, Group
+from faa_cli.showing import say, show_table, write_data
 from faa_search.recipes import load_recipe, recipe_names, recipe_schema
 
-app = typer.Typer(add_completion=False, help="Named complete settings.", no_args_is_help=True)
+EXAMPLES = """
+See which there are, and everything about one:
+faa recipe list
+faa recipe show cifar10/wrn40_2
+Train by one, with fewer epochs:
+faa train --recipe digits/wrn16_1 --epochs 20
+"""
+LIST_EXAMPLES = """
+faa recipe list
+Only those of a data set:
+faa recipe list | grep svhn
+"""
+SHOW_EXAMPLES = """
+faa recipe show digits/wrn16_1
+faa recipe show imagenet/resnet50
+"""
+SCHEMA_EXAMPLES = """
+faa recipe schema
+Keep it for an editor that checks YAML files:
+faa recipe schema > recipe.schema.json
+"""
+app = typer.Typer(add_completion=False, cls=Group, epilog=EXAMPLES)
 SMALL_FIRST = ("digits", "cifar10", "cifar100", "svhn", "imagenet")
 
 
-@app.command("list")
+@app.callback()
+def group() -> None:
+    """Show recipes: complete settings of a training or a search, by name, with the source of every number.
+
+    `faa train`, `faa search` and `faa compare` take one by --recipe; other flags go on top of it.
+    """
+
+
+@app.command("list", cls=Command, epilog=LIST_EXAMPLES)
 def list_recipes() -> None:
     """List the recipes, by data set."""
     recipes = [load_recipe(name) for name in sorted(recipe_names(), key=_place)]
@@ -21,16 +51,17 @@ def list_recipes() -> None:
     show_table(("recipe", "for", "what it is"), rows)
 
 
-@app.command()
-def show(name: Annotated[str, typer.Argument(help="See `faa recipe list`.")]) -> None:
+@app.command(cls=Command, epilog=SHOW_EXAMPLES)
+def show(name: Annotated[str, typer.Argument(metavar="NAME", help="A recipe's name; see `faa recipe list`.")]) -> None:
     """Show a recipe: where its numbers come from, the commands, the errors to expect, and all settings."""
-    typer.echo(load_recipe(name).text, nl=False)
+    for line in load_recipe(name).text.splitlines():
+        say(line)
 
 
-@app.command()
+@app.command(cls=Command, epilog=SCHEMA_EXAMPLES)
 def schema() -> None:
     """Show the JSON schema of a recipe's file."""
-    typer.echo(json.dumps(recipe_schema(), indent=2))
+    write_data(json.dumps(recipe_schema(), indent=2))
 
 
 def _place(name: str) -> tuple[int, str, list[tuple[int, str]]]:

@@ -1,26 +1,40 @@
 """`faa train`."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
+from faa_cli.help_pages import Command
 from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, use_threads, with_settings
-from faa_cli.showing import duration, make_reporter
+from faa_cli.reporting import make_reporter
+from faa_cli.showing import say, say_starting
+from faa_core.text import counted, duration
 from faa_search.config import TrainConfig
 
+if TYPE_CHECKING:
+    from faa_search.training.run import TrainResult
+
+EXAMPLES = """
+Train on scikit-learn's digits, which need no network:
+faa train --dataset digits --policy trivialaugment --epochs 5
+Train on a folder of photos, one folder per class, with the policy that a search has found:
+faa train --dataset photos --test-fraction 0.2 --img-size 64 --policy runs/search/policy.json --output runs/train
+"""
 app = typer.Typer(add_completion=False)
 
 OutputOption = Annotated[
-    str | None, typer.Option(help="Run directory (default: runs/train-DATASET-MODEL-POLICY-sSEED).")
+    str | None,
+    typer.Option(metavar="FOLDER", help="Run directory (default: runs/train-DATASET-MODEL-POLICY-sSEED)."),
 ]
 ProcessesOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Start this many processes, one for each GPU, or on the CPU (default: one, here)."),
+    typer.Option(
+        min=1, metavar="N", help="Start this many processes, one for each GPU, or on the CPU (default: one, here)."
+    ),
 ]
 
 
-@app.command()
+@app.command(cls=Command, epilog=EXAMPLES)
 @with_settings(TrainConfig, "Training")
 def train(
     *,
@@ -33,6 +47,7 @@ def train(
 ) -> None:
     """Train a timm model with an augmentation policy. The same command again resumes."""
     settings = resolved(TrainConfig, "train", recipe, config, flags)
+    say_starting()
     from faa_search.run_directory import slug  # noqa: PLC0415 torch is slow to import
     from faa_search.training import launching, processes, run  # noqa: PLC0415
 
@@ -46,16 +61,19 @@ def train(
     directory = output or f"runs/train-{slug(settings.dataset)}-{slug(settings.model)}-{slug(policy)}-s{settings.seed}"
     result = run.train(settings, directory, reporter=make_reporter(quiet=not speaks), accelerator=accelerator)
     if speaks:
-        console = Console(soft_wrap=True, highlight=False)
-        console.print(
-            f"Policy {result.policy}: training loss {result.train['train_loss']:.4f} after "
-            f"{int(result.train['epoch'] or 0)} epochs in {duration(result.seconds)}."
-        )
-        if result.validation is not None:
-            best = result.validation
-            error = 100 * (1 - (best["val_top1"] or 0.0))
-            console.print(f"Best epoch {int(best['epoch'] or 0)}: validation error {error:.2f} %.")
-        if result.test is not None:
-            console.print(f"Test error {100 * (1 - result.test.top1):.2f} % on {result.test.images:,} images.")
-        console.print(f"Weights, settings and figures are in {directory}")
+        _show(result)
+        say(f"Weights, settings and figures are in {directory}")
     processes.close(accelerator)
+
+
+def _show(result: "TrainResult") -> None:
+    """Say what the training came to."""
+    epochs = counted(int(result.train["epoch"] or 0), "epoch")
+    loss = result.train["train_loss"]
+    say(f"Policy {result.policy}: training loss {loss:.4f} after {epochs} in {duration(result.seconds)}.")
+    if result.validation is not None:
+        best = result.validation
+        error = 100 * (1 - (best["val_top1"] or 0.0))
+        say(f"Best epoch {int(best['epoch'] or 0)}: validation error {error:.2f} %.")
+    if result.test is not None:
+        say(f"Test error {100 * (1 - result.test.top1):.2f} % on {counted(result.test.images, 'image')}.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from faa_core import FaaError, Policy
+from faa_core.text import counted
 from faa_search.data import open_data
 from faa_search.progress import Advance, Reporter, Silent
 from faa_search.run_directory import slug
@@ -83,18 +84,20 @@ def train_all(
     errors: dict[str, list[float]] = {name: [] for name in policies}
     total = len(policies) * len(seeds)
     reporter.note(
-        f"{total} training runs, {len(policies)} policies × {len(seeds)} seeds, each of --epochs {config.epochs}."
+        f"{counted(total, 'training run')}: {counted(len(policies), 'policy', 'policies')} × "
+        f"{counted(len(seeds), 'seed')}, each run of {counted(config.epochs, 'epoch')}."
     )
+    left = sum(not _is_finished(output, name, seed) for seed, name in itertools.product(seeds, policies))
     announced = False
     with reporter.track("Training runs", total) as advance:
         for seed, (name, policy) in itertools.product(seeds, policies.items()):
             run = config.model_copy(update={"seed": seed, "policy": name})
             directory = run_path(output, name, seed)
-            fresh = not (directory / "result.json").is_file()
+            fresh = not _is_finished(output, name, seed)
             told = _NotesOnly(reporter) if fresh and not announced else None  # the first says what one costs
             announced = announced or fresh
             try:
-                result = train(run, directory, policy=policy, reporter=told, accelerator=accelerator)
+                result = train(run, directory, policy=policy, reporter=told, accelerator=accelerator, runs=left)
             except FaaError as error:
                 raise FaaError(f"The run of '{name}' with seed {seed}: {error} Finished runs are kept.") from error
             if result.test is None:
@@ -102,6 +105,10 @@ def train_all(
             errors[name].append(100 * (1 - result.test.top1))
             advance(f"{name}: {errors[name][-1]:.2f} % error")
     return errors
+
+
+def _is_finished(output: Path, name: str, seed: int) -> bool:
+    return (run_path(output, name, seed) / "result.json").is_file()
 
 
 def run_path(output: Path, name: str, seed: int) -> Path:

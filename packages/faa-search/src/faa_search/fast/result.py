@@ -11,13 +11,14 @@ import torch
 from faa_core import FaaError, Policy, SubPolicies
 from faa_search.config import SearchConfig
 from faa_search.fast.audit import Audit
-from faa_search.fast.choosing.controls import Control
+from faa_search.fast.choosing.controls import Control, in_words
 from faa_search.run_directory import versions
 from faa_search.run_files import write_file
 from faa_search.samplers.space import SubPolicy
 
 RESULT = "result.json"
 POLICY = "policy.json"
+IN_FILES = {"none": "identity"}  # what a control has been called in results from the first version on
 SETTINGS = (
     "dataset", "train_subset", "img_size", "val_split", "init_models", "model", "model_kwargs", "epochs", "folds",
     "held_out", "width", "depth", "batch_proposals", "warm_start", "views", "common_draws", "reward", "top", "rescore",
@@ -33,7 +34,6 @@ class SearchResult:
         policy: The found policy.
         reward: Its mean reward over the folds; it was chosen on the same images, which flatters it.
         controls: How it compares with policies that need no search.
-        verdict: The same in a sentence.
         trials: How many were scored.
         planned: How many there were to be; a budget may end a search before.
         seconds: Of fitting and scoring, on all devices and in all processes' lifetimes together.
@@ -45,13 +45,17 @@ class SearchResult:
     policy: SubPolicies
     reward: float
     controls: list[Control]
-    verdict: str
     trials: int
     planned: int
     seconds: float
     fitting: float
     budget: str | None = None
     audit: Audit | None = None
+
+    @property
+    def verdict(self) -> str:
+        """How it compares with the controls, in a sentence."""
+        return in_words([replace(row, name=f"'{row.name}'") for row in self.controls])
 
     @property
     def complete(self) -> bool:
@@ -61,7 +65,8 @@ class SearchResult:
 
 def write_result(directory: Path, result: SearchResult) -> None:
     """Write a result beside its policy, which is there."""
-    fields = asdict(replace(result, audit=None))
+    filed = [replace(row, name=IN_FILES.get(row.name, row.name)) for row in result.controls]
+    fields = asdict(replace(result, audit=None, controls=filed)) | {"verdict": in_words(filed)}
     for name in ("policy", "audit"):
         del fields[name]
     write_file(directory, RESULT, json.dumps(fields, indent=1) + "\n")
@@ -79,7 +84,9 @@ def read_result(directory: Path) -> SearchResult | None:
     try:
         policy = Policy.load(directory / POLICY)
         fields = json.loads(path.read_text(encoding="utf-8"))
-        controls = [Control(**row) for row in fields.pop("controls")]
+        names = {there: here for here, there in IN_FILES.items()}
+        controls = [Control(**row | {"name": names.get(row["name"], row["name"])}) for row in fields.pop("controls")]
+        fields.pop("verdict", None)  # it follows from the controls
         if not isinstance(policy, SubPolicies):
             raise TypeError("the policy beside it is no list of sub-policies")
         return SearchResult(policy=policy, controls=controls, **fields)

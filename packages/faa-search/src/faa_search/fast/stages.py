@@ -3,10 +3,13 @@
 import math
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from faa_core import FaaError
+from faa_core.text import counted, duration
 from faa_search.config import Budget
+from faa_search.costs import fitting_ways, shorter, until
 from faa_search.executors.capacity import cores
 from faa_search.fast.audit import audit
 from faa_search.fast.choosing.choose import choose, choosing_cost, cost_so_far, keep_policy_so_far
@@ -18,7 +21,7 @@ from faa_search.fast.exploring.proposing import Proposer, proposing_aside, propo
 from faa_search.fast.exploring.rounds import Round
 from faa_search.fast.folding import FOLDS, check_fitted, fit_folds, fit_seconds, take_models, weights_path
 from faa_search.fast.journal import Trial
-from faa_search.fast.result import SearchResult
+from faa_search.fast.result import SearchResult, device_kind
 from faa_search.fast.search import Search
 from faa_search.run_files import write_file
 from faa_search.training.stopping import Stopped
@@ -93,28 +96,35 @@ def _fold_stage(search: Search, rounds: list[Round], clock: Clock) -> None:
     missing = sum(not weights_path(directory, fold.index).is_file() for fold in folds)
     if config.stage != "merge" and not any(one.trials() for one in rounds):
         cost: Estimate = search.executor.submit(EstimateCost(search.space)).result()
-        _announce(search, cost, missing=missing)
+        search.reporter.note(_cost_in_words(search, cost, missing=missing))
         if missing and not clock.has(missing * cost.fold):
             raise FaaError(
-                f"--budget {config.budget}: fitting {missing} folds alone is estimated at "
-                f"{missing * cost.fold:.0f} s. Give more, or fewer --folds or --epochs, or --init-models."
+                f"--budget {config.budget}: fitting {counted(missing, 'fold')} alone is estimated at "
+                f"{duration(missing * cost.fold)}. Give a longer --budget, fewer --folds, fewer --epochs, or networks "
+                "that are there already (--init-models)."
             )
     spent = fit_seconds(directory, folds)
     fit_folds(directory, folds, search.executor, search.reporter, search.request)
     clock.add(fit_seconds(directory, folds) - spent)
 
 
-def _announce(search: Search, cost: Estimate, *, missing: int) -> None:
-    """Say what the search will cost before it starts."""
-    images, workers = search.images, search.executor.workers
-    at_once = min(workers, len(images.folds) * search.config.width * search.config.batch_proposals)
+def _cost_in_words(search: Search, cost: Estimate, *, missing: int) -> str:
+    """Return what the search will cost, by stage and in all, with what would make that shorter."""
+    config, images, workers = search.config, search.images, search.executor.workers
+    at_once = min(workers, len(images.folds) * config.width * config.batch_proposals)
     fitting = math.ceil(missing / workers) * cost.fold
     scoring = (search.planned * cost.trial + choosing_cost(search, cost.trial)) / at_once
-    search.reporter.note(
-        f"{len(images.train):,} images of {len(images.train.class_names)} classes at {images.size} px. Estimated cost"
-        f"{f' with {workers} workers' if workers > 1 else ''}: {fitting:.0f} s to fit {missing} folds, {scoring:.0f} s "
-        f"for {search.planned:,} trials."
-    )
+    ways = fitting_ways(model=config.model, epochs=config.epochs, size=images.size, on_cpu=device_kind(config) == "cpu")
+    parts = {f"to fit {counted(missing, 'fold')} at {images.size} px": fitting} if missing else {}
+    if config.stage != "folds":
+        parts[f"to score {counted(search.planned, 'trial')}"] = scoring
+        ways = ["less --depth", "a --budget such as 30m", *ways]
+    seconds = sum(parts.values())
+    total = until(seconds, now=datetime.now())
+    each = ", ".join(f"{duration(cost)} {what}" for what, cost in parts.items())
+    told = f"{each}; in all {total}" if len(parts) > 1 else f"{total} {''.join(parts)}"
+    with_workers = f" with {counted(workers, 'worker')}" if workers > 1 else ""
+    return f"Estimated time{with_workers}: {told}.{shorter(seconds, ['fewer --folds', *ways])}"
 
 
 def _explore_stage(search: Search, rounds: list[Round], clock: Clock, proposer: Proposer) -> None:
@@ -152,7 +162,7 @@ def _explore_stage(search: Search, rounds: list[Round], clock: Clock, proposer: 
             raise
     if not complete:
         search.reporter.note(
-            f"--budget {search.config.budget} is used up after {len(seen):,} of {search.planned:,} trials."
+            f"--budget {search.config.budget} is used up after {len(seen):,} of {counted(search.planned, 'trial')}."
         )
 
 

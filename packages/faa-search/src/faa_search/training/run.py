@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import numpy as np
 from accelerate import Accelerator
 
 from faa_core import FaaError, Policy
+from faa_core.text import counted, duration
 from faa_search.config import TrainConfig
+from faa_search.costs import fitting_ways, shorter, until
 from faa_search.data import DATA_SEED, ImageSource, OpenedData, open_data, stratified
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import keep_images, run_directory
@@ -21,7 +24,7 @@ from faa_search.training.estimate import fitting_seconds, scratch_network
 from faa_search.training.fitting import Log, Measure, Measures, fit
 from faa_search.training.measuring import evaluate_source
 from faa_search.training.metrics import Metrics
-from faa_search.training.models import ModelInput, count_weights, model_input
+from faa_search.training.models import count_weights, model_input
 from faa_search.training.processes import from_main, make_accelerator, share, together
 from faa_search.training.saving import FitJob
 from faa_search.training.tracking import check_trackers, tracking
@@ -54,6 +57,7 @@ def train(
     policy: Policy | None = None,
     reporter: Reporter | None = None,
     accelerator: Accelerator | None = None,
+    runs: int = 1,
 ) -> TrainResult:
     """Train a network with a policy; the same call again resumes, and a finished run returns its result.
 
@@ -63,6 +67,7 @@ def train(
         policy: Used instead of loading `config.policy`.
         reporter: Shown notes and progress; silent when None.
         accelerator: Processes and device; made from `config.device` when None.
+        runs: How many such runs the caller makes, this one included, for the time that is announced.
 
     Raises:
         FaaError: If something that was given cannot be used; nothing already in the directory is lost.
@@ -90,7 +95,7 @@ def train(
         if processes.is_main_process:
             keep_images(directory, data.train.labels)
         with tracking(config.log_with, directory, config.model_dump(mode="json")) as log:
-            result = _run(config, directory, chosen, data, expected, shown, processes, log)
+            result = _run(config, directory, chosen, data, shown, processes, log, runs=runs)
         if processes.is_main_process:
             write_file(directory, finished.name, json.dumps(asdict(result), indent=1) + "\n")
         return result
@@ -101,16 +106,18 @@ def _run(
     directory: Path,
     policy: Policy,
     data: OpenedData,
-    expected: ModelInput,
     reporter: Reporter,
     accelerator: Accelerator,
     log: Log | None,
+    *,
+    runs: int,
 ) -> TrainResult:
     def score(source: Callable[[], ImageSource]) -> Measure:
         return lambda network: evaluate_source(
             network, source(), data.size, workers=config.workers, accelerator=accelerator
         )
 
+    expected = model_input(config.model)
     source, validation = _validation_part(data.train, config)
     view = View(
         source=source,
@@ -133,7 +140,7 @@ def _run(
         weights_when_stopped=True,
     )
     if not (job.directory / STATE).is_file() and accelerator.num_processes == 1:
-        _announce(job, config, accelerator, reporter)
+        reporter.note(_cost(job, config, accelerator, runs=runs))
     test = None if data.open_test is None else score(cache(data.open_test))
     if test is None:
         reporter.note("There is no test split, so no test error; --test-fraction holds a part out for it.")
@@ -157,11 +164,17 @@ def _run(
     )
 
 
-def _announce(job: FitJob, config: TrainConfig, accelerator: Accelerator, reporter: Reporter) -> None:
-    """Say what the training will cost before it starts."""
+def _cost(job: FitJob, config: TrainConfig, accelerator: Accelerator, *, runs: int) -> str:
+    """Return what the training will cost, and of several all of them, with what would make that shorter."""
     scratch = scratch_network(config, job.view, job.expected, accelerator)
     seconds = fitting_seconds(scratch, config, job.view, accelerator, images=len(job.view))
-    reporter.note(f"{len(job.view):,} images at {job.view.size} px. Estimated cost: {seconds:.0f} s to train.")
+    images, epochs = counted(len(job.view), "image"), counted(config.epochs, "epoch")
+    one = f"to train on {images} at {job.view.size} px for {epochs}"
+    total = until(runs * seconds, now=datetime.now())
+    took = f"{total} {one}" if runs == 1 else f"{duration(seconds)} {one}; {counted(runs, 'run')}: {total}"
+    on_cpu = accelerator.device.type == "cpu"
+    ways = fitting_ways(model=config.model, epochs=config.epochs, size=job.view.size, on_cpu=on_cpu)
+    return f"Estimated time: {took}.{shorter(runs * seconds, ways)}"
 
 
 def _validation_part(source: ImageSource, config: TrainConfig) -> tuple[ImageSource, ImageSource | None]:

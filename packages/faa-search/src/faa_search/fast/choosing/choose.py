@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from faa_core import FaaError
+from faa_core.text import counted
 from faa_search.executors.gathering import gather
-from faa_search.fast.choosing.controls import RANDOM_CONTROLS, Key, compare, control_policies, control_tasks, in_words
+from faa_search.fast.choosing.controls import RANDOM_CONTROLS, Key, compare, control_policies, control_tasks
 from faa_search.fast.choosing.merge import merge
 from faa_search.fast.choosing.rescoring import rescore
 from faa_search.fast.folding import fit_seconds
@@ -33,7 +34,8 @@ def choose(search: Search, rounds: Sequence[Sequence[Trial]]) -> SearchResult:
     if not sub_policies:
         raise FaaError(f"'{directory}' has no trials to choose from; --stage explore makes them.")
     policy = found_policy(config, sub_policies, seconds=seconds, trials=trials)
-    search.reporter.note(f"Comparing {len(sub_policies)} sub-policies with the controls.")
+    found = counted(len(sub_policies), "sub-policy", "sub-policies")
+    search.reporter.note(f"Comparing the found policy ({found}) with the controls.")
     policies = control_policies(policy, ops=search.space.ops, num_ops=config.ops, seed=config.seed)
     tasks = control_tasks(policies, folds=len(images.folds), views=config.views, reward=config.reward, seed=config.seed)
     values: dict[Key, list[float]] = {}
@@ -46,7 +48,6 @@ def choose(search: Search, rounds: Sequence[Sequence[Trial]]) -> SearchResult:
         policy=policy,
         reward=reward,
         controls=controls,
-        verdict=in_words(controls),
         trials=trials,
         planned=search.planned,
         seconds=seconds,
@@ -66,9 +67,8 @@ def keep_policy_so_far(search: Search) -> None:
     if sub_policies:
         policy = found_policy(search.config, sub_policies, seconds=cost_so_far(search), trials=len(trials))
         write_file(search.directory, POLICY, policy.to_json())
-        search.reporter.note(
-            f"The policy of the {len(trials):,} of {search.planned:,} trials so far is '{search.directory / POLICY}'."
-        )
+        done = f"{len(trials):,} of {counted(search.planned, 'trial')}"
+        search.reporter.note(f"The policy of the {done} so far is '{search.directory / POLICY}'.")
 
 
 def cost_so_far(search: Search) -> float:
@@ -81,5 +81,5 @@ def choosing_cost(search: Search, trial_seconds: float) -> float:
     """Return the device seconds that choosing takes, where a trial takes so many."""
     config, folds = search.config, len(search.images.folds)
     again = config.rescore * folds * config.width * config.rescore_views / config.views
-    controls = (3 + RANDOM_CONTROLS) * folds  # the found one, identity, TrivialAugment, and the random ones
+    controls = (3 + RANDOM_CONTROLS) * folds  # the found one, none, TrivialAugment, and the random ones
     return trial_seconds * (again + controls)

@@ -53,7 +53,7 @@ class Control:
 
 
 def control_policies(found: SubPolicies, *, ops: tuple[str, ...], num_ops: int, seed: int) -> dict[str, list[Policy]]:
-    """Return the found policy and its controls: identity, uniform-random ones of its size, and TrivialAugment."""
+    """Return the found policy and its controls: none, uniform-random ones of its size, and TrivialAugment."""
     size = len(found.sub_policies)
     randoms: list[Policy] = [
         random_policy(size, seed=seed_of("control", seed, number), num_ops=num_ops, ops=ops)
@@ -61,7 +61,7 @@ def control_policies(found: SubPolicies, *, ops: tuple[str, ...], num_ops: int, 
     ]
     return {
         FOUND: [found],
-        "identity": [Policy.load("none")],
+        "none": [Policy.load("none")],
         "uniform-random": randoms,
         "trivialaugment": [Policy.load("trivialaugment")],
     }

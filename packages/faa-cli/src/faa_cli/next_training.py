@@ -1,0 +1,49 @@
+"""The training that a search suggests: on the same images, with the same network, fitted in the same way."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from faa_core import FaaError
+from faa_search.config import DataConfig, SearchConfig, TrainConfig, as_pairs
+from faa_search.recipes import load_recipe
+
+TYPED_APART = frozenset({"scale", "ratio"})  # flags that take several words
+
+
+def training_command(recipe: str | None, given: Mapping[str, Any], policy: str) -> str:
+    """Return the command, as a shell takes it, with every given setting that both commands have.
+
+    Args:
+        recipe: Named in the search's command.
+        given: Settings of its file and flags.
+        policy: The found policy's file.
+    """
+    words = ["faa", "train"]
+    if recipe is not None and _is_for_training(recipe):
+        words += ["--recipe", recipe]
+    shared = [name for name in SearchConfig.model_fields if name in TrainConfig.model_fields]
+    for name in sorted(shared, key=lambda name: name not in DataConfig.model_fields):
+        if given.get(name) not in (None, {}):
+            words += _typed(name, given[name])
+    return shlex.join([*words, "--policy", policy])
+
+
+def _is_for_training(recipe: str) -> bool:
+    try:
+        load_recipe(recipe).layer("train")
+    except FaaError:
+        return False
+    return True
+
+
+def _typed(name: str, value: Any) -> list[str]:
+    """Return a setting as the words of its flag."""
+    flag = f"--{name.replace('_', '-')}"
+    if isinstance(value, bool):
+        return [flag if value else f"--no-{flag[2:]}"]
+    if name in TYPED_APART and not isinstance(value, str):
+        return [flag, *map(str, value)]
+    if isinstance(value, Mapping):
+        return [flag, as_pairs(value)]
+    return [flag, ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)]
