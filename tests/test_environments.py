@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -51,19 +53,25 @@ CLASSES = ("κόκκινο", "猫", "plain")  # names that neither cp1252 nor AS
 
 
 @pytest.fixture
-def place(tmp_path) -> Path:
-    """A folder with images of classes in several scripts, that anybody may write to."""
+def place() -> Iterator[Path]:
+    """A folder with images of classes in several scripts, that anybody may write to; pytest's own are private."""
+    with tempfile.TemporaryDirectory(prefix="faa-test-", ignore_cleanup_errors=True) as folder:
+        yield filled(Path(folder))
+
+
+def filled(root: Path) -> Path:
+    """Return a folder with photos in it."""
     random = np.random.default_rng(0)
     for split, count in (("train", 8), ("test", 4)):
         for number, name in enumerate(CLASSES):
-            folder = tmp_path / "work" / "photos" / split / name
+            folder = root / "work" / "photos" / split / name
             folder.mkdir(parents=True)
             for image in range(count):
                 pixels = random.integers(0, 128, (8, 8, 3)) + 60 * number
                 Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{image}.png")
-    for folder in (tmp_path, tmp_path / "work"):
+    for folder in (root, root / "work"):
         folder.chmod(0o777)
-    return tmp_path / "work"
+    return root / "work"
 
 
 def walk(place: Path, environment: dict[str, str], before: list[str] | None = None, *, flags: str = "") -> str:
