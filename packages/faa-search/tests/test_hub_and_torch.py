@@ -11,7 +11,7 @@ from PIL import Image
 
 from faa_core import FaaError
 from faa_search.config import TrainConfig
-from faa_search.data import ArraySource, DatasetRequest, ImageSource, Splits, named, open_data, reduced
+from faa_search.data import ArraySource, DatasetRequest, ImageSource, Splits, open_data, reduced, torch_sets
 from faa_search.data.named import open_named
 
 HEADER = """---
@@ -136,7 +136,7 @@ def test_torch_data(monkeypatch: pytest.MonkeyPatch, attribute: str | None, *, a
         test = split == "validation"
         return FakeTorch([1, 0] if test else [0, 2, 1], offset=100 * test, attribute=attribute, arrays=arrays)
 
-    monkeypatch.setattr(named, "create_dataset", create)
+    monkeypatch.setattr(torch_sets, "create_dataset", create)
     splits = open_named(DatasetRequest(name="torch/fake", data_dir="there"))
     assert ["torch/fake there train"] == asked
     assert [0, 2, 1] == splits.train.labels.tolist()

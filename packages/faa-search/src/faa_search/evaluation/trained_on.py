@@ -7,7 +7,7 @@ from typing import Any
 
 from faa_core import FaaError
 from faa_search.config import DataConfig, EvalConfig
-from faa_search.data.named import TRAIN_FOLDERS
+from faa_search.data.layout import TRAIN_FOLDERS
 from faa_search.resolving import Layer, resolve
 from faa_search.run_directory import read_config
 
@@ -137,7 +137,8 @@ def _is_trained_on(test_split: str | None, train_split: str | None) -> bool:
     if test_split is None:
         return False
     names = TRAIN_FOLDERS if train_split is None else (train_split,)
-    return test_split in names or test_split.partition("[")[0] in names
+    asked = {test_split.casefold(), test_split.partition("[")[0].casefold()}
+    return not asked.isdisjoint(name.casefold() for name in names)
 
 
 def _place(config: DataConfig) -> tuple[Path | None, str]:
