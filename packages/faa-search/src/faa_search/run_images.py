@@ -78,6 +78,23 @@ def has_moved(directory: Path, config: DataConfig) -> bool:
     return bool(_moves(read_config(directory), config))
 
 
+def is_made_with(directory: Path, source: ImageSource) -> bool:
+    """Return whether a run was trained on these images, as far as it has written that down.
+
+    Args:
+        directory: The run's.
+        source: As they come.
+
+    Raises:
+        FaaError: If what it has written down cannot be read, or an image cannot.
+    """
+    before = _read(directory / DATA) if (directory / DATA).is_file() else {}
+    if "content" not in before or before["images"] != len(source) or before["labels"] != _labels_digest([source]):
+        return False
+    trained_on = {key: value for key, value in before.items() if not key.startswith("test_")}
+    return not _differs(trained_on, _record([source], None))
+
+
 def same_record(one: Path, other: Path) -> bool:
     """Return whether two runs were made with the same images, by what both have written down.
 
@@ -85,31 +102,34 @@ def same_record(one: Path, other: Path) -> bool:
         FaaError: If a file is not one of ours.
     """
     first, second = (_read(directory / DATA) if (directory / DATA).is_file() else {} for directory in (one, other))
-    both = first.keys() & second.keys()
+    both = first.keys() & second.keys() & {"images", *WORDS}
     settings = [read_config(directory) for directory in (one, other)]
     apart = differences(*settings, ignoring=frozenset(settings[0].keys() | settings[1].keys()) - MOVES)
     return bool(both) and all(first[key] == second[key] for key in both) and ("content" in both or not apart)
 
 
 def _record(train: Sequence[ImageSource], test: ImageSource | None) -> dict[str, Any]:
-    labels = np.concatenate([source.labels for source in train])
-    digest = hashlib.blake2b(np.ascontiguousarray(labels).tobytes(), digest_size=16).hexdigest()
     tested = {} if test is None else fingerprint([test])
     return {
-        "images": len(labels),
-        "labels": digest,
+        "images": sum(len(source) for source in train),
+        "labels": _labels_digest(train),
         **fingerprint(train),
         **{f"test_{name}": value for name, value in tested.items()},
     }
+
+
+def _labels_digest(sources: Sequence[ImageSource]) -> str:
+    labels = np.concatenate([source.labels for source in sources])
+    return hashlib.blake2b(np.ascontiguousarray(labels).tobytes(), digest_size=16).hexdigest()
 
 
 def _read(path: Path) -> dict[str, Any]:
     """Return what was written down."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        int(record["images"])
-        if not all(isinstance(record.get(key, ""), str) for key in WORDS) or "labels" not in record:
-            raise TypeError("digests are texts")
+        digests = {key: record[key] for key in WORDS if key in record or key == "labels"}
+        if not isinstance(record["images"], int) or not all(isinstance(one, str) for one in digests.values()):
+            raise TypeError("a count and texts are wanted")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FaaError(
             f"'{path}' does not say which images the run was made with ({error!r:.200}); delete it if they are these."

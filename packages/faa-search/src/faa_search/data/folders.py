@@ -7,7 +7,7 @@ and capital letters alike.
 
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,12 @@ from PIL.Image import Image as PILImage
 
 from faa_core import FaaError
 from faa_search.data.classes import class_names, some
-from faa_search.data.formats import formats_by_suffix, formats_to_try
+from faa_search.data.formats import formats_by_suffix
 from faa_search.data.layout import below_a_class, find_layout, holds_nothing, only_splits
 from faa_search.data.skipping import NAMED, words_of
 from faa_search.data.source import DecodedSource
 from faa_search.data.splits import DatasetRequest, Splits
-from faa_search.data.walking import Found, Skipped, children, find_images
+from faa_search.data.walking import Found, Identity, Skipped, children, find_images
 
 LOOSE = "an image beside the class folders, so of no class"
 NO_IMAGES = "a folder without images"
@@ -36,17 +36,18 @@ class FolderImages:
     Attributes:
         root: The folder.
         names: Of the files, relative to it, with ``/``.
+        formats: To try, by suffix.
     """
 
     root: Path
     names: Sequence[str]
+    formats: Mapping[str, tuple[str, ...]]
 
     @contextmanager
     def open(self, number: int) -> Iterator[PILImage]:
         """Give an image."""
         path = self.root / self.names[number]
-        suffix = path.suffix.lower()
-        with Image.open(path, formats=formats_to_try(formats_by_suffix().get(suffix, ""))) as image:
+        with Image.open(path, formats=self.formats[path.suffix.lower()]) as image:
             yield image
 
     def name(self, number: int) -> str:
@@ -70,11 +71,13 @@ class _Split:
     Attributes:
         root: The folder.
         found: What lies in each class folder that holds images.
+        folders: All that were listed.
         skipped: What is not read.
     """
 
     root: Path
     found: dict[str, Found]
+    folders: frozenset[Identity]
     skipped: tuple[Skipped, ...]
 
 
@@ -95,6 +98,8 @@ def open_folder(request: DatasetRequest) -> Splits:
     classes = sorted(train.found, key=natural_order)
     names = class_names((os.fsencode(name) for name in classes), where=f"'{layout.train}'")
     test = None if layout.test is None else _split(layout.test, suffixes, root)
+    if test is not None and test.folders & train.folders:
+        raise FaaError(f"Links in '{test.root}' lead to folders of training images, which are no test images.")
     if test is not None and (strange := sorted(set(test.found) - set(classes))):
         raise FaaError(f"'{test.root}' has classes that the training images do not: {some(strange)}.")
     deeper = sorted(name for found in train.found.values() for name in found.folders)
@@ -134,8 +139,9 @@ def _split(root: Path, suffixes: Collection[str], data_set: Path) -> _Split:
     loose = [name for name in (*there.files, *there.linked) if Path(name).suffix.lower() in suffixes]
     skipped = [*there.skipped, *(Skipped(name, LOOSE) for name in loose)]
     classes = {}
-    for name in there.folders:
-        found = find_images(root, name, suffixes)
+    seen: set[Identity] = set()
+    for name in sorted(there.folders, key=lambda name: (name in there.links, name)):
+        found = find_images(root, name, suffixes, seen)
         below_a_class(root, name, found.folders)
         skipped += found.skipped
         if found.images:
@@ -143,7 +149,7 @@ def _split(root: Path, suffixes: Collection[str], data_set: Path) -> _Split:
         elif not any(one.name == name for one in found.skipped):  # a loop says so itself
             skipped.append(Skipped(name, NO_IMAGES))
     prefix = "" if root == data_set else f"{os.path.relpath(root, data_set)}/"
-    return _Split(root, classes, tuple(Skipped(f"{prefix}{one.name}", one.why) for one in skipped))
+    return _Split(root, classes, frozenset(seen), tuple(Skipped(f"{prefix}{one.name}", one.why) for one in skipped))
 
 
 def _source(split: _Split, classes: Sequence[str], names: tuple[str, ...]) -> DecodedSource:
@@ -151,6 +157,6 @@ def _source(split: _Split, classes: Sequence[str], names: tuple[str, ...]) -> De
     number = {name: place for place, name in enumerate(classes)}
     images = [(image, number[name]) for name, found in split.found.items() for image in found.images]
     images.sort(key=lambda image: natural_order(image[0]))
-    files = FolderImages(split.root, tuple(name for name, _label in images))
+    files = FolderImages(split.root, tuple(name for name, _label in images), formats_by_suffix())
     labels = np.array([label for _name, label in images], dtype=np.int64)
     return DecodedSource(files, np.arange(len(images)), labels, names)

@@ -8,25 +8,27 @@ NEEDS = {"AVIF": "avif", "JPEG": "jpg", "JPEG2000": "jpg_2000", "MPO": "jpg", "W
 WITHOUT_MARK = ("TGA", "PCD")  # a file of another format may pass for one of these, so they are tried last
 
 
-def formats_by_suffix() -> dict[str, str]:
-    """Return the format of each suffix that is read, such as ``.png``; in lower case."""
-    Image.init()
-    return {suffix: name for suffix, name in sorted(Image.registered_extensions().items()) if _is_decoded(name)}
+def formats_by_suffix() -> dict[str, tuple[str, ...]]:
+    """Return, for each suffix that is read, such as ``.png``, the formats to try: what it says first, then all others.
 
-
-def formats_to_try(first: str = "") -> list[str]:
-    """Return the formats that a file may have, in the order to try them.
-
-    Args:
-        first: The one its suffix says, or "".
+    Suffixes are in lower case.
     """
-    names = sorted(set(formats_by_suffix().values()) & set(Image.OPEN), key=lambda name: (name in WITHOUT_MARK, name))
-    first = "JPEG" if first == "MPO" else first  # one opener reads both
-    return [first, *(name for name in names if name != first)] if first else names
+    Image.init()
+    said = {suffix: name for suffix, name in sorted(Image.registered_extensions().items()) if _is_decoded(name)}
+    names = all_formats()
+    first = {suffix: "JPEG" if name == "MPO" else name for suffix, name in said.items()}  # one opener reads both
+    return {suffix: (one, *(name for name in names if name != one)) for suffix, one in first.items()}
+
+
+def all_formats() -> tuple[str, ...]:
+    """Return the formats that an image may have of which nothing is known, in the order to try them."""
+    Image.init()
+    return tuple(sorted(filter(_is_decoded, Image.OPEN), key=lambda name: (name in WITHOUT_MARK, name)))
 
 
 def _is_decoded(name: str) -> bool:
-    opener = Image.OPEN["JPEG" if name == "MPO" else name][0] if name in Image.OPEN or name == "MPO" else None
+    opener = Image.OPEN.get("JPEG" if name == "MPO" else name, (None, None))[0]
     stub = isinstance(opener, type) and issubclass(opener, ImageFile.StubImageFile)  # knows the format, has no decoder
-    built = name not in NEEDS or features.check(NEEDS[name])
-    return opener is not None and not stub and bool(built) and name not in NOT_READ
+    built = name not in NEEDS or bool(features.check(NEEDS[name]))
+    known = name in set(Image.registered_extensions().values())  # the others have no mark and take anything
+    return opener is not None and known and built and not stub and name not in NOT_READ

@@ -13,7 +13,7 @@ from timm.data import create_dataset
 
 from faa_core import FaaError
 from faa_search.data.classes import Labelling, class_names, close_to, labelling, some
-from faa_search.data.formats import formats_to_try
+from faa_search.data.formats import all_formats
 from faa_search.data.layout import TEST_FOLDERS, apart
 from faa_search.data.source import DecodedSource, check_labels
 from faa_search.data.splits import DatasetRequest, Splits
@@ -26,15 +26,17 @@ class RowImages:
     Attributes:
         reader: timm's, which gives (open file, label) by number.
         what: Names a row, with its number.
+        formats: To try.
     """
 
     reader: Any
     what: str
+    formats: tuple[str, ...]
 
     @contextmanager
     def open(self, number: int) -> Iterator[PILImage]:
         """Give an image."""
-        with io.BytesIO(self.content(number)) as file, Image.open(file, formats=formats_to_try()) as image:
+        with io.BytesIO(self.content(number)) as file, Image.open(file, formats=self.formats) as image:
             yield image
 
     def name(self, number: int) -> str:
@@ -85,7 +87,7 @@ def open_hub(request: DatasetRequest) -> Splits:
     names = columns.names or class_names(classes.values, where=f"'{columns.label}' of '{request.name}'")
 
     def source(reader: Any) -> DecodedSource:
-        images = RowImages(reader, f"{request.name} row")
+        images = RowImages(reader, f"{request.name} row", all_formats())
         labels = _labels(reader, columns, request)
         if columns.names is not None:
             check_labels(labels, len(names), images)

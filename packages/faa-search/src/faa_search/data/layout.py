@@ -46,7 +46,7 @@ def find_layout(root: Path, *, train: str | None, test: str | None) -> Layout:
     there = children(root).folders
     train_name, test_name = _named(root, there, train, TRAIN_FOLDERS), _named(root, there, test, TEST_FOLDERS)
     if train_name is not None and test_name is not None:
-        apart(root / train_name, root / test_name)
+        apart(*(folder.resolve() for folder in (root / train_name, root / test_name)))
     if test_name is not None and train_name is None:
         raise FaaError(
             f"'{root}' has a folder '{test_name}' but no folder 'train' beside it. Put the training images into "

@@ -120,9 +120,14 @@ def _checked(source: ImageSource, name: str) -> ImageSource:
     if len(source) == 0:
         raise FaaError(f"'{name}' has no training images.")
     if len(np.unique(source.labels)) < 2:
+        them = (
+            f"All {len(source):,} training images of '{name}' are"
+            if len(source) > 1
+            else f"The only image of '{name}' is"
+        )
         raise FaaError(
-            f"All {len(source)} training images of '{name}' are of one class ('{source.class_names[0]}'), so there is "
-            "nothing to learn. Labels come from sub-folders (one for each class) or the label column."
+            f"{them} of one class ('{source.class_names[source.labels[0]]}'), so there is nothing to learn. "
+            "Labels come from sub-folders (one for each class) or the label column."
         )
     return source
 

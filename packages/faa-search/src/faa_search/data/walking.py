@@ -90,7 +90,7 @@ def children(folder: Path, under: str = "") -> Children:
     )
 
 
-def find_images(root: Path, name: str, suffixes: Container[str]) -> Found:
+def find_images(root: Path, name: str, suffixes: Container[str], seen: set[Identity]) -> Found:
     """Return the image files below a folder of `root`, at any depth.
 
     A folder or file that links lead to more than once is read once, by the way without links if there is one. Links to
@@ -100,12 +100,12 @@ def find_images(root: Path, name: str, suffixes: Container[str]) -> Found:
         root: What names are relative to.
         name: The folder in it.
         suffixes: Of image files, in lower case.
+        seen: Folders that were read before; those that are read now are added.
 
     Raises:
         FaaError: If a folder cannot be listed.
     """
-    above = {_identity(folder) for folder in (root, *root.resolve().parents)}
-    seen: set[Identity] = set()
+    above = {identity_of(folder) for folder in (root, *root.resolve().parents)}
     images: list[str] = []
     folders: list[str] = []
     file_links: list[str] = []
@@ -113,7 +113,7 @@ def find_images(root: Path, name: str, suffixes: Container[str]) -> Found:
     plain, linked = [name], list[str]()
     while plain or linked:
         here = plain.pop() if plain else linked.pop(0)
-        identity = _identity(root / here)
+        identity = identity_of(root / here)
         if identity in above or identity in seen:
             skipped.append(Skipped(here, LOOP if identity in above else READ_ALREADY))
             continue
@@ -137,10 +137,10 @@ def _apart(root: Path, images: list[str], links: list[str]) -> tuple[list[str], 
     """Return the links to files that are not read yet, and the others."""
     if not links:
         return [], []
-    seen = {_identity(root / name) for name in images}
+    seen = {identity_of(root / name) for name in images}
     first, again = [], []
     for name in sorted(links):
-        identity = _identity(root / name)
+        identity = identity_of(root / name)
         if identity in seen:
             again.append(Skipped(name, READ_ALREADY))
         else:
@@ -163,7 +163,12 @@ def _kind(entry: "os.DirEntry[str]") -> int | str:
     return BROKEN_LINK if entry.is_symlink() and not Path(entry.path).exists() else NO_FILE
 
 
-def _identity(path: Path) -> Identity:
+def identity_of(path: Path) -> Identity:
+    """Return what is the same by whichever way a file or folder is reached.
+
+    Raises:
+        FaaError: If it cannot be looked at.
+    """
     try:
         found = path.stat()
     except OSError as error:
