@@ -112,7 +112,10 @@ def test_npz_notice_reaches_the_user_once(tmp_path: Path) -> None:
     notes: list[str] = []
     path = npz(tmp_path, images=IMAGES[..., 0])
     data = open_data(TrainConfig(dataset=str(path)), model_size=32, note=notes.append)
-    assert ["The images are grey; each is repeated into three channels."] == notes
+    assert [
+        "The images are grey; each is repeated into three channels.",
+        "6 images, 3 classes: 0, 1, 2.",
+    ] == notes
     assert 4 == data.size
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from faa_core import FaaError
 from faa_search.config import TrainConfig
-from faa_search.data import ArraySource, DatasetRequest, ImageSource, Splits, named, open_data, reduced
+from faa_search.data import ArraySource, DatasetRequest, ImageSource, Splits, open_data, reduced, torch_sets
 from faa_search.data.named import open_named
 
 HEADER = """---
@@ -77,11 +77,108 @@ def test_hub_data_with_its_own_column_names(tmp_path: Path, header: str) -> None
     assert (101, 0, 0) == test.image(1).getpixel((3, 3))
 
 
+def table(root: Path, splits: dict[str, dict[str, list[Any]]], **features: Any) -> str:
+    """Write a data set of one column of images and others; return its name."""
+    made = {}
+    for name, columns in splits.items():
+        count = len(next(iter(columns.values())))
+        rows = {"picture": [Image.new("RGB", (8, 8), (row, 0, 0)) for row in range(count)], **columns}
+        kinds = datasets.Features({"picture": datasets.Image(), **features})
+        made[name] = datasets.Dataset.from_dict(rows, features=kinds)
+    return f"hfds/{hub_folder(root, **made)}"
+
+
 def test_hub_data_without_labels(tmp_path: Path) -> None:
-    """Plain integers are no classes; the message lists the columns there are."""
-    root = hub_folder(tmp_path / "rows", train=pictures([0, 1], label="number"))
-    with pytest.raises(FaaError, match=r"needs a column of images and one of class labels; it has \['number', 'pict"):
-        open_named(DatasetRequest(name=f"hfds/{root}", data_dir=str(tmp_path / "cache")))
+    """The message lists the columns there are; a number or a name of each row is no class."""
+    given = {"data_dir": str(tmp_path / "cache")}
+    name = table(tmp_path / "bare", {"train": {"area": [0.5, 1.5]}}, area=datasets.Value("float64"))
+    with pytest.raises(FaaError, match=r"needs a column of images and one of class labels; it has \['area', 'picture'"):
+        open_named(DatasetRequest(name=name, **given))
+    name = table(tmp_path / "rows", {"train": {"file": ["a.png", "b.png", "c.png"]}}, file=datasets.Value("string"))
+    with pytest.raises(FaaError, match=r"Every row of .* has its own 'file', so it is no class label"):
+        open_named(DatasetRequest(name=name, **given))
+
+
+def test_hub_labels_that_are_texts(tmp_path: Path) -> None:
+    """Each is a class, sorted; the test images are numbered alike, and may have no others."""
+    splits = {
+        "train": {"kind": ["bee", "ant", "bee", "cow"]},
+        "test": {"kind": ["cow", "ant"]},
+        "validation": {"kind": ["elk", "ant"]},
+    }
+    name = table(tmp_path / "texts", splits, kind=datasets.Value("string"))
+    given = {"dataset": name, "data_dir": str(tmp_path / "cache")}
+    notes: list[str] = []
+    data = open_data(TrainConfig(**given), model_size=8, note=notes.append)
+    assert (("ant", "bee", "cow"), [1, 0, 1, 2]) == (data.train.class_names, data.train.labels.tolist())
+    assert data.open_test is not None
+    assert [2, 0] == data.open_test().labels.tolist()
+    assert ["4 images, 3 classes: ant, bee, cow; 2 test images."] == notes
+    data = open_data(TrainConfig(**given, test_split="validation"), model_size=8, note=print)
+    with pytest.raises(FaaError, match=r"labels that no training image has: elk\."):
+        _ = data.open_test and data.open_test()
+
+
+def test_hub_labels_that_are_numbers(tmp_path: Path) -> None:
+    """Each that occurs is a class, and no other; an empty one is named."""
+    name = table(tmp_path / "numbers", {"train": {"kind": [5, 1, 5, 1]}}, kind=datasets.Value("int64"))
+    notes: list[str] = []
+    given = {"data_dir": str(tmp_path / "cache")}
+    data = open_data(TrainConfig(dataset=name, **given), model_size=8, note=notes.append)
+    assert (("1", "5"), [1, 0, 1, 0]) == (data.train.class_names, data.train.labels.tolist())
+    assert "The labels are 1, 5: each is one class" in notes[0]
+    name = table(tmp_path / "empty", {"train": {"kind": [0, 1, None, 0]}}, kind=datasets.Value("int64"))
+    with pytest.raises(FaaError, match=r"row 2' has no label \('kind' is empty\)"):
+        open_named(DatasetRequest(name=name, **given))
+
+
+def test_hub_data_with_several_label_columns(tmp_path: Path) -> None:
+    """None is taken unless it is the only one of named classes; --target-key says which, and a wrong one is refused."""
+    columns = {"fine": [0, 1, 2, 0], "coarse": [1, 0, 0, 1], "note": ["x", "y", "x", "x"]}
+    kinds = {
+        "fine": datasets.ClassLabel(names=["a", "b", "c"]),
+        "coarse": datasets.ClassLabel(names=["big", "small"]),
+        "note": datasets.Value("string"),
+    }
+    name = table(tmp_path / "two", {"train": columns}, **kinds)
+    given = {"data_dir": str(tmp_path / "cache"), "name": name}
+    with pytest.raises(
+        FaaError, match=r"several columns that can be labels: coarse, fine\. Say which with --target-key"
+    ):
+        open_named(DatasetRequest(**given))
+    coarse = open_named(DatasetRequest(**given, target_key="coarse")).train
+    assert (("big", "small"), [1, 0, 0, 1]) == (coarse.class_names, coarse.labels.tolist())
+    texts = open_named(DatasetRequest(**given, target_key="note")).train
+    assert (("x", "y"), [0, 1, 0, 0]) == (texts.class_names, texts.labels.tolist())
+    with pytest.raises(FaaError, match=r"--target-key fime: .* has no column of labels 'fime'; did you mean fine\?"):
+        open_named(DatasetRequest(**given, target_key="fime"))
+    with pytest.raises(FaaError, match=r"--input-key fine: .* has no column of images 'fine'"):
+        open_named(DatasetRequest(**given, target_key="fine", input_key="fine"))
+    del columns["coarse"], kinds["coarse"]
+    one = open_named(
+        DatasetRequest(name=table(tmp_path / "one", {"train": columns}, **kinds), data_dir=given["data_dir"])
+    )
+    assert ("a", "b", "c") == one.train.class_names
+
+
+def test_hub_data_with_several_image_columns(tmp_path: Path) -> None:
+    """The same."""
+    columns = {"mask": [Image.new("RGB", (8, 8), (100 + row, 0, 0)) for row in range(4)], "kind": [0, 1, 1, 0]}
+    kinds = {"mask": datasets.Image(), "kind": datasets.ClassLabel(names=["a", "b"])}
+    given = {"data_dir": str(tmp_path / "cache"), "name": table(tmp_path / "masks", {"train": columns}, **kinds)}
+    with pytest.raises(
+        FaaError, match=r"several columns that can be images: mask, picture\. Say which with --input-key"
+    ):
+        open_named(DatasetRequest(**given))
+    for key, shade in (("mask", 102), ("picture", 2)):
+        assert (shade, 0, 0) == open_named(DatasetRequest(**given, input_key=key)).train.image(2).getpixel((0, 0))
+
+
+@pytest.mark.parametrize("name", ["torch/cifar10", "digits", "photos", "data.npz"])
+def test_columns_are_of_the_hubs_data_sets_only(tmp_path: Path, name: str) -> None:
+    """Elsewhere the flags would do nothing."""
+    with pytest.raises(FaaError, match=r"--input-key"):
+        open_data(TrainConfig(dataset=name, target_key="label"), model_size=8, note=print)
 
 
 def test_hub_data_with_hidden_labels(tmp_path: Path) -> None:
@@ -136,7 +233,7 @@ def test_torch_data(monkeypatch: pytest.MonkeyPatch, attribute: str | None, *, a
         test = split == "validation"
         return FakeTorch([1, 0] if test else [0, 2, 1], offset=100 * test, attribute=attribute, arrays=arrays)
 
-    monkeypatch.setattr(named, "create_dataset", create)
+    monkeypatch.setattr(torch_sets, "create_dataset", create)
     splits = open_named(DatasetRequest(name="torch/fake", data_dir="there"))
     assert ["torch/fake there train"] == asked
     assert [0, 2, 1] == splits.train.labels.tolist()
@@ -151,6 +248,28 @@ def test_torch_data_needs_a_folder() -> None:
     """Without --data-dir there is nowhere to look."""
     with pytest.raises(FaaError, match="'torch/cifar10' needs --data-dir"):
         open_named(DatasetRequest(name="torch/cifar10"))
+
+
+@pytest.mark.parametrize("labels", [[1, 5, 1], [10**12, 7, 7], ["b", "a", "b"]])
+def test_torch_labels_of_any_kind(monkeypatch: pytest.MonkeyPatch, labels: list[Any]) -> None:
+    """Each that occurs is one class, in both splits."""
+
+    def create(_name: str, *, split: str, **_others: Any) -> FakeTorch:
+        return FakeTorch(labels[::-1] if split == "validation" else labels, offset=0, attribute="targets", arrays=True)
+
+    monkeypatch.setattr(torch_sets, "create_dataset", create)
+    splits = open_named(DatasetRequest(name="torch/fake", data_dir="there"))
+    assert tuple(str(label) for label in sorted(set(labels))) == splits.train.class_names
+    numbers = [sorted(set(labels)).index(label) for label in labels]
+    assert splits.open_test is not None
+    assert (numbers, numbers[::-1]) == (splits.train.labels.tolist(), splits.open_test().labels.tolist())
+
+
+@pytest.mark.parametrize("name", ["torch/image_folder", "torch/Folder", "torch/x/folder"])
+def test_torchs_own_folders_are_refused(tmp_path: Path, name: str) -> None:
+    """However timm spells them: the same images would be in both splits."""
+    with pytest.raises(FaaError, match="the same images in both splits"):
+        open_named(DatasetRequest(name=name, data_dir=str(tmp_path)))
 
 
 @pytest.mark.parametrize("name", ["torch/cifar10", "torch/svhn", "torch/no_such_set"])

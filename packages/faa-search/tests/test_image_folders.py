@@ -128,7 +128,7 @@ def test_other_modes_become_rgb(write_images: WriteImages, tmp_path: Path, mode:
         Image.open(odd).convert(mode).save(odd)
     notes: list[str] = []
     data = open_data(TrainConfig(dataset=str(root)), model_size=32, note=notes.append)
-    assert [f"Converted to RGB: 1 of 4 images looked at are {mode}."] == notes
+    assert [f"Converted to RGB: 1 of 4 images looked at are {mode}.", "4 images, 2 classes: a, b."] == notes
     assert isinstance(data.train, ArraySource)
     assert (4, 8, 8, 3) == data.train.images.shape
     if mode == "I;16":
@@ -140,15 +140,15 @@ def test_the_note_about_modes_counts_all_images(write_images: WriteImages) -> No
     notes: list[str] = []
     root = write_images({"a": 3, "b": 2}, mode="L")
     open_data(TrainConfig(dataset=str(root)), model_size=32, note=notes.append)
-    assert ["Converted to RGB: all images looked at are L."] == notes
+    assert ["Converted to RGB: all images looked at are L.", "5 images, 2 classes: a, b."] == notes
 
 
 def test_rgb_images_need_no_note(write_images: WriteImages) -> None:
-    """Nothing is said where nothing was done."""
+    """Where nothing was done only the count is told."""
     notes: list[str] = []
     root = write_images({"a": 1, "b": 1})
     open_data(TrainConfig(dataset=str(root)), model_size=32, note=notes.append)
-    assert [] == notes
+    assert ["2 images, 2 classes: a, b."] == notes
 
 
 def test_to_rgb_by_hand() -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from faa_core import FaaError
 from faa_search.config import TrainConfig
-from faa_search.data import DatasetRequest, Splits, named, open_data
+from faa_search.data import DatasetRequest, Splits, open_data, torch_sets
 from faa_search.data.named import open_named
 
 SHADES = {"train": 10, "extra": 100, "test": 200}
@@ -34,7 +34,7 @@ class FakeSVHN:
 
 @pytest.fixture(autouse=True)
 def _fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(named, "SVHN", FakeSVHN)
+    monkeypatch.setattr(torch_sets, "SVHN", FakeSVHN)
 
 
 def opened(root: Path, split: str | None) -> Splits:

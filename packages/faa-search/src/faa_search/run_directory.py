@@ -1,6 +1,5 @@
 """The directory of a run: whose it is, with which settings and versions, and that one process at a time uses it."""
 
-import hashlib
 import json
 import os
 import platform
@@ -13,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import numpy as np
 import torch
 import yaml
-from numpy.typing import NDArray
 
 from faa_core import FaaError
 from faa_core.files import write_text
@@ -31,6 +28,8 @@ CHANGEABLE = frozenset({  # settings that change no result, so a run may be resu
     "audit", "audit_epochs", "audit_seeds", "budget", "executor", "gpus_per_worker", "log_with", "num_processes",
     "ray_address", "recovery_interval", "resident", "save_every", "stage", "workers",
 })  # fmt: skip
+# Where the images are: they may be elsewhere when a run goes on, once they are found to be the same (`run_images`).
+PLACE = frozenset({"data_dir", "dataset", "dataset_download", "input_key", "target_key"})
 CONFIG = "config.yaml"
 DATA = "data.json"
 ENVIRONMENT = "environment.json"
@@ -60,7 +59,7 @@ def run_directory(
     Args:
         output: The directory.
         command: Which command's run it is.
-        config: The resolved settings; a directory with others is refused.
+        config: The resolved settings; a directory with others is refused, but for the place of the data.
         main_process: The other processes of a distributed run only use the directory.
         renewed: Settings that may be others than the directory's, which then has these.
 
@@ -90,36 +89,6 @@ def run_directory(
             raise
         finally:
             clear_unfinished(output)
-
-
-def keep_images(directory: Path, labels: NDArray[np.int64]) -> None:
-    """Write down which images a run is made with.
-
-    Args:
-        directory: The run's.
-        labels: Shape ``[N]``, of the training images, in order.
-
-    Raises:
-        FaaError: If the run was started with others.
-    """
-    digest = hashlib.blake2b(np.ascontiguousarray(labels).tobytes(), digest_size=16).hexdigest()
-    now = {"images": len(labels), "labels": digest}
-    path = directory / DATA
-    if not path.is_file():
-        write_file(directory, DATA, json.dumps(now) + "\n")
-        return
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        images = int(before["images"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise FaaError(
-            f"'{path}' does not say which images the run was made with ({error!r:.200}); delete it if they are these."
-        ) from error
-    if before != now:
-        raise FaaError(
-            f"The data set has changed since '{directory}' was started: it had {images} training images, now "
-            f"{now['images']}, or other labels. Choose another --output."
-        )
 
 
 def slug(name: str) -> str:
@@ -189,7 +158,7 @@ def _check_claim(output: Path, command: str, config: Settings, renewed: frozense
     if kind != command:
         this = KINDS.get(command, f"a run of '{command}'")
         raise FaaError(f"'{output}' holds {KINDS[kind]}, and this is {this}. Choose another --output.")
-    changed = differences(before, config, ignoring=CHANGEABLE | renewed)
+    changed = differences(before, config, ignoring=CHANGEABLE | PLACE | renewed)
     if changed:
         raise FaaError(
             f"'{output}' holds a run with other settings ({'; '.join(changed)}). Choose another --output, or "
@@ -250,8 +219,10 @@ def _claim(output: Path, command: str, config: Settings) -> None:
     """Write the settings into a directory that was found to be free or the run's own."""
     settings = {"command": command, **config.model_dump(mode="json")}
     if (output / CONFIG).is_file():
-        if differences(read_config(output), config, ignoring=CHANGEABLE):
-            write_file(output, CONFIG, yaml.safe_dump(settings, sort_keys=False))
+        before = read_config(output)
+        if differences(before, config, ignoring=CHANGEABLE | PLACE):
+            kept = {name: before[name] for name in PLACE & before.keys()}
+            write_file(output, CONFIG, yaml.safe_dump(settings | kept, sort_keys=False))
         return
     # The settings first, beside their place: with them the directory is a run's.
     write_text(output / CONFIG, yaml.safe_dump(settings, sort_keys=False))

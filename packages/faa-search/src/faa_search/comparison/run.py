@@ -18,6 +18,7 @@ from faa_search.config import CompareConfig, RunConfig, TrainConfig
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import run_directory, versions
 from faa_search.run_files import write_file
+from faa_search.run_images import has_moved, keep_images
 from faa_search.training.processes import from_main, make_accelerator
 
 RESULT = "comparison.json"
@@ -104,9 +105,11 @@ def _compare(
     shown: Reporter = reporter or Silent()
     processes = accelerator or make_accelerator(run.device)
     before = from_main(processes, read_comparison(finished) if finished.is_file() else None)
-    if before is None:
-        check(run, policies, directory, seeds=seeds)
+    moved = from_main(processes, (directory / "config.yaml").is_file() and has_moved(directory, claimed))
+    data = check(run, policies, directory, seeds=seeds) if before is None or moved else None
     with run_directory(directory, command, claimed, main_process=processes.is_main_process):
+        if data is not None and processes.is_main_process:
+            keep_images(directory, claimed, [data.stored], data.open_stored_test and data.open_stored_test())
         if before is not None:
             check_policies(policies, directory, seeds=seeds)
             shown.note(f"'{directory}' is finished.")

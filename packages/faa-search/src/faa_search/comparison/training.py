@@ -9,7 +9,7 @@ from accelerate import Accelerator
 
 from faa_core import FaaError, Policy
 from faa_core.text import counted
-from faa_search.data import open_data
+from faa_search.data import OpenedData, open_data
 from faa_search.progress import Advance, Reporter, Silent
 from faa_search.run_directory import slug
 from faa_search.training import TrainConfig, train
@@ -17,8 +17,8 @@ from faa_search.training.models import count_weights, model_input
 from faa_search.training.schedules import check_schedule
 
 
-def check(config: TrainConfig, policies: Mapping[str, Policy], output: Path, *, seeds: Sequence[int]) -> None:
-    """Refuse, before anything is trained or written, what would fail at the end.
+def check(config: TrainConfig, policies: Mapping[str, Policy], output: Path, *, seeds: Sequence[int]) -> OpenedData:
+    """Return the images, after refusing, before anything is trained or written, what would fail at the end.
 
     Args:
         config: One training run's settings.
@@ -36,8 +36,10 @@ def check(config: TrainConfig, policies: Mapping[str, Policy], output: Path, *, 
     check_schedule(config)
     expected = model_input(config.model)
     count_weights(config.model, classes=2, size=config.img_size or expected.size, options=config.model_kwargs)
-    if open_data(config, model_size=expected.size, note=Silent().note).open_test is None:
+    data = open_data(config, model_size=expected.size, note=Silent().note)
+    if data.open_test is None:
         raise FaaError("A comparison needs a test split; --test-fraction holds a part out for it.")
+    return data
 
 
 def check_policies(policies: Mapping[str, Policy], output: Path, *, seeds: Sequence[int]) -> None:

@@ -18,6 +18,16 @@ class DataConfig(Settings):
     dataset_download: bool = Field(default=False, description="Fetch the data set if it is not there.")
     train_split: str | None = Field(default=None, description="Name of the training split (default: the usual ones).")
     test_split: str | None = Field(default=None, description="Name of the test split (default: the usual ones).")
+    input_key: str | None = Field(
+        default=None,
+        description="Column of the images, for hfds/… data sets with several.",
+        json_schema_extra={"formerly": None},
+    )
+    target_key: str | None = Field(
+        default=None,
+        description="Column of the labels, for hfds/… data sets with several.",
+        json_schema_extra={"formerly": None},
+    )
     test_fraction: Share = Field(
         default=0.0, description="Hold this part of the training images out as the test split, where there is none."
     )

@@ -1,13 +1,16 @@
 """Arrays on disk: one ``.npz`` with ``images`` and ``labels``, and perhaps ``test_images`` and ``test_labels``."""
 
-import zipfile
-import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faa_core import FaaError
+from faa_search.data.archives import Member, members, names_in
+from faa_search.data.classes import Labelling, class_names, labelling, some
+from faa_search.data.memory import check_memory
 from faa_search.data.source import ArraySource
 from faa_search.data.splits import DatasetRequest, Splits
 
@@ -15,77 +18,146 @@ LAYOUT = (
     "It must hold images (uint8, [N, H, W], [N, H, W, 1] or [N, H, W, 3]) and labels (integers, [N]); "
     "test_images, test_labels and class_names are optional."
 )
+ARRAYS = ("images", "labels", "test_images", "test_labels", "class_names")
+LARGEST_SIDE = 2**14  # pixels
+LONGEST_NAME = 2**10  # letters
+MOST_NAMES = 2**20
+
+
+def is_array_file(name: str, data_dir: str | None) -> bool:
+    """Return whether a data set's name is that of a file of arrays; a folder may be called anything."""
+    path = Path(data_dir or "", name)
+    return path.suffix.lower() in (".npz", ".npy") and not path.is_dir()
 
 
 def open_npz(request: DatasetRequest) -> Splits:
-    """Return the splits of an ``.npz`` file; nothing in it is unpickled.
+    """Return the splits of an ``.npz`` file; nothing in it is unpickled, and only what is needed is read.
 
     Raises:
-        FaaError: If the file is missing, unreadable or laid out otherwise.
+        FaaError: If the file is missing, unreadable, too large for the memory, or laid out otherwise.
     """
-    if request.train_split or request.test_split:
-        raise FaaError(f"A .npz file names its arrays itself; it takes no --train-split or --test-split. {LAYOUT}")
+    if request.train_split or request.test_split or request.input_key or request.target_key:
+        raise FaaError(
+            "A .npz file names its arrays itself; it takes no --train-split, --test-split, --input-key or "
+            f"--target-key. {LAYOUT}"
+        )
     path = Path(request.data_dir or "", request.name)
-    arrays = _read(path)
-    has_test = "test_images" in arrays or "test_labels" in arrays
-    needed = ["images", "labels", *(("test_images", "test_labels") if has_test else ())]
-    missing = [name for name in needed if name not in arrays]
-    if missing:
-        raise FaaError(f"'{path}' has no array '{missing[0]}' (it has: {', '.join(arrays) or 'nothing'}). {LAYOUT}")
-    labels = [arrays[name] for name in ("labels", "test_labels") if name in arrays]
-    names = _class_names(arrays.get("class_names"), labels, path)
-    train = _source(path, arrays, "images", "labels", names)
-    if has_test:
-        _check(path, arrays, "test_images", "test_labels")  # now, not after hours of training
-    images = arrays["images"]
+    arrays = _members(path)
+    has_test = "test_images" in arrays
+    labels = {name: arrays[name].read() for name in ("labels", "test_labels") if name in arrays}
+    classes = _classes(path, labels)
+    names = classes.names if "class_names" not in arrays else _names(arrays["class_names"], classes)
+    numbered = labels if "class_names" in arrays else {
+        name: classes.numbers(array, where=f"'{name}' of '{path}'") for name, array in labels.items()
+    }  # fmt: skip
+    grey = _is_grey(arrays["images"])
+    notices = ["The images are grey; each is repeated into three channels."] if grey else []
+    if "class_names" not in arrays and classes.notice:
+        notices.append(classes.notice)
     return Splits(
-        train=train,
-        open_test=(lambda: _source(path, arrays, "test_images", "test_labels", names)) if has_test else None,
-        native_size=min(images.shape[1:3]),
-        notice="The images are grey; each is repeated into three channels." if _is_grey(images) else "",
+        train=_source(arrays["images"], numbered["labels"], names),
+        open_test=(lambda: _source(arrays["test_images"], numbered["test_labels"], names)) if has_test else None,
+        native_size=min(arrays["images"].shape[1:3]),
+        notice=" ".join(notices),
+        test_images=arrays["test_images"].shape[0] if has_test else None,
     )
 
 
-def _read(path: Path) -> dict[str, NDArray[np.generic]]:
-    if not path.is_file():
-        raise FaaError(f"There is no file '{path}'.")
+def _members(path: Path) -> dict[str, Member]:
+    """Return the arrays, checked as far as their headers tell."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise FaaError(f"'{path}' cannot be read as .npz: {error}. {LAYOUT}") from error
+        arrays = members(path, ARRAYS)
+    except FaaError as error:
+        raise FaaError(f"{error} {LAYOUT}" if "cannot be read as .npz" in str(error) else str(error)) from error
+    has_test = "test_images" in arrays or "test_labels" in arrays
+    for name in ("images", "labels", *(("test_images", "test_labels") if has_test else ())):
+        if name not in arrays:
+            there = names_in(path)
+            raise FaaError(f"'{path}' has no array '{name}' (it has: {some(there) or 'nothing'}). {LAYOUT}")
+    _check(path, arrays["images"], arrays["labels"])
+    if has_test:  # now, not after hours of training
+        _check(path, arrays["test_images"], arrays["test_labels"])
+    return arrays
 
 
-def _class_names(given: NDArray[np.generic] | None, labels: list[NDArray[np.generic]], path: Path) -> tuple[str, ...]:
-    if any(array.ndim != 1 or array.dtype.kind not in "iu" for array in labels):
-        raise FaaError(f"The labels of '{path}' must be one axis of integers. {LAYOUT}")
-    count = max((int(array.max()) + 1 for array in labels if array.size), default=0)
-    if given is None:
-        return tuple(str(number) for number in range(count))
-    if len(given) < count:
-        raise FaaError(f"'{path}' has {len(given)} class_names for labels up to {count - 1}.")
-    return tuple(str(name) for name in given)
+def _check(path: Path, images: Member, labels: Member) -> None:
+    shape = list(images.shape)
+    if images.dtype != np.uint8 or not (len(shape) == 3 or (len(shape) == 4 and shape[-1] in (1, 3))):
+        raise FaaError(f"'{images.name}' of '{path}' is {images.dtype} {shape}. {_for_images(images)}{LAYOUT}")
+    if min(shape[1:3]) < 1 or max(shape[1:3]) > LARGEST_SIDE:
+        raise FaaError(f"'{images.name}' of '{path}' is {shape}: sides have 1 to {LARGEST_SIDE:,} pixels.")
+    if len(labels.shape) != 1 or labels.dtype.kind not in "iu":
+        raise FaaError(
+            f"'{labels.name}' of '{path}' is {labels.dtype} {list(labels.shape)}: the labels must be one axis of "
+            f"integers. {_for_labels(labels)}{LAYOUT}"
+        )
+    if images.shape[0] != labels.shape[0]:
+        raise FaaError(f"'{path}' has {images.shape[0]} {images.name} but {labels.shape[0]} {labels.name}.")
+    needed = images.nbytes * (4 if _is_grey(images) else 1)  # as stored, and as three channels
+    check_memory(needed, f"'{images.name}' of '{path}'", "Give fewer images, or a folder of image files.")
 
 
-def _check(path: Path, arrays: dict[str, NDArray[np.generic]], images_key: str, labels_key: str) -> None:
-    images, labels = arrays[images_key], arrays[labels_key]
-    if images.dtype != np.uint8 or not (images.ndim == 3 or (images.ndim == 4 and images.shape[-1] in (1, 3))):
-        raise FaaError(f"'{images_key}' of '{path}' is {images.dtype} {list(images.shape)}. {LAYOUT}")
-    if len(images) != len(labels):
-        raise FaaError(f"'{path}' has {len(images)} {images_key} but {len(labels)} {labels_key}.")
-    if labels.size and int(labels.min()) < 0:
-        raise FaaError(f"'{labels_key}' of '{path}' holds {int(labels.min())}: every image needs a label of 0 or more.")
+def _for_images(images: Member) -> str:
+    """Return the remedy for images of some other kind, as a sentence, or ""."""
+    name, sides = images.name, len(images.shape)
+    if sides == 4 and images.shape[1] in (1, 3) and images.shape[-1] not in (1, 3):
+        return f"Put the channels last: {name}.transpose(0, 2, 3, 1). "
+    if images.dtype.kind == "f":
+        return f"Where 1 is white: ({name} * 255).round().astype(np.uint8). "
+    if images.dtype.kind in "iu" and images.dtype != np.uint8:
+        return f"Where 255 is white: {name}.astype(np.uint8); where 65535 is: ({name} // 257).astype(np.uint8). "
+    if images.dtype.kind == "b":
+        return f"Make it black and white: ({name} * 255).astype(np.uint8). "
+    return ""
 
 
-def _source(
-    path: Path, arrays: dict[str, NDArray[np.generic]], images_key: str, labels_key: str, names: tuple[str, ...]
-) -> ArraySource:
-    _check(path, arrays, images_key, labels_key)
-    images, labels = arrays[images_key], arrays[labels_key]
+def _for_labels(labels: Member) -> str:
+    """Return the remedy for labels of some other kind, as a sentence, or ""."""
+    name = labels.name
+    if len(labels.shape) == 2 and labels.shape[1] > 1:
+        return f"Of one column per class: {name}.argmax(1). "
+    if len(labels.shape) == 2:
+        return f"Leave the second axis out: {name}[:, 0]. "
+    if labels.dtype.kind in "US":
+        return f"Number the texts: class_names, {name} = np.unique({name}, return_inverse=True). "
+    if labels.dtype.kind in "fb":
+        return f"If they are whole numbers: {name}.astype(np.int64). "
+    return ""
+
+
+def _classes(path: Path, labels: Mapping[Any, NDArray[Any]]) -> Labelling:
+    """Return the classes that labels name; labels below 0 stand for images without one."""
+    for name, array in labels.items():
+        if array.size and int(array.min()) < 0:
+            raise FaaError(f"'{name}' of '{path}' holds {int(array.min())}: every image needs a label of 0 or more.")
+    return labelling(*labels.values())
+
+
+def _names(given: Member, classes: Labelling) -> tuple[str, ...]:
+    """Return the names that a file gives its classes; labels are their numbers."""
+    where = f"'{given.name}' of '{given.path}'"
+    if len(given.shape) != 1 or given.dtype.kind not in "USiu":
+        raise FaaError(
+            f"{where} is {given.dtype} {list(given.shape)}: it must be one axis of texts, one for each class, such as "
+            "class_names=np.array(['cat', 'dog'])."
+        )
+    letters = given.dtype.itemsize // (4 if given.dtype.kind == "U" else 1)
+    if letters > LONGEST_NAME:
+        raise FaaError(f"{where} has room for names of {letters:,} letters; they have at most {LONGEST_NAME:,}.")
+    if given.shape[0] > MOST_NAMES:
+        raise FaaError(f"{where} are {given.shape[0]:,} names; a data set has at most {MOST_NAMES:,} classes.")
+    largest = max(classes.values, default=-1)
+    if largest >= given.shape[0]:
+        raise FaaError(f"'{given.path}' has {given.shape[0]} class_names for labels up to {largest}.")
+    return class_names(given.read().tolist(), where=where)
+
+
+def _source(images: Member, labels: NDArray[np.generic], names: tuple[str, ...]) -> ArraySource:
+    pixels = images.read()
     if _is_grey(images):
-        images = np.repeat(images.reshape(*images.shape[:3], 1), 3, axis=-1)
-    return ArraySource(np.asarray(images, dtype=np.uint8), labels.astype(np.int64), names)
+        pixels = np.repeat(pixels.reshape(*images.shape[:3], 1), 3, axis=-1)
+    return ArraySource(np.asarray(pixels, dtype=np.uint8), labels.astype(np.int64), names)
 
 
-def _is_grey(images: NDArray[np.generic]) -> bool:
-    return images.ndim == 3 or images.shape[-1] == 1
+def _is_grey(images: Member) -> bool:
+    return len(images.shape) == 3 or images.shape[-1] == 1

@@ -17,10 +17,11 @@ def open_digits(request: DatasetRequest) -> Splits:
     Raises:
         FaaError: If it is told where to look: it is embedded, and another data set must be meant.
     """
-    if request.data_dir or request.train_split or request.test_split:
+    told = (request.data_dir, request.train_split, request.test_split, request.input_key, request.target_key)
+    if any(told):
         raise FaaError(
-            "digits is embedded and takes no --data-dir, --train-split or --test-split. Name your data with --dataset: "
-            "a folder of class folders, a .npz file, torch/NAME or hfds/OWNER/NAME."
+            "digits is embedded and takes no --data-dir, --train-split, --test-split, --input-key or --target-key. "
+            "Name your data with --dataset: a folder of class folders, a .npz file, torch/NAME or hfds/OWNER/NAME."
         )
     digits = load_digits()
     grey = np.round(digits.images * (255 / 16)).astype(np.uint8)
@@ -30,4 +31,9 @@ def open_digits(request: DatasetRequest) -> Splits:
     train, test = train_test_split(
         np.arange(len(source)), test_size=TEST_IMAGES, stratify=source.labels, random_state=0
     )
-    return Splits(train=source.subset(np.sort(train)), open_test=lambda: source.subset(np.sort(test)), native_size=8)
+    return Splits(
+        train=source.subset(np.sort(train)),
+        open_test=lambda: source.subset(np.sort(test)),
+        native_size=8,
+        test_images=len(test),
+    )

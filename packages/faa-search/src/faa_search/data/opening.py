@@ -2,18 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from faa_core import FaaError, plugins
 from faa_search.config import DataConfig
-from faa_search.data.arrays import open_npz
+from faa_search.data.arrays import is_array_file, open_npz
+from faa_search.data.memory import check_memory
 from faa_search.data.named import open_named
 from faa_search.data.reduced import stratified
 from faa_search.data.sizing import fitted
 from faa_search.data.source import ArraySource, DecodedSource, ImageSource
 from faa_search.data.splits import DatasetRequest, Splits
+from faa_search.data.summary import summary
 
 IN_MEMORY_SIDE = 64  # images up to this many pixels a side are decoded once and kept
 DATA_SEED = 0  # the run's seed must not move it: a search and a training of other seeds share the test images
@@ -29,12 +30,16 @@ class OpenedData:
         open_test: Opens the test images, or None.
         size: Side in pixels at which the network sees the images.
         own_size: Side in pixels that the images come in, whatever size was asked for; None if it varies.
+        stored: The training images as they come, whatever size was asked for.
+        open_stored_test: Opens the test images as they come, or None.
     """
 
     train: ImageSource
     open_test: Callable[[], ImageSource] | None
     size: int
     own_size: int | None
+    stored: ImageSource
+    open_stored_test: Callable[[], ImageSource] | None
 
 
 def open_data(config: DataConfig, *, model_size: int, note: Callable[[str], None]) -> OpenedData:
@@ -43,46 +48,60 @@ def open_data(config: DataConfig, *, model_size: int, note: Callable[[str], None
     Args:
         config: What to open.
         model_size: The model's own input side, for images that come in many sizes.
-        note: Told, once, what was done to the images.
+        note: Told what was done to the images, and in the end, once, how many of which classes there are.
 
     Raises:
         FaaError: If it is missing, unreadable, without labels, or of one class only.
     """
-    splits = _opener(config.dataset)(
+    splits = _opener(config)(
         DatasetRequest(
             name=config.dataset,
             data_dir=config.data_dir,
             train_split=config.train_split,
             test_split=config.test_split,
             download=config.dataset_download,
+            input_key=config.input_key,
+            target_key=config.target_key,
         )
     )
     if splits.notice:
         note(splits.notice)
     splits = _with_test(splits, config.test_fraction)
-    train = _checked(splits.train, config.dataset)
+    full = train = _checked(splits.train, config.dataset)
     if config.train_subset is not None:
-        if config.train_subset > len(train):
-            raise FaaError(f"--train-subset {config.train_subset} is more than the {len(train)} training images.")
-        train = train.subset(stratified(train.labels, config.train_subset, seed=DATA_SEED))
+        if config.train_subset > len(full):
+            raise FaaError(f"--train-subset {config.train_subset} is more than the {len(full)} training images.")
+        train = full.subset(stratified(full.labels, config.train_subset, seed=DATA_SEED))
     small, side = _scan(train, note)
     own_size = splits.native_size or side
     size = config.img_size or own_size or model_size
     open_test = splits.open_test
-    return OpenedData(
+    opened = OpenedData(
         train=_ready(train, size, in_memory=small),
         open_test=None if open_test is None else lambda: _ready(open_test(), size, in_memory=small),
         size=size,
         own_size=own_size,
+        stored=train,
+        open_stored_test=open_test,
     )
+    note(
+        summary(
+            images=len(train),
+            of=len(full),
+            class_names=train.class_names,
+            test_images=splits.test_images,
+            has_test=open_test is not None,
+            remarks=splits.remarks,
+        )
+    )
+    return opened
 
 
-def _opener(name: str) -> Callable[[DatasetRequest], Splits]:
-    known = plugins.names("faa.datasets")
-    if name in known:
-        opener: Callable[[DatasetRequest], Splits] = plugins.load("faa.datasets", name, kind="data set")
+def _opener(config: DataConfig) -> Callable[[DatasetRequest], Splits]:
+    if config.dataset in plugins.names("faa.datasets"):
+        opener: Callable[[DatasetRequest], Splits] = plugins.load("faa.datasets", config.dataset, kind="data set")
         return opener
-    return open_npz if Path(name).suffix == ".npz" else open_named
+    return open_npz if is_array_file(config.dataset, config.data_dir) else open_named
 
 
 def _with_test(splits: Splits, fraction: float) -> Splits:
@@ -94,16 +113,21 @@ def _with_test(splits: Splits, fraction: float) -> Splits:
     full = splits.train
     test = stratified(full.labels, max(1, round(fraction * len(full))), seed=DATA_SEED)
     train = np.setdiff1d(np.arange(len(full)), test)
-    return replace(splits, train=full.subset(train), open_test=lambda: full.subset(test))
+    return replace(splits, train=full.subset(train), open_test=lambda: full.subset(test), test_images=len(test))
 
 
 def _checked(source: ImageSource, name: str) -> ImageSource:
     if len(source) == 0:
         raise FaaError(f"'{name}' has no training images.")
     if len(np.unique(source.labels)) < 2:
+        them = (
+            f"All {len(source):,} training images of '{name}' are"
+            if len(source) > 1
+            else f"The only image of '{name}' is"
+        )
         raise FaaError(
-            f"All {len(source)} training images of '{name}' are of one class ('{source.class_names[0]}'), so there is "
-            "nothing to learn. Labels come from sub-folders (one for each class) or the label column."
+            f"{them} of one class ('{source.class_names[source.labels[0]]}'), so there is nothing to learn. "
+            "Labels come from sub-folders (one for each class) or the label column."
         )
     return source
 
@@ -133,7 +157,12 @@ def _ready(source: ImageSource, size: int, *, in_memory: bool) -> ImageSource:
 
 
 def in_one_array(source: ImageSource, size: int) -> ArraySource:
-    """Return all images decoded, resized and centre-cropped to ``size``×``size``, in memory."""
+    """Return all images decoded, resized and centre-cropped to ``size``×``size``, in memory.
+
+    Raises:
+        FaaError: If one cannot be read, or they would not fit.
+    """
+    check_memory(len(source) * 3 * size**2, f"{len(source):,} images of {size} px", "Give fewer: --train-subset.")
     images = np.empty((len(source), size, size, 3), dtype=np.uint8)
     for index in range(len(source)):
         images[index] = np.asarray(fitted(source.image(index), size))

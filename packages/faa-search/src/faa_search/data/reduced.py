@@ -47,9 +47,11 @@ def open_reduced_imagenet(request: DatasetRequest) -> Splits:
         )
     fifty = full.train.subset(stratified(full.train.labels, 50_000, seed=0))
     open_test = full.open_test
-    return Splits(
+    return replace(
+        full,
         train=_keep_classes(fifty, IMAGENET_CLASSES),
         open_test=None if open_test is None else lambda: _keep_classes(open_test(), IMAGENET_CLASSES),
+        test_images=None,
     )
 
 

@@ -3,15 +3,16 @@
 Every source gives RGB images; `to_rgb` says how other modes become RGB.
 """
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from PIL.Image import Image as PILImage
 
 from faa_core import FaaError
@@ -106,12 +107,37 @@ class DecodedSource(ImageSource):
 
     def _read(self, position: int, use: Callable[[PILImage], Result]) -> Result:
         try:
-            with self.files.open(position) as image:
-                return use(image)
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what decoders mind and get over
+                with self.files.open(position) as image:
+                    return use(image)
+        except Exception as error:  # what decoders raise is not listed anywhere
+            reason = str(error) or type(error).__name__
             raise FaaError(
-                f"The image '{self.files.name(position)}' cannot be read: {error}. Replace or remove it."
+                f"The image '{self.files.name(position)}' cannot be read: {reason:.300}. Replace or remove it."
             ) from error
+
+
+def check_labels(labels: NDArray[Any], classes: int | None, files: ImageFiles) -> None:
+    """Refuse images without a class.
+
+    Args:
+        labels: Shape ``[N]``, the classes' numbers; a number below 0 stands for none.
+        classes: How many there are; None if each label is one.
+        files: The images.
+
+    Raises:
+        FaaError: If one has no class; it is named.
+    """
+    if labels.size == 0 or labels.dtype.kind not in "iu":
+        return
+    if labels.min() < 0:
+        raise FaaError(f"The image '{files.name(int(labels.argmin()))}' has no label (it is {labels.min()}).")
+    if classes is not None and labels.max() >= classes:
+        raise FaaError(
+            f"The image '{files.name(int(labels.argmax()))}' has the label {labels.max()}, but there are {classes} "
+            "classes, from 0 on."
+        )
 
 
 def to_rgb(image: PILImage) -> PILImage:

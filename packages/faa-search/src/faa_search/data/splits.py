@@ -16,6 +16,8 @@ class DatasetRequest:
         train_split: Name of the training split, or None for the usual one.
         test_split: Name of the test split, or None for the usual one.
         download: Whether missing data may be fetched.
+        input_key: Name of the column of images, or None for the only one.
+        target_key: Name of the column of labels, or None for the only one.
     """
 
     name: str
@@ -23,6 +25,8 @@ class DatasetRequest:
     train_split: str | None = None
     test_split: str | None = None
     download: bool = False
+    input_key: str | None = None
+    target_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +38,13 @@ class Splits:
         open_test: Opens the test images; None where the data set has none.
         native_size: Side in pixels that the images come in, or None if it varies or is the model's to choose.
         notice: Something the user should be told once, or "".
+        test_images: How many test images there are, where that is known without opening them.
+        remarks: What is said beside the count of images: what is skipped of the data set and why, or "".
     """
 
     train: ImageSource
     open_test: Callable[[], ImageSource] | None
     native_size: int | None = None
     notice: str = ""
+    test_images: int | None = None
+    remarks: str = ""

@@ -7,9 +7,12 @@ from typing import Any
 
 from faa_core import FaaError
 from faa_search.config import DataConfig, EvalConfig
-from faa_search.data.named import TRAIN_FOLDERS
+from faa_search.data import open_data
+from faa_search.data.layout import TRAIN_FOLDERS
+from faa_search.progress import Silent
 from faa_search.resolving import Layer, resolve
-from faa_search.run_directory import read_config
+from faa_search.run_directory import PLACE, read_config
+from faa_search.run_images import is_made_with
 
 DEEPEST = 3  # folders between a run's directory and a file of weights: kept, one epoch's, and the file itself
 
@@ -91,8 +94,11 @@ def run_seed(checkpoint: Path) -> int | None:
 
 
 def same_images(config: DataConfig, run: TrainedRun) -> bool:
-    """Return whether settings name the data set that a run was trained on, whatever is held out of it."""
-    return _place(config) == _place(run.data)
+    """Return whether settings name the data set that a run was trained on, whatever is held out of it.
+
+    It may be elsewhere than it was: then its images are compared with what the run has written down.
+    """
+    return _place(config) == _place(run.data) or _is_moved(config, run)
 
 
 def settled(config: EvalConfig, run: TrainedRun, *, note: Callable[[str], None]) -> EvalConfig:
@@ -159,7 +165,18 @@ def _is_trained_on(test_split: str | None, train_split: str | None) -> bool:
     if test_split is None:
         return False
     names = TRAIN_FOLDERS if train_split is None else (train_split,)
-    return test_split in names or test_split.partition("[")[0] in names
+    asked = {test_split.casefold(), test_split.partition("[")[0].casefold()}
+    return not asked.isdisjoint(name.casefold() for name in names)
+
+
+def _is_moved(config: DataConfig, run: TrainedRun) -> bool:
+    """Return whether a data set at another place holds the images that a run was trained on."""
+    place = {name: getattr(config, name) for name in PLACE}
+    try:
+        data = open_data(run.data.model_copy(update=place), model_size=8, note=Silent().note)
+        return is_made_with(run.directory, data.stored)
+    except FaaError:  # it is laid out otherwise, or has no training images
+        return False
 
 
 def _place(config: DataConfig) -> tuple[Path | None, str]:

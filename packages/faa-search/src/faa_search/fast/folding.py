@@ -12,15 +12,16 @@ from faa_search.fast.density_matching.folds import Fold
 from faa_search.fast.density_matching.images import SearchImages
 from faa_search.fast.density_matching.tasks import SUMMARY, Files, FitFold
 from faa_search.progress import Reporter
-from faa_search.run_directory import DATA, read_config
+from faa_search.run_directory import read_config
 from faa_search.run_files import replacing_file
+from faa_search.run_images import same_record
 from faa_search.training.checkpoint import WEIGHTS, load_weights
 from faa_search.training.models import make_model
 from faa_search.training.stopping import StopRequest
 
 FOLDS = "folds.json"
 NETWORK = (  # what two runs must share to share networks
-    "model", "model_kwargs", "img_size", "dataset", "data_dir", "train_split", "val_split", "train_subset",
+    "model", "model_kwargs", "img_size", "train_split", "val_split", "train_subset",
 )  # fmt: skip
 
 
@@ -95,13 +96,13 @@ def take_models(source: Path, directory: Path, config: SearchConfig, images: Sea
     if differing:
         name = differing[0]
         raise FaaError(f"--init-models '{source}' has {name} {before.get(name)!r}, this run {now[name]!r}.")
-    for name in (FOLDS, DATA):
-        kept = source / name
-        if not kept.is_file() or kept.read_text(encoding="utf-8") != (directory / name).read_text(encoding="utf-8"):
-            raise FaaError(
-                f"--init-models '{source}' has other folds or images: its networks would be scored on what they were "
-                "fitted on. Give the same images, --seed, --folds and --held-out."
-            )
+    kept = source / FOLDS
+    same = kept.is_file() and kept.read_text(encoding="utf-8") == (directory / FOLDS).read_text(encoding="utf-8")
+    if not same or not same_record(source, directory):
+        raise FaaError(
+            f"--init-models '{source}' has other folds or images: its networks would be scored on what they were "
+            "fitted on. Give the same images, --seed, --folds and --held-out."
+        )
     missing = [fold.index for fold in images.folds if not weights_path(source, fold.index).is_file()]
     if missing:
         raise FaaError(f"--init-models '{source}' has no finished network of fold {missing[0]}.")

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from accelerate import Accelerator
 
 from faa_core import SEARCH_LIST, FaaError, Policy, plugins
@@ -16,13 +15,14 @@ from faa_search.executors.launched import serve
 from faa_search.executors.protocol import ExecutorFactory, ExecutorOptions
 from faa_search.fast.audit import check_audit
 from faa_search.fast.density_matching.bench import MakeBench
-from faa_search.fast.density_matching.images import open_images
+from faa_search.fast.density_matching.images import SearchImages, open_images
 from faa_search.fast.exploring.warm_start import first_trials
 from faa_search.fast.result import RESULT, SearchResult, read_result
 from faa_search.fast.search import Search
 from faa_search.fast.stages import run_stages
 from faa_search.progress import Reporter, Silent
-from faa_search.run_directory import keep_images, run_directory
+from faa_search.run_directory import run_directory
+from faa_search.run_images import has_moved, keep_images
 from faa_search.samplers import PolicySpace, Sampler
 from faa_search.samplers.presets import PRESETS, chosen_operations
 from faa_search.training.models import count_weights, model_input
@@ -101,6 +101,9 @@ def _search(
     renewed = CHOICE if config.stage == "merge" else frozenset[str]()
     with run_directory(output, "search", config, renewed=renewed) as directory:
         before = read_result(directory)
+        images = None
+        if has_moved(directory, config):  # then nothing that is there counts before the images are found the same
+            images = _open_images(config, directory, reporter)
         if before is not None and _is_finished(config, before):
             ended = "finished" if before.complete else f"ended by its --budget {before.budget}; with more it goes on"
             reporter.note(f"'{directory}' is {ended}.")
@@ -109,9 +112,7 @@ def _search(
         if before is not None and not _is_chosen(config, before):
             (directory / RESULT).unlink()  # it would not belong to the policy that is to be made
             before = None
-        images = open_images(config, model_size=expected.size, note=reporter.note)
-        splits = [images.train] if images.scored is images.train else [images.train, images.scored]
-        keep_images(directory, np.concatenate([source.labels for source in splits]))
+        images = images or _open_images(config, directory, reporter)
         rounds = len(images.folds) * config.width
         first = () if warm is None else first_trials(warm, space, rounds=rounds, depth=config.depth)
         setup = MakeBench(config=config, directory=directory, images=images, reporter=reporter)
@@ -129,6 +130,13 @@ def _search(
                 request=request,
             )
             return run_stages(search, before)
+
+
+def _open_images(config: SearchConfig, directory: Path, reporter: Reporter) -> SearchImages:
+    """Return the images, the same as those the search was started with."""
+    images = open_images(config, model_size=model_input(config.model).size, note=reporter.note)
+    keep_images(directory, config, images.open_stored())
+    return images
 
 
 def _executor(config: SearchConfig, launched: Accelerator) -> ExecutorFactory:

@@ -17,8 +17,9 @@ from faa_search.config import TrainConfig
 from faa_search.costs import fitting_ways, shorter, until
 from faa_search.data import DATA_SEED, ImageSource, OpenedData, open_data, stratified
 from faa_search.progress import Reporter, Silent
-from faa_search.run_directory import keep_images, run_directory
+from faa_search.run_directory import run_directory
 from faa_search.run_files import write_file
+from faa_search.run_images import has_moved, keep_images
 from faa_search.training.checkpoint import STATE, WEIGHTS, Row, load_weights
 from faa_search.training.estimate import fitting_seconds, scratch_network
 from faa_search.training.fitting import Log, Measure, Measures, fit
@@ -86,14 +87,19 @@ def train(
             _keep_policy(directory, chosen)
         finished = directory / "result.json"
         before = from_main(processes, finished.read_text(encoding="utf-8") if finished.is_file() else None)
-        if before is not None:
+        moved = from_main(processes, processes.is_main_process and has_moved(directory, config))
+        if before is not None and not moved:
             shown.note(f"'{directory}' is finished.")
             return _read_result(finished, before)
         # One process of each machine fetches what is missing, before the others look.
         with processes.local_main_process_first() if config.dataset_download else nullcontext():
             data = open_data(config, model_size=expected.size, note=shown.note)
         if processes.is_main_process:
-            keep_images(directory, data.train.labels)
+            test = None if data.open_stored_test is None else data.open_stored_test()
+            keep_images(directory, config, [data.stored], test)
+        if before is not None:
+            shown.note(f"'{directory}' is finished; its data set has moved, and is the same.")
+            return _read_result(finished, before)
         with tracking(config.log_with, directory, config.model_dump(mode="json")) as log:
             result = _run(config, directory, chosen, data, shown, processes, log, runs=runs)
         if processes.is_main_process:

@@ -1,9 +1,7 @@
 """The images of a search: what networks are fitted on, and what policies are scored on; never the test split."""
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,6 +9,8 @@ import torch
 from faa_core import FaaError
 from faa_search.config import SearchConfig
 from faa_search.data import ArraySource, ImageSource, open_data
+from faa_search.data.arrays import is_array_file
+from faa_search.data.memory import MOST_MEMORY, memory
 from faa_search.fast.density_matching.folds import Fold, make_folds
 from faa_search.fast.density_matching.objective import Staged
 from faa_search.training.loading import OrderedBatches, load
@@ -18,7 +18,6 @@ from faa_search.training.plan import Rank
 from faa_search.training.views import View
 
 BATCH = 256  # images that are decoded together
-MOST_MEMORY = 0.5  # of what the machine has, for the images to score on
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -31,6 +30,7 @@ class SearchImages:
         folds: Positions in `train` to fit on, and in `scored` to score on.
         size: Side in pixels.
         own_size: Side that the images come in, or None if it varies.
+        open_stored: Gives `train`, and `scored` where that is a split of its own, as they come.
     """
 
     train: ImageSource
@@ -38,6 +38,7 @@ class SearchImages:
     folds: tuple[Fold, ...]
     size: int
     own_size: int | None
+    open_stored: Callable[[], Sequence[ImageSource]] = tuple
 
 
 def open_images(config: SearchConfig, *, model_size: int, note: Callable[[str], None]) -> SearchImages:
@@ -54,15 +55,22 @@ def open_images(config: SearchConfig, *, model_size: int, note: Callable[[str], 
     if config.val_split is None:
         data = open_data(config, model_size=model_size, note=note)
         folds = make_folds(data.train.labels, folds=config.folds, held_out=config.held_out, seed=config.seed)
-        return SearchImages(train=data.train, scored=data.train, folds=folds, size=data.size, own_size=data.own_size)
-    if config.val_split == (config.train_split or "train"):
+        return SearchImages(
+            train=data.train,
+            scored=data.train,
+            folds=folds,
+            size=data.size,
+            own_size=data.own_size,
+            open_stored=lambda: [data.stored],
+        )
+    if config.val_split.casefold() == (config.train_split or "train").casefold():
         raise FaaError(f"--val-split {config.val_split} is the training split; score on images that are not fitted on.")
-    if config.val_split == (config.test_split or "test"):
+    if config.val_split.casefold() == (config.test_split or "test").casefold():
         raise FaaError(
             f"--val-split {config.val_split} is the test split, which a search never reads; score on another one, or "
             "on parts of the training images (--folds)."
         )
-    if Path(config.dataset).suffix == ".npz" or config.dataset.startswith("torch/"):
+    if is_array_file(config.dataset, config.data_dir) or config.dataset.startswith("torch/"):
         raise FaaError(
             f"--val-split is for data sets with splits of any name (folders, hfds/OWNER/NAME); '{config.dataset}' has "
             "a training and a test split only, and a search never reads the test split. Leave it out for --folds."
@@ -74,11 +82,19 @@ def open_images(config: SearchConfig, *, model_size: int, note: Callable[[str], 
         data = open_data(config.model_copy(update={"test_split": config.val_split}), model_size=model_size, note=note)
     except FaaError as error:
         raise FaaError(f"--val-split {config.val_split}, which is read as a --test-split would be: {error}") from error
-    if data.open_test is None:
+    open_stored = data.open_stored_test
+    if data.open_test is None or open_stored is None:
         raise FaaError(f"'{config.dataset}' has no split '{config.val_split}' to score on.")
     scored = data.open_test()
     fold = Fold(index=0, train=np.arange(len(data.train)), held_out=np.arange(len(scored)))
-    return SearchImages(train=data.train, scored=scored, folds=(fold,), size=data.size, own_size=data.own_size)
+    return SearchImages(
+        train=data.train,
+        scored=scored,
+        folds=(fold,),
+        size=data.size,
+        own_size=data.own_size,
+        open_stored=lambda: [data.stored, open_stored()],
+    )
 
 
 def stage(source: ImageSource, size: int, *, device: torch.device, workers: int) -> Staged:
@@ -93,7 +109,7 @@ def stage(source: ImageSource, size: int, *, device: torch.device, workers: int)
     Raises:
         FaaError: If an image cannot be read, or they would not fit into memory.
     """
-    needed, there = len(source) * 3 * size**2, _memory()
+    needed, there = len(source) * 3 * size**2, memory()
     if needed > MOST_MEMORY * there and not isinstance(source, ArraySource):
         raise FaaError(
             f"{len(source):,} images of {size} px to score on take {needed / 2**30:.0f} GiB, and this machine has "
@@ -106,8 +122,3 @@ def stage(source: ImageSource, size: int, *, device: torch.device, workers: int)
         done += len(images_BCHW)
     labels_N = torch.from_numpy(source.labels).to(device)
     return Staged(images_NCHW, labels_N, torch.arange(len(source), device=device))
-
-
-def _memory() -> int:
-    """Return the machine's memory in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

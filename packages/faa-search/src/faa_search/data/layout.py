@@ -1,0 +1,134 @@
+"""Which folders of an image folder are splits; layouts that would train on test images are refused."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from faa_core import FaaError
+from faa_search.data.classes import close_to, some
+from faa_search.data.skipping import words_of
+from faa_search.data.walking import Skipped, children
+
+TRAIN_FOLDERS = ("train", "training")
+TEST_FOLDERS = ("test", "val", "validation", "valid", "eval", "testing", "evaluation")
+SPLIT_FOLDERS = frozenset({*TRAIN_FOLDERS, *TEST_FOLDERS})
+
+NOT_USED = "a folder beside the splits that is not asked for"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the splits of an image folder are.
+
+    Attributes:
+        train: Folder of the training images' class folders.
+        test: Folder of the test images' class folders, or None.
+        skipped: Folders that are not read.
+    """
+
+    train: Path
+    test: Path | None
+    skipped: tuple[Skipped, ...]
+
+
+def is_split_name(name: str) -> bool:
+    """Return whether a folder's name is one that splits have, in small or capital letters."""
+    return name.casefold() in SPLIT_FOLDERS
+
+
+def find_layout(root: Path, *, train: str | None, test: str | None) -> Layout:
+    """Return where the splits are: those asked for, else the usual ones, else the whole folder to train on.
+
+    Raises:
+        FaaError: If a split that is asked for is not there, both are the same, two have one name but for capital
+            letters, or there are test images only.
+    """
+    there = children(root).folders
+    train_name, test_name = _named(root, there, train, TRAIN_FOLDERS), _named(root, there, test, TEST_FOLDERS)
+    if train_name is not None and test_name is not None:
+        apart(*(folder.resolve() for folder in (root / train_name, root / test_name)))
+    if test_name is not None and train_name is None:
+        raise FaaError(
+            f"'{root}' has a folder '{test_name}' but no folder 'train' beside it. Put the training images into "
+            f"'{root / 'train'}', one folder for each class; or, if '{test_name}' is a class, rename it."
+        )
+    if train_name is None:
+        return Layout(root, None, ())
+    chosen = {train_name, test_name}
+    others = tuple(Skipped(name, NOT_USED) for name in there if name not in chosen)
+    return Layout(root / train_name, None if test_name is None else root / test_name, others)
+
+
+def apart(train: object, test: object) -> None:
+    """Refuse one split as both.
+
+    Raises:
+        FaaError: If they are the same.
+    """
+    if train is not None and train == test:
+        raise FaaError(
+            f"'{train}' cannot be both the training and the test split; give another --train-split or --test-split."
+        )
+
+
+def only_splits(root: Path, classes: Sequence[str]) -> None:
+    """Refuse a folder of training images whose classes all have names of splits: it is given one level too high.
+
+    Raises:
+        FaaError: If it is so; it shows the tree.
+    """
+    if classes and all(map(is_split_name, classes)):
+        raise FaaError(
+            f"'{root}' has splits where its classes would be: {root}/{{{','.join(classes)}}}. Give --dataset '{root}' "
+            "if they are its splits; if they are classes, rename them."
+        )
+
+
+def below_a_class(root: Path, name: str, folders: Sequence[str]) -> None:
+    """Refuse splits below what would be a class: it would hold its training and its test images alike.
+
+    Args:
+        root: Of the class folders.
+        name: Of one of them.
+        folders: All that are below it, relative to `root`.
+
+    Raises:
+        FaaError: If one has the name of a split; it shows the tree.
+    """
+    splits = [folder for folder in sorted(folders) if is_split_name(folder.rpartition("/")[2])]
+    if not splits:
+        return
+    parent = splits[0].rpartition("/")[0]
+    names = ",".join(folder.rpartition("/")[2] for folder in splits if folder.rpartition("/")[0] == parent)
+    raise FaaError(
+        f"'{root}' has splits below a class: {root}/{parent}/{{{names}}}. '{name}' would be one class, with its "
+        f"training and test images alike. If '{parent}' is the data set, give --dataset '{root / parent}'. If it is a "
+        f"class, put the splits above the classes ('{root / 'train' / name}', '{root / 'test' / name}'); if these are "
+        "no splits, rename them."
+    )
+
+
+def holds_nothing(folder: Path, skipped: Sequence[Skipped]) -> str:
+    """Return what to say of a folder without images in class folders."""
+    why = f" {words_of(skipped)}." if skipped else ""
+    return (
+        f"'{folder}' holds no images in sub-folders, one for each class.{why} Labels come from sub-folders: "
+        f"'{folder / 'CLASS' / 'image.png'}'."
+    )
+
+
+def _named(root: Path, there: Sequence[str], asked: str | None, usual: tuple[str, ...]) -> str | None:
+    """Return the folder of the split that was asked for, or the first of the usual ones that is there."""
+    if asked is not None:
+        if not asked or not (root / asked).is_dir():
+            raise FaaError(f"'{root}' has no folder '{asked}' for the split of that name{close_to(asked, there)}")
+        return asked
+    for name in usual:
+        found = [folder for folder in there if folder.casefold() == name]
+        if len(found) > 1:
+            raise FaaError(
+                f"'{root}' has the folders {some(found)}, which are one split in other letters. Rename or merge them."
+            )
+        if found:
+            return found[0]
+    return None

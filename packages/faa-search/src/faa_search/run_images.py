@@ -1,0 +1,163 @@
+"""Which images a run is made with: written down in its directory, and compared whenever it goes on."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from faa_core import FaaError
+from faa_search.config import DataConfig
+from faa_search.data import ImageSource
+from faa_search.data.fingerprint import fingerprint
+from faa_search.run_directory import CONFIG, DATA, PLACE, read_config
+from faa_search.run_files import write_file
+
+MOVES = PLACE - {"dataset_download"}  # whether data may be fetched changes no image
+# What is written down, and what to say where it differs. Runs of earlier versions have "labels" only.
+WORDS = {
+    "labels": "other labels",
+    "classes": "classes of other names",
+    "files": "files of other names or sizes",
+    "content": "other pixels",
+    "test_classes": "test images of other classes",
+    "test_files": "test files of other names or sizes",
+    "test_content": "other pixels in the test images",
+}
+SINCE = (
+    "The run was started by an earlier version, which read png and jpg only, took the innermost folder for the class, "
+    "and made a class of every number up to the largest label; so the same data can be other images now. "
+)
+
+
+def keep_images(
+    directory: Path, config: DataConfig, train: Sequence[ImageSource], test: ImageSource | None = None
+) -> None:
+    """Write down which images a run is made with, or compare them with those it was started with.
+
+    The data may have moved meanwhile: once the images are found to be the same, the run's settings say the new place.
+
+    Args:
+        directory: The run's.
+        config: Says where the images are now.
+        train: All that the run learns from and scores on, as they come.
+        test: What it is tested on, as they come; None if nothing.
+
+    Raises:
+        FaaError: If the run was started with others, or the place is another and it cannot be told whether the images
+            are the same. Then its settings keep the place they had.
+    """
+    path = directory / DATA
+    moved = has_moved(directory, config)
+    if not path.is_file() and not moved:
+        write_file(directory, DATA, json.dumps(_record(train, test)) + "\n")
+        return
+    before = _read(path) if path.is_file() else {}
+    if moved and "content" not in before:
+        raise FaaError(
+            f"'{directory}' was started with {_place(read_config(directory))}, before pixels were written down, so "
+            f"{_place(config.model_dump())} cannot be compared with it. Give the data at its old place, or choose "
+            "another --output."
+        )
+    now = _record(train, test if any(key.startswith("test_") for key in before) else None)
+    differs = _differs(before, now)
+    if differs:
+        other = f" ({_place(read_config(directory))} then, {_place(config.model_dump())} now)" if moved else ""
+        raise FaaError(
+            f"The data set has changed since '{directory}' was started{other}: {differs}. "
+            f"{'' if 'content' in before else SINCE}Choose another --output."
+        )
+    _settle(directory, config)
+
+
+def has_moved(directory: Path, config: DataConfig) -> bool:
+    """Return whether the data set is elsewhere, or other columns of it are meant, than a run's settings say."""
+    return _moves(read_config(directory), config.model_dump(mode="json"))
+
+
+def is_made_with(directory: Path, source: ImageSource) -> bool:
+    """Return whether a run was trained on these images, as far as it has written that down.
+
+    Args:
+        directory: The run's.
+        source: As they come.
+
+    Raises:
+        FaaError: If what it has written down cannot be read, or an image cannot.
+    """
+    before = _read(directory / DATA) if (directory / DATA).is_file() else {}
+    if "content" not in before or before["images"] != len(source) or before["labels"] != _labels_digest([source]):
+        return False
+    trained_on = {key: value for key, value in before.items() if not key.startswith("test_")}
+    return not _differs(trained_on, _record([source], None))
+
+
+def same_record(one: Path, other: Path) -> bool:
+    """Return whether two runs were made with the same images, by what both have written down.
+
+    Raises:
+        FaaError: If a file is not one of ours.
+    """
+    first, second = (_read(directory / DATA) if (directory / DATA).is_file() else {} for directory in (one, other))
+    both = first.keys() & second.keys() & {"images", *WORDS}
+    apart = _moves(*(read_config(directory) for directory in (one, other)))
+    return bool(both) and all(first[key] == second[key] for key in both) and ("content" in both or not apart)
+
+
+def _record(train: Sequence[ImageSource], test: ImageSource | None) -> dict[str, Any]:
+    tested = {} if test is None else fingerprint([test])
+    return {
+        "images": sum(len(source) for source in train),
+        "labels": _labels_digest(train),
+        **fingerprint(train),
+        **{f"test_{name}": value for name, value in tested.items()},
+    }
+
+
+def _labels_digest(sources: Sequence[ImageSource]) -> str:
+    labels = np.concatenate([source.labels for source in sources])
+    return hashlib.blake2b(np.ascontiguousarray(labels).tobytes(), digest_size=16).hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return what was written down."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        digests = {key: record[key] for key in WORDS if key in record or key == "labels"}
+        if not isinstance(record["images"], int) or not all(isinstance(one, str) for one in digests.values()):
+            raise TypeError("a count and texts are wanted")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise FaaError(
+            f"'{path}' does not say which images the run was made with ({error!r:.200}); delete it if they are these."
+        ) from error
+    return dict(record)
+
+
+def _differs(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Return how images differ, or ""; what an earlier version did not write down is not compared."""
+    if before["images"] != now["images"]:
+        return f"it had {before['images']:,} training images, now {now['images']:,}"
+    found = [words for key, words in WORDS.items() if key in before and before[key] != now.get(key)]
+    return f"it has {', '.join(found)}" if found else ""
+
+
+def _settle(directory: Path, config: DataConfig) -> None:
+    """Write the new place of the data set into a run's settings."""
+    settings = read_config(directory)
+    if _moves(settings, config.model_dump(mode="json")):
+        changed = settings | {name: getattr(config, name) for name in PLACE}
+        write_file(directory, CONFIG, yaml.safe_dump(changed, sort_keys=False))
+
+
+def _moves(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Return whether two runs' settings name different places."""
+    return any(before.get(name) != now.get(name) for name in MOVES)
+
+
+def _place(settings: dict[str, Any]) -> str:
+    """Return where a data set is, as flags."""
+    given = [(name, settings.get(name)) for name in ("dataset", "data_dir", "input_key", "target_key")]
+    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given if value is not None)
