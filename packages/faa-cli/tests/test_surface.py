@@ -17,6 +17,8 @@ DATA = [
     "train_split",
     "test_split",
     "test_fraction",
+    "input_key",
+    "target_key",
     "train_subset",
     "img_size",
 ]
