@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from faa_core.text import duration
 
 LONG = 600.0  # seconds from which it is said what would make it shorter
-CLOCK = 60.0  # seconds from which it is said when the work ends
+CLOCK = 59.5  # seconds from which times are in minutes, and it is said when the work ends
 
 
 def until(seconds: float, *, now: datetime) -> str:
