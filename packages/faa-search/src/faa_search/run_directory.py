@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from faa_core import FaaError
 from faa_core.files import write_text
 from faa_search.config import Settings, differences
+from faa_search.yaml_files import read_yaml
 
 PACKAGES = (
     "faa-core", "faa-models", "faa-search", "faa-cli", "torch", "torchvision", "timm", "accelerate", "hyperopt",
@@ -135,11 +136,8 @@ def read_config(output: Path) -> dict[str, Any]:
     path = output / "config.yaml"
     if not path.is_file():
         raise FaaError(f"'{output}' is no run directory: it has no config.yaml.")
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise FaaError(f"'{path}' cannot be read: {error}") from error
-    if not isinstance(settings, dict):
+    settings = read_yaml(path)
+    if not settings:
         raise FaaError(f"'{path}' holds no settings.")
     return settings
 

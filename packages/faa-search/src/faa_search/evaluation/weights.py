@@ -15,10 +15,10 @@ from timm.models._hub import download_from_hf
 from torch import nn
 
 from faa_core import FaaError
+from faa_search.config.arguments import LARGEST
 from faa_search.training.checkpoint import WEIGHTS, load_weights
 from faa_search.training.models import ModelInput, count_weights, make_model, model_input
 
-LARGEST = 10_000  # whole number in a description: a network of a million layers takes forever to make
 OF_THE_DATA = frozenset({"img_size", "in_chans", "num_classes"})  # arguments that a description repeats
 HUB = ("hf-hub:", "hf_hub:")
 LOCAL = "local-dir:"
