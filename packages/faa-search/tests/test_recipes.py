@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import torch
 import yaml
-import yaml
 from accelerate import Accelerator
 
 from faa_core import FaaError, Policy

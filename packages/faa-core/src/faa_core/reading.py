@@ -53,15 +53,20 @@ def as_text(content: bytes) -> str:
         raise FaaError(f"it is not UTF-8 text ({error.reason} at byte {error.start:,}); save it as UTF-8") from error
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, *, finite: bool = True) -> Any:
     """Return the value of a JSON text that means the same to every reader.
 
+    Args:
+        text: JSON.
+        finite: Whether NaN and endless numbers are refused.
+
     Raises:
-        FaaError: If it is no JSON, has a name twice in one object, a number that is none or endless, or is nested too
-            deeply; the message says what and where, not in which file.
+        FaaError: If it is no JSON, has a name twice in one object, such a number, or is nested too deeply; the message
+            says what and where, not in which file.
     """
+    numbers: dict[str, Any] = {"parse_constant": _no_number, "parse_float": _finite} if finite else {}
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite)
+        return json.loads(text, object_pairs_hook=_object, **numbers)
     except RecursionError as error:
         raise FaaError(TOO_DEEP) from error
     except json.JSONDecodeError as error:
@@ -70,17 +75,17 @@ def parse_json(text: str) -> Any:
         raise FaaError("a number in it has too many digits") from error
 
 
-def parse_json_as(kind: type[Kind], text: str) -> Kind:
+def parse_json_as(kind: TypeAdapter[Kind], text: str, *, finite: bool = True) -> Kind:
     """Return the value of a JSON text as a dataclass or another type that pydantic knows; unknown fields are ignored.
 
-    Types are strict: true is no number, and "1" neither.
+    Types are strict: true is no number, and "1" neither. Numbers come back to the bit.
 
     Raises:
         FaaError: As `parse_json`; or if it does not fit the type: the message names up to five faults.
     """
-    parse_json(text)
+    parse_json(text, finite=finite)
     try:
-        return TypeAdapter(kind).validate_json(text, strict=True)
+        return kind.validate_json(text, strict=True)
     except ValidationError as error:
         raise FaaError("; ".join(faults(error))) from error
 
@@ -107,7 +112,7 @@ def _place(parts: Sequence[int | str]) -> str:
 
 def _said(fault: Any) -> str:
     given = "" if isinstance(fault["input"], dict) else f" (given {fault['input']!r:.80})"
-    return safe(fault["msg"] + given)
+    return safe(fault["msg"].removeprefix("Value error, ") + given)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

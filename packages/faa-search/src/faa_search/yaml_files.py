@@ -20,7 +20,6 @@ MOST_VALUES = 10_000  # in a file, with all that aliases repeat
 DEEPEST = 20  # mappings and lists inside one another; recipes have 3
 LONGEST_NUMBER = 40  # characters
 TAG = "tag:yaml.org,2002:"
-COLLECTIONS = {f"{TAG}map": MappingNode, f"{TAG}seq": SequenceNode}
 SCALARS = {f"{TAG}{name}" for name in ("str", "int", "float", "bool", "null")}
 NUMBERS = {
     f"{TAG}int": re.compile(r"[-+]?(0|[1-9][0-9_]*|0x[0-9a-fA-F]+|0b[01]+)"),
@@ -89,11 +88,11 @@ class _Reader:
             raise _fault(node, f"it holds more than {MOST_VALUES:,} values")
         if isinstance(node, ScalarNode) and node.tag in SCALARS:
             return self._scalar(node)
-        if not isinstance(node, COLLECTIONS.get(node.tag, ())):
+        if isinstance(node, SequenceNode) and node.tag == f"{TAG}seq":
+            return [self._value(part, depth + 1) for part in node.value]
+        if not isinstance(node, MappingNode) or node.tag != f"{TAG}map":
             kind = "date" if node.tag == f"{TAG}timestamp" else f"value of kind {node.tag.removeprefix(TAG)[:40]}"
             raise _fault(node, f"a {kind} is not read; put quotes around what is text")
-        if isinstance(node, SequenceNode):
-            return [self._value(part, depth + 1) for part in node.value]
         return self._mapping(node, depth)
 
     def _mapping(self, node: MappingNode, depth: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def as_arguments(given: Any) -> Any:
         given = dict(pairs)
         if len(given) < len(pairs):
             raise ValueError("give each name once")
-    elif isinstance(given, dict) and any(isinstance(value, str) and NUMBER.fullmatch(value) for value in given.values()):
+    elif isinstance(given, dict) and any(map(_is_power, given.values())):
         raise ValueError("YAML reads 1e-3 as a text; write the number 1.0e-3")
     if not isinstance(given, dict):
         return given
@@ -71,9 +71,15 @@ def _written(value: Any) -> str:
     return str(value) if plain else repr(value)
 
 
+def _is_power(value: Any) -> bool:
+    """Return whether a value is a text that stands for a number, such as 1e-3."""
+    return isinstance(value, str) and NUMBER.fullmatch(value) is not None
+
+
 def _is_argument(name: Any, value: Any) -> bool:
     if not (isinstance(name, str) and name.isidentifier()):
         return False
     if isinstance(value, str):  # what is no finite number must not pass for a word
-        return "," not in value and "\0" not in value and len(value) <= LONGEST and value.strip().lower().lstrip("+-") not in {"nan", "inf", "infinity"}
+        word = value.strip().lower().lstrip("+-") not in {"nan", "inf", "infinity"}
+        return word and len(value) <= LONGEST and not {",", "\0"} & set(value)
     return isinstance(value, bool | int | float) and abs(value) < math.inf

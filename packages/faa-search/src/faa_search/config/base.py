@@ -18,9 +18,8 @@ NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+|[-+]\.\d+", re.ASCII)
 
 def _whole(given: Any) -> Any:
     """Return what counts as a whole number as an int: NumPy's, and 5.0; not true, and not "5"."""
-    if isinstance(given, Integral) and not isinstance(given, bool):
-        return int(given)
-    return int(given) if isinstance(given, float) and given.is_integer() else given
+    integral = isinstance(given, Integral) or (isinstance(given, float) and given.is_integer())
+    return int(given) if integral and given is not True and given is not False else given
 
 
 def _real(given: Any) -> Any:
@@ -87,7 +86,7 @@ Names = Annotated[tuple[Text, ...], Field(max_length=1000), BeforeValidator(_par
 
 
 class Settings(BaseModel):
-    """Frozen settings; an unknown key is an error, and so is a value of another type: true is no number, "1" neither."""
+    """Frozen settings; an unknown key is an error, and so is a value of another type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 

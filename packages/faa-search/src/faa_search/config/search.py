@@ -155,8 +155,12 @@ class WorkersConfig(Settings):
     num_processes: Annotated[Processes, Field(ge=1)] | None = Field(
         default=None, description="Workers: one for each GPU, or on the CPU. More than one means --executor processes."
     )
-    ray_address: Text | None = Field(default=None, description="Ray cluster to join, or auto (default: one of our own).")
-    gpus_per_worker: Annotated[Real, Field(gt=0, le=1024)] = Field(default=1.0, description="GPUs of a Ray worker; 0.5 lets two share one.")
+    ray_address: Text | None = Field(
+        default=None, description="Ray cluster to join, or auto (default: one of our own)."
+    )
+    gpus_per_worker: Annotated[Real, Field(gt=0, le=1024)] = Field(
+        default=1.0, description="GPUs of a Ray worker; 0.5 lets two share one."
+    )
     budget: Text | None = Field(
         default=None, description="End with a policy after this time, 30m or 2h, or time of all devices, 2gpu-h."
     )

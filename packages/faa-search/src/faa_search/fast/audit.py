@@ -9,8 +9,10 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field, NonNegativeInt, PositiveInt
 from scipy.stats import norm, spearmanr
 
 from faa_core import FaaError, Policy, SubPolicies
@@ -28,6 +30,8 @@ FEWEST = 4  # trials of which a rank correlation has an interval
 LEVEL = 0.95
 NO_POLICY = -1  # stands for training without a policy
 
+Place = Annotated[int, Field(ge=NO_POLICY)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
@@ -41,11 +45,11 @@ class Training:
         accuracy: On D_A.
     """
 
-    round: int
-    number: int
-    seed: int
-    epochs: int
-    accuracy: float
+    round: Place
+    number: Place
+    seed: NonNegativeInt
+    epochs: PositiveInt
+    accuracy: Annotated[float, Field(ge=0, le=1)]
 
     @property
     def key(self) -> tuple[int, int, int, int]:

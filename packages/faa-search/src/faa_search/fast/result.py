@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 
 from faa_core import FaaError, Policy, SubPolicies
 from faa_core.files import write_text
+from faa_core.reading import as_text, parse_json_as, read_content
+from faa_core.text import safe
 from faa_search.config import SearchConfig
 from faa_search.fast.audit import Audit
 from faa_search.fast.choosing.controls import Control
@@ -26,11 +29,10 @@ SETTINGS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SearchResult:
-    """What a search came to.
+class Figures:
+    """What is known of a found policy, as ``result.json`` has it.
 
     Attributes:
-        policy: The found policy.
         reward: Its mean reward over the folds; it was chosen on the same images, which flatters it.
         controls: How it compares with policies that need no search.
         verdict: The same in a sentence.
@@ -39,10 +41,8 @@ class SearchResult:
         seconds: Of fitting and scoring, on all devices and in all processes' lifetimes together.
         fitting: The part of them that the folds took.
         budget: What it had.
-        audit: How well the rewards foretell the accuracy, if that was asked for.
     """
 
-    policy: SubPolicies
     reward: float
     controls: list[Control]
     verdict: str
@@ -51,7 +51,6 @@ class SearchResult:
     seconds: float
     fitting: float
     budget: str | None = None
-    audit: Audit | None = None
 
     @property
     def complete(self) -> bool:
@@ -59,12 +58,24 @@ class SearchResult:
         return self.trials >= self.planned
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult(Figures):
+    """What a search came to.
+
+    Attributes:
+        policy: The found policy.
+        audit: How well the rewards foretell the accuracy, if that was asked for.
+    """
+
+    policy: SubPolicies
+    audit: Audit | None = None
+
+
 def write_result(directory: Path, result: SearchResult) -> None:
     """Write a result beside its policy, which is there."""
-    fields = asdict(replace(result, audit=None))
-    for name in ("policy", "audit"):
-        del fields[name]
-    write_text(directory / RESULT, json.dumps(fields, indent=1) + "\n")
+    written = {field.name for field in fields(Figures)}
+    document = {name: value for name, value in asdict(replace(result, audit=None)).items() if name in written}
+    write_text(directory / RESULT, json.dumps(document, indent=1) + "\n")
 
 
 def read_result(directory: Path) -> SearchResult | None:
@@ -78,15 +89,15 @@ def read_result(directory: Path) -> SearchResult | None:
         return None
     try:
         policy = Policy.load(directory / POLICY)
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        controls = [Control(**row) for row in fields.pop("controls")]
         if not isinstance(policy, SubPolicies):
-            raise TypeError("the policy beside it is no list of sub-policies")
-        return SearchResult(policy=policy, controls=controls, **fields)
-    except (ValueError, KeyError, TypeError, FaaError) as error:
+            raise FaaError("the policy beside it is no list of sub-policies")
+        figures = parse_json_as(TypeAdapter(Figures), as_text(read_content(path)))
+    except FaaError as error:
         raise FaaError(
-            f"'{path}' holds no result ({error!r:.200}); delete it, and the same command makes it from the trials."
+            f"'{safe(path)}' holds no result ({error}). Delete it, and the same command makes it again from the "
+            "trials, which are kept; that takes as long as comparing with the controls did."
         ) from error
+    return SearchResult(policy=policy, **{field.name: getattr(figures, field.name) for field in fields(figures)})
 
 
 def found_policy(
