@@ -17,6 +17,10 @@ MOST_FAULTS = 5  # that a message names
 TOO_DEEP = "it is nested too deeply"
 
 
+class NotJsonError(FaaError):
+    """A text that is no JSON at all, so that it may be something else."""
+
+
 def read_content(path: Path, *, most: int | None = None) -> bytes:
     """Return the content of a regular file; a pipe or a device could be endless.
 
@@ -28,16 +32,15 @@ def read_content(path: Path, *, most: int | None = None) -> bytes:
         FaaError: If it cannot be read, is no regular file, or has more bytes.
     """
     try:
-        kind = path.stat().st_mode
-        if not stat.S_ISREG(kind):
-            what = "a folder" if stat.S_ISDIR(kind) else "no regular file (a pipe or a device)"
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file (a pipe or a device)"
             raise FaaError(f"'{safe(path)}' cannot be read: it is {what}; give the path of a file.")
-        with path.open("rb") as file:
-            content = file.read(-1 if most is None else most + 1)
+        if most is not None and found.st_size > most:
+            raise FaaError(f"'{safe(path)}' has {found.st_size:,} bytes; of such a file at most {most:,} are read.")
+        content = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a path that holds a zero byte
         raise FaaError(f"'{safe(path)}' cannot be read: {safe(error)}.") from error
-    if most is not None and len(content) > most:
-        raise FaaError(f"'{safe(path)}' is larger than the {most >> 10:,} KiB that are read of such a file.")
     return content
 
 
@@ -61,8 +64,9 @@ def parse_json(text: str, *, finite: bool = True) -> Any:
         finite: Whether NaN and endless numbers are refused.
 
     Raises:
-        FaaError: If it is no JSON, has a name twice in one object, such a number, or is nested too deeply; the message
-            says what and where, not in which file.
+        NotJsonError: If it is no JSON.
+        FaaError: If it has a name twice in one object, such a number, or is nested too deeply; the message says what,
+            not in which file.
     """
     numbers: dict[str, Any] = {"parse_constant": _no_number, "parse_float": _finite} if finite else {}
     try:
@@ -70,7 +74,7 @@ def parse_json(text: str, *, finite: bool = True) -> Any:
     except RecursionError as error:
         raise FaaError(TOO_DEEP) from error
     except json.JSONDecodeError as error:
-        raise FaaError(f"it is no JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
+        raise NotJsonError(f"it is no JSON: {error}") from error
     except ValueError as error:  # a whole number of more digits than Python reads
         raise FaaError("a number in it has too many digits") from error
 
