@@ -13,6 +13,7 @@ from faa_core.errors import FaaError
 from faa_core.text import safe
 
 Kind = TypeVar("Kind")
+MOST_DIGITS = 100  # of a whole number; with 310, no float is as large
 MOST_FAULTS = 5  # that a message names
 TOO_DEEP = "it is nested too deeply"
 
@@ -68,9 +69,9 @@ def parse_json(text: str, *, finite: bool = True) -> Any:
         FaaError: If it has a name twice in one object, such a number, or is nested too deeply; the message says what,
             not in which file.
     """
-    numbers: dict[str, Any] = {"parse_constant": _no_number, "parse_float": _finite} if finite else {}
+    numbers: dict[str, Any] = {"parse_constant": _no_number, "parse_float": _finite, "parse_int": _whole}
     try:
-        return json.loads(text, object_pairs_hook=_object, **numbers)
+        return json.loads(text, object_pairs_hook=_object, **(numbers if finite else {}))
     except RecursionError as error:
         raise FaaError(TOO_DEEP) from error
     except json.JSONDecodeError as error:
@@ -130,6 +131,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(name: str) -> Any:
     raise FaaError(f"it holds {name}, which is no number")
+
+
+def _whole(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise FaaError(f"the number {text[:40]}… in it has too many digits")
+    return int(text)
 
 
 def _finite(text: str) -> float:

@@ -33,6 +33,8 @@ def _usable(text: str) -> str:
     Raises:
         ValueError: If no system would take it.
     """
+    if len(text) > LONGEST:
+        raise ValueError(f"a text has at most {LONGEST:,} characters")
     if "\0" in text:
         raise ValueError("a text must not hold a zero byte")
     try:
@@ -66,7 +68,7 @@ def _numbers(given: Any) -> Any:
 
 Whole = Annotated[int, BeforeValidator(_whole)]
 Real = Annotated[FiniteFloat, BeforeValidator(_real)]
-Text = Annotated[str, Field(max_length=LONGEST), AfterValidator(_usable)]
+Text = Annotated[str, AfterValidator(_usable)]
 Positive = Annotated[Real, Field(gt=0, le=MOST)]
 NonNegative = Annotated[Real, Field(ge=0, le=MOST)]
 Share = Annotated[Real, Field(ge=0, lt=1)]

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 from scipy.stats import norm, spearmanr
 
 from faa_core import FaaError, Policy, SubPolicies
@@ -22,7 +22,7 @@ from faa_search.config import RewardName, SearchConfig
 from faa_search.executors.gathering import gather
 from faa_search.fast.density_matching.objective import REWARDS
 from faa_search.fast.density_matching.tasks import TrainWith
-from faa_search.fast.journal import Journal, Trial
+from faa_search.fast.journal import Journal, Natural, Trial
 from faa_search.fast.search import Search
 
 FOLD = 0  # one network's rewards are comparable; those of several are not
@@ -30,7 +30,7 @@ FEWEST = 4  # trials of which a rank correlation has an interval
 LEVEL = 0.95
 NO_POLICY = -1  # stands for training without a policy
 
-Place = Annotated[int, Field(ge=NO_POLICY)]
+Place = Annotated[int, Field(ge=NO_POLICY, lt=2**63)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,8 @@ class Training:
 
     round: Place
     number: Place
-    seed: NonNegativeInt
-    epochs: PositiveInt
+    seed: Natural
+    epochs: Annotated[Natural, Field(ge=1)]
     accuracy: Annotated[float, Field(ge=0, le=1)]
 
     @property

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar, get_args
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, TypeAdapter
+from pydantic import AfterValidator, Field, NonNegativeFloat, TypeAdapter
 
 from faa_core import FaaError
 from faa_core.reading import as_text, parse_json, parse_json_as, read_content
@@ -54,6 +54,7 @@ def _of_each_reward(figures: dict[str, float]) -> dict[str, float]:
     return figures
 
 
+Natural = Annotated[int, Field(ge=0, lt=2**63)]
 Figures = Annotated[dict[str, float], AfterValidator(_of_each_reward)]
 
 
@@ -76,17 +77,17 @@ class Trial:
         seconds: To score it.
     """
 
-    fold: NonNegativeInt
-    round: NonNegativeInt
-    number: NonNegativeInt
-    seed: NonNegativeInt
+    fold: Natural
+    round: Natural
+    number: Natural
+    seed: Natural
     params: Annotated[Params, AfterValidator(_of_a_space)]
     reward: float
     standard_error: NonNegativeFloat
     metrics: Figures
     errors: Figures
-    views: Annotated[int, Field(ge=1)]
-    draws: NonNegativeInt
+    views: Annotated[Natural, Field(ge=1)]
+    draws: Natural
     seconds: NonNegativeFloat
 
     @property
