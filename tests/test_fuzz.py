@@ -42,7 +42,7 @@ def test_anything_else_is_a_failure(raised):
 
     target = running.Target(name="settings", pieces=("words",), read=read)
     outcome = running.run(target, 5, seed=0)
-    assert (outcome.accepted, outcome.refused, len(outcome.failures)) == (0, 0, 5)
+    assert 5 <= outcome.cases == len(outcome.failures)
 
 
 def test_a_case_that_does_not_end_is_a_failure(monkeypatch):
