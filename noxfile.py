@@ -67,6 +67,13 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session(reuse_venv=True)
+def fuzz(session: nox.Session) -> None:
+    """Read wrong files and flags by the thousand; after --, the cases per target (5,000) and a seed (0)."""
+    install(session)
+    session.run("python", "-m", "fuzz", *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session(reuse_venv=True)
 def lint(session: nox.Session) -> None:
     """Check style and formatting; that packages depend downwards only is a test."""
     session.install("ruff>=0.14")

@@ -65,7 +65,7 @@ def test_a_killed_search_finds_the_same_policy(straight, tmp_path, environment):
     assert kills >= 3
     assert policy_without_times(reference / "policy.json") == policy_without_times(killed / "policy.json")
     kept = [
-        [json.loads(line) | {"seconds": 0} for line in (run / "trials.jsonl").read_text().splitlines()]
+        [json.loads(line) | {"seconds": 0, "check": ""} for line in (run / "trials.jsonl").read_text().splitlines()]
         for run in (reference, killed)
     ]
     assert kept[0] == kept[1]

@@ -39,7 +39,7 @@ def finished(process: subprocess.Popen[str], directory: Path) -> dict[str, objec
         result.pop(name)
     journals = {}
     for name in ("trials.jsonl", "rescored.jsonl"):
-        rows = [json.loads(line) | {"seconds": 0} for line in (run / name).read_text().splitlines()]
+        rows = [json.loads(line) | {"seconds": 0, "check": ""} for line in (run / name).read_text().splitlines()]
         journals[name] = sorted(rows, key=lambda row: (row["fold"], row["round"], row["number"]))
         assert len(rows) == len({(row["fold"], row["round"], row["number"]) for row in rows})
     weights = [(run / f"fold{fold}/model.safetensors").read_bytes() for fold in range(2)]

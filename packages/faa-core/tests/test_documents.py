@@ -248,7 +248,7 @@ def test_many_faults_are_counted() -> None:
 
 def test_no_json() -> None:
     """The error says where reading stopped."""
-    with pytest.raises(FaaError, match=r"my\.json is no JSON: .*line 1 column 2"):
+    with pytest.raises(FaaError, match=r"my\.json cannot be read: it is no JSON: .*line 1 column 2"):
         parse_policy("{", source="my.json")
 
 
@@ -278,8 +278,8 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("[" * 200_000, "nested too deeply"),
-        ('{"kind": ' + "1" * 5000 + "}", "is no JSON: .*4300 digits"),
-        (" " * (5 << 20), "has 5 MiB; no policy needs more than 4"),
+        ('{"kind": ' + "1" * 5000 + "}", "cannot be read: a number in it has too many digits"),
+        (" " * (5 << 20), "has 5,242,880 bytes; of such a file at most 4,194,304 are read"),
         ('[[["Invert", 1, 0]]]', "no policy document: .*`faa policy convert` reads other tools' formats"),
         ("policy = [[['Invert', 1, 0]]]", "no JSON: .*`faa policy convert` reads other tools' formats"),
     ],

@@ -2,6 +2,8 @@
 
 import json
 import math
+import zlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,8 @@ def trial(number: int, **fields: Any) -> Trial:
             "params": {"op_0_0": "Rotate", "p_0_0": 0.1 + 0.2, "magnitude_0_0": math.pi / 4},
             "reward": -math.e,
             "standard_error": 1 / 3,
-            "metrics": {"mean-loss": -math.e, "best-loss": -5e-324},
-            "errors": {"mean-loss": 1 / 3, "best-loss": 1 / 7},
+            "metrics": {"mean-loss": -math.e, "mean-accuracy": 0.1, "best-accuracy": 2 / 3, "best-loss": -5e-324},
+            "errors": {"mean-loss": 1 / 3, "mean-accuracy": 0.0, "best-accuracy": 1e-300, "best-loss": 1 / 7},
             "views": 5,
             "draws": 2**31 - 2,
             "seconds": 0.1234,
@@ -76,16 +78,135 @@ def test_a_torn_only_line(tmp_path: Path) -> None:
     assert [trial(0)] == Journal(path, Trial).read()
 
 
-@pytest.mark.parametrize("line", [b"nonsense", b"{}", b"[1]", b'{"fold": 0}', b"\xff"])
-def test_a_bad_line_in_the_middle(journal: Journal[Trial], line: bytes) -> None:
-    """Its number is named, and the file is left for the user to look at."""
+LINES = {  # in place of the second of three, and what is said of it
+    b"nonsense": "it is no JSON",
+    b"{}": "fold: Field required",
+    b"[1]": "it is no JSON object",
+    b'{"fold": 0}': "round: Field required",
+    b"\xff": "it is not UTF-8",
+    b"\0\0\0": "it is no JSON",
+    b"[" * 100_000: "it is nested too deeply",
+    b'{"fold": ' + b"9" * 5000 + b"}": "a number in it has too many digits",
+    b'{"fold": 0, "fold": 1}': "it has 'fold' twice",
+    b'{"check": "0"}': "its checksum is wrong",
+    b'{"check": null}': "its checksum is wrong",
+}
+
+
+@pytest.mark.parametrize(("line", "said"), LINES.items(), ids=str)
+def test_a_bad_line_in_the_middle(journal: Journal[Trial], line: bytes, said: str) -> None:
+    """Its number and its fault are named; no other line is to be removed, and the file is left as it is."""
     lines = journal.path.read_bytes().splitlines()
     lines[1] = line
     content = b"\n".join(lines) + b"\n"
     journal.path.write_bytes(content)
-    with pytest.raises(FaaError, match=r"Line 2 of '.*trials.jsonl' is no trial: .*Remove it and all lines after it"):
+    with pytest.raises(FaaError) as raised:
         journal.read()
+    assert str(raised.value).startswith(f"Line 2 of '{journal.path}' is no trial: {said}")
+    assert "Remove this line alone" in str(raised.value)
     assert content == journal.path.read_bytes()
+    journal.path.write_bytes(lines[0] + b"\n" + lines[2] + b"\n")  # as the message says
+    assert [trial(0), trial(2)] == journal.read()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"reward": "x"}, "reward: Input should be a valid number (given 'x')"),
+        ({"reward": True}, "reward: Input should be a valid number (given True)"),
+        ({"reward": None}, "reward: "),
+        ({"reward": math.nan}, "it holds NaN"),
+        ({"reward": -math.inf}, "it holds -Infinity"),
+        ({"fold": True}, "fold: Input should be a valid integer"),
+        ({"fold": 0.5}, "fold: "),
+        ({"fold": -1}, "fold: Input should be greater than or equal to 0"),
+        ({"number": "1"}, "number: "),
+        ({"views": 0}, "views: "),
+        ({"standard_error": -1.0}, "standard_error: "),
+        ({"seconds": -1.0}, "seconds: "),
+        ({"metrics": {"mean-loss": 1.0}}, "metrics: 'mean-accuracy' is missing"),
+        ({"metrics": [1.0]}, "metrics: "),
+        ({"params": {"op_0_0": 1.0}}, "params: 'op_0_0' with 1.0 is no parameter of a policy"),
+        ({"params": {"p_0_0": "1"}}, "params: 'p_0_0' with '1' is no parameter"),
+        ({"params": {"p_0_0": True}}, "params.p_0_0"),
+        ({"params": {"p_0_0": 1.5}}, "params: 'p_0_0' must lie between 0 and 1, not be 1.5"),
+        ({"params": {"magnitude_0": 0.5}}, "params: 'magnitude_0' with 0.5 is no parameter"),
+    ],
+)
+def test_fields_of_a_wrong_kind(tmp_path: Path, fields: dict[str, Any], said: str) -> None:
+    """As an old version, which wrote no checksum, or another program could have written them."""
+    path = tmp_path / "trials.jsonl"
+    path.write_text(json.dumps(asdict(trial(0))) + "\n" + json.dumps(asdict(trial(1)) | fields) + "\n")
+    with pytest.raises(FaaError, match=r"Line 2 of '.*trials.jsonl' is no trial: ") as raised:
+        Journal(path, Trial).read()
+    assert f"is no trial: {said}" in str(raised.value)
+    assert "Remove this line alone" in str(raised.value)
+
+
+def test_every_digit_counts(tmp_path: Path) -> None:
+    """Whichever figure of a line flips: no other trial is read from it."""
+    path = tmp_path / "trials.jsonl"
+    Journal(path, Trial).append(trial(7))
+    line = path.read_bytes()
+    digits = [at for at, letter in enumerate(line) if letter in b"0123456789"]
+    assert len(digits) > 150
+    for at in digits:
+        path.write_bytes(line[:at] + bytes([line[at] ^ 1]) + line[at + 1 :])
+        try:
+            found = Journal(path, Trial).read()
+        except FaaError:
+            continue
+        assert [trial(7)] == found, line[at - 20 : at + 20]  # as where the last of 17 digits says no more
+
+
+def test_lines_of_other_versions(journal: Journal[Trial]) -> None:
+    """Those without a checksum are believed; fields that only a newer one knows are passed over, and kept."""
+    old = [json.loads(line) for line in journal.path.read_text().splitlines()]
+    for line in old:
+        del line["check"]
+    newer = asdict(trial(3)) | {"worker": {"name": "a", "seconds": [1.5]}}
+    newer["check"] = f"{zlib.crc32(json.dumps(newer, sort_keys=True).encode()):08x}"
+    old[1]["note"] = "kept"
+    journal.append(trial(0))
+    added = json.loads(journal.path.read_text().splitlines()[-1]) | {"note": "its checksum is of the fields before"}
+    lines = [json.dumps(line) for line in (*old, newer, added)]
+    journal.path.write_text("\n".join(lines) + "\n")
+    assert [trial(number) for number in range(4)] == journal.read()
+    journal.append(trial(4))
+    assert lines == journal.path.read_text().splitlines()[:5]
+
+
+def test_a_line_that_a_newer_version_wrote_is_to_be_kept(journal: Journal[Trial]) -> None:
+    """Its checksum shows that it is whole, though it does not fit: nobody is told to remove it."""
+    line = asdict(trial(3)) | {"reward": {"mean": 0.5}}
+    line["check"] = f"{zlib.crc32(json.dumps(line, sort_keys=True).encode()):08x}"
+    with journal.path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    with pytest.raises(
+        FaaError, match=r"Line 4 .* is no trial: reward: .*another version of faa wrote it so"
+    ) as raised:
+        journal.read()
+    assert "emove" not in str(raised.value)
+
+
+def test_blank_lines_and_line_ends_of_other_systems(journal: Journal[Trial]) -> None:
+    """As editors leave them; spaces between a line's fields change no checksum."""
+    lines = [
+        json.dumps(json.loads(line), indent=None, separators=(" , ", " : "))
+        for line in journal.path.read_text().splitlines()
+    ]
+    journal.path.write_bytes("\n\r\n  \n".join(["\ufeff" + lines[0], *lines[1:], ""]).encode())
+    assert [trial(0), trial(1), trial(2)] == journal.read()
+    journal.append(trial(3))
+    assert 4 == len(journal.read())
+
+
+def test_what_is_not_finite_is_not_written(journal: Journal[Trial]) -> None:
+    """It could not be read again."""
+    before = journal.path.read_bytes()
+    with pytest.raises(FaaError, match="two held-out images"):
+        journal.append(trial(3, standard_error=math.nan))
+    assert before == journal.path.read_bytes()
 
 
 def test_of_one_trial_the_last_line_counts(journal: Journal[Trial]) -> None:

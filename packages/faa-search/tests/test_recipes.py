@@ -108,7 +108,7 @@ def options(name: str, about: str) -> dict[str, Any]:
     """Return the settings that a recipe's only deviation with these words gives options for."""
     (text,) = (line for line in load_recipe(name).facts.deviations if about in line)
     found = re.findall(r"--(no-)?([a-z][a-z-]+)(?: (?!--)([\w.,-]*[\w]))?", text)
-    return {key.replace("-", "_"): not no if no or not value else value for no, key, value in found}
+    return {key.replace("-", "_"): not no if no or not value else yaml.safe_load(value) for no, key, value in found}
 
 
 @pytest.mark.parametrize("data", ["cifar10", "cifar100"])

@@ -238,7 +238,7 @@ def test_a_directory_that_is_no_run(tmp_path: Path, content: str | None) -> None
     """config.yaml is missing or holds no settings."""
     if content is not None:
         (tmp_path / "config.yaml").write_text(content)
-    with pytest.raises(FaaError, match=r"is no run directory|holds no settings|cannot be read"):
+    with pytest.raises(FaaError, match=r"is no run directory|holds no settings|must hold 'key|is no YAML"):
         read_config(tmp_path)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"lr": 0.1}))
     assert {"lr": 0.1} == read_config(tmp_path)

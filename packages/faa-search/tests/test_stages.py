@@ -57,7 +57,9 @@ def contents(directory: Path) -> dict[str, Any]:
     for name in ("seconds", "gpu_seconds"):
         del policy["provenance"][name]
     del result["seconds"], result["fitting"], result["budget"]
-    trials = [json.loads(line) | {"seconds": 0} for line in (directory / "trials.jsonl").read_text().splitlines()]
+    trials = [
+        json.loads(line) | {"seconds": 0, "check": ""} for line in (directory / "trials.jsonl").read_text().splitlines()
+    ]
     return {"policy": policy, "result": result, "trials": trials}
 
 

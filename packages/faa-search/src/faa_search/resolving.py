@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from faa_core import FaaError
+from faa_core.text import safe
 from faa_search.config import Settings
+from faa_search.yaml_files import read_yaml
 
 Config = TypeVar("Config", bound=Settings)
 
@@ -25,17 +26,12 @@ def resolve(config: type[Config], layers: list[Layer]) -> Config:
     """Return the settings of all layers, the later winning.
 
     Raises:
-        FaaError: If a key is unknown or a value not allowed; the message names the layer.
+        FaaError: If a key is unknown or there in two spellings, or a value not allowed; the message names the layer.
     """
     merged: dict[str, Any] = {}
     origin: dict[str, str] = {}
     for source, settings in layers:
-        for given, value in settings.items():
-            key = str(given).replace("-", "_")
-            if key not in config.model_fields:
-                close = difflib.get_close_matches(key, config.model_fields, n=2)
-                hint = f"; did you mean {' or '.join(close)}?" if close else f" of {config.__name__}."
-                raise FaaError(f"{source}: unknown setting '{given}'{hint}")
+        for key, value in _named(config, source, settings).items():
             merged[key] = value
             origin[key] = source
     try:
@@ -48,20 +44,25 @@ def read_layer(path: str | Path) -> Layer:
     """Return the settings of a YAML file.
 
     Raises:
-        FaaError: If it cannot be read or is no mapping.
+        FaaError: If it cannot be read, is no YAML of settings, or no mapping.
     """
-    try:
-        settings = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise FaaError(f"The settings file '{path}' cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise FaaError(f"The settings file '{path}' is no YAML: {error}") from error
-    if settings is None:
-        settings = {}
-    if not isinstance(settings, dict):
-        raise FaaError(f"The settings file '{path}' must hold 'key: value' lines.")
     # A run's own config.yaml says which command made it; its settings can be used again.
-    return Layer(str(path), {key: value for key, value in settings.items() if key != "command"})
+    return Layer(str(path), {key: value for key, value in read_yaml(Path(path)).items() if key != "command"})
+
+
+def _named(config: type[Settings], source: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a layer's settings by their fields, which dashes and underscores spell alike."""
+    named: dict[str, Any] = {}
+    for given, value in settings.items():
+        key = str(given).replace("-", "_")
+        if key not in config.model_fields:
+            close = difflib.get_close_matches(key, config.model_fields, n=2)
+            hint = f"; did you mean {' or '.join(close)}?" if close else f" of {config.__name__}."
+            raise FaaError(f"{source}: unknown setting '{safe(given)[:80]}'{hint}")
+        if key in named:
+            raise FaaError(f"{source}: '{key}' is there twice, as '{key.replace('_', '-')}' too; leave one out.")
+        named[key] = value
+    return named
 
 
 def _fault(fault: Any, origin: Mapping[str, str]) -> str:

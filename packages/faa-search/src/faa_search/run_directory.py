@@ -19,6 +19,7 @@ from faa_core import FaaError
 from faa_core.files import write_text
 from faa_search.config import Settings, differences
 from faa_search.run_files import UNFINISHED, clear_unfinished, write_file
+from faa_search.yaml_files import read_yaml
 
 PACKAGES = (
     "faa-core", "faa-models", "faa-search", "faa-cli", "torch", "torchvision", "timm", "accelerate", "hyperopt",
@@ -105,11 +106,8 @@ def read_config(output: Path) -> dict[str, Any]:
     path = output / CONFIG
     if not path.is_file():
         raise FaaError(f"'{output}' is no run directory: it has no config.yaml.")
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise FaaError(f"'{path}' cannot be read: {error}") from error
-    if not isinstance(settings, dict):
+    settings = read_yaml(path)
+    if not settings:
         raise FaaError(f"'{path}' holds no settings.")
     return settings
 

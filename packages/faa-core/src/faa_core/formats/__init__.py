@@ -5,7 +5,7 @@ names it; nothing is rounded or left out silently, and nothing that a file holds
 """
 
 import importlib
-import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import Any
 from faa_core import plugins
 from faa_core.errors import FaaError, UnknownNameError
 from faa_core.files import replacing
-from faa_core.policies.loading import load_policy, parse_policy, read_content
+from faa_core.policies.loading import MOST_BYTES, load_policy, parse_policy
 from faa_core.policies.policy import Policy
+from faa_core.reading import NotJsonError, as_text, parse_json, read_content
 
 TIMM = re.compile(r"(rand|augmix|original|originalr|v0|v0r|3a)(-\S*)?")
 
@@ -70,7 +71,7 @@ def read_policy(
     chosen = None if format is None else find_format(format)
     given, path = str(name_or_path), Path(name_or_path)
     installed = given in plugins.names("faa.policies")
-    if path.is_file() and not installed:
+    if os.path.isfile(path) and not installed:  # noqa: PTH113 a path that no system allows is no file, and no error
         policy = _read(path, chosen, table)
         own = policy.name if policy.name not in ("unnamed", "deepaa") else table or path.stem
     elif table is not None:
@@ -159,16 +160,14 @@ def guess_format(content: bytes) -> Format:
     if content.startswith(b"PK"):
         return find_format("deepaa")
     try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
+        text = as_text(content)
+    except FaaError as error:
         raise FaaError(f"It is neither text nor an .npz file. {_listed()}") from error
     if TIMM.fullmatch(text.strip()):
         return find_format("timm")
     try:
-        document = json.loads(text)
-    except RecursionError as error:
-        raise FaaError("It is nested too deeply for a policy.") from error
-    except ValueError:
+        document = parse_json(text, finite=False)
+    except NotJsonError:
         document = None
     if isinstance(document, dict):
         if "kind" in document or "schema" in document:
@@ -182,15 +181,13 @@ def guess_format(content: bytes) -> Format:
 
 def _read(path: Path, chosen: Format | None, table: str | None) -> Policy:
     """Return the policy of a file; errors say which file."""
-    content = read_content(path)
+    content = read_content(path, most=MOST_BYTES)
     try:
         found = chosen or guess_format(content)
     except FaaError as error:
         raise FaaError(f"{path}: {error}") from error
     try:
-        return parse(content if found.binary else content.decode().strip(), found.name, table=table)
-    except UnicodeDecodeError as error:
-        raise FaaError(f"{path} is no text, as format {found.name} is: {error}.") from error
+        return parse(content if found.binary else as_text(content).strip(), found.name, table=table)
     except FaaError as error:
         told = "" if chosen else ", which its content looks like"
         raise FaaError(f"{path} (read as {found.name}{told}): {error}") from error

@@ -18,6 +18,7 @@ from faa_core.ops import operation
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Choice, Layers, SubPolicies
 from faa_core.policies.policy import Op, Policy
+from faa_core.reading import parse_json
 
 VERSION = "2.0.0"  # whose fields are written
 GROUPS = ("Compose", "OneOf", "Sequential", "SomeOf", "OneOrOther", "RandomOrder", "SelectiveChannelTransform")
@@ -141,12 +142,7 @@ def write(policy: Policy) -> str:
 
 def _root(text: str) -> Mapping[str, Any]:
     """Return the outermost composition of a document."""
-    try:
-        document = json.loads(text)
-    except RecursionError as error:
-        raise FaaError("It is nested too deeply for a policy.") from error
-    except ValueError as error:
-        raise FaaError(f"It is no JSON: {error}.") from error
+    document = parse_json(text, finite=False)
     root = document.get("transform", document) if isinstance(document, dict) else None
     if not isinstance(root, dict) or _kind(root) not in GROUPS:
         raise FaaError("It is no document of albumentations, whose outermost transform is a Compose.")

@@ -1,12 +1,12 @@
 """Lists as JSON, as a Python literal, or inside a Python file; parsed, never executed."""
 
 import ast
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from faa_core.errors import FaaError, UnknownNameError
+from faa_core.reading import NotJsonError, parse_json
 
 MOST_ENTRIES = 100_000  # of a table in a Python file that adds lists up; published tables have 500
 TOO_DEEP = "It is nested too deeply for a policy."
@@ -40,10 +40,8 @@ def read_table(text: str, *, table: str | None = None) -> Table:
         UnknownNameError: If the file has no list of that name.
     """
     try:
-        return _nameless(json.loads(text), table)
-    except RecursionError as error:
-        raise FaaError(TOO_DEEP) from error
-    except ValueError:
+        return _nameless(parse_json(text, finite=False), table)
+    except NotJsonError:
         pass
     try:
         body = ast.parse(text.strip()).body
@@ -124,6 +122,10 @@ def _value(node: ast.expr, known: Mapping[str, list[Any]]) -> Any:
             raise FaaError(f"A list in this Python file has more than {MOST_ENTRIES} entries.")
         return left + right
     try:
-        return ast.literal_eval(node)
+        value = ast.literal_eval(node)
     except (ValueError, TypeError):
         return None
+    for part in ast.walk(node):
+        if isinstance(part, ast.Dict) and len({ast.dump(key) for key in part.keys if key}) < len(part.keys):
+            raise FaaError("A dict in it has a key twice, of which Python would forget the first.")
+    return value

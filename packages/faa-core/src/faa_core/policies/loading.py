@@ -1,6 +1,6 @@
 """From a name or a file to a policy, with errors that say what to mend."""
 
-import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +10,8 @@ from faa_core import plugins
 from faa_core.errors import FaaError
 from faa_core.policies.kinds import Layers, Parametric, SubPolicies
 from faa_core.policies.policy import Policy
+from faa_core.reading import as_text, faults, parse_json, read_content
+from faa_core.text import safe
 
 MOST_BYTES = 1 << 22  # of a file; the largest published policy has 0.1 MB
 OTHERS = "`faa policy convert` reads other tools' formats."
@@ -28,7 +30,7 @@ def load_policy(name_or_path: str | Path) -> Policy:
         raise FaaError(f"'{given}' is on the Hub, which this version does not read; download its policy.json first.")
     if given not in plugins.names("faa.policies"):
         path = Path(given)
-        if path.is_file():
+        if os.path.isfile(path):  # noqa: PTH113 a path that no system allows is no file, and no error
             return parse_policy(_read(path), source=given)
         if path.suffix == ".json" or len(path.parts) > 1:
             raise FaaError(f"There is no policy file '{given}'.")
@@ -50,11 +52,9 @@ def parse_policy(text: str, *, source: str) -> Policy:
         FaaError: If it is no JSON, or breaks the schema; every fault is named.
     """
     try:
-        fields = json.loads(text)
-    except RecursionError as error:
-        raise FaaError(f"{source} is no JSON of a policy: it is nested too deeply.") from error
-    except ValueError as error:  # also for a number of too many digits
-        raise FaaError(f"{source} is no JSON: {error}. {OTHERS}") from error
+        fields = parse_json(text, finite=False)  # below, what is not finite is named by its place
+    except FaaError as error:
+        raise FaaError(f"{source} cannot be read: {error}. {OTHERS}") from error
     if not isinstance(fields, dict) or "kind" not in fields:
         raise FaaError(
             f"{source} is no policy document: "
@@ -62,11 +62,13 @@ def parse_policy(text: str, *, source: str) -> Policy:
             f"{OTHERS}"
         )
     try:
-        return TypeAdapter[Policy](Document).validate_json(text, strict=True)
+        policy = TypeAdapter[Policy](Document).validate_json(text, strict=True)
+        parse_json(text)  # of the provenance, which may hold anything, JSON must be able to say it again
     except ValidationError as error:
-        raise FaaError(f"{source} is no valid policy: {'; '.join(_faults(error))}.") from error
+        raise FaaError(f"{source} is no valid policy: {'; '.join(faults(error, skip=1))}.") from error
     except FaaError as error:
         raise FaaError(f"{source}: {error}") from error
+    return policy
 
 
 def json_schema() -> dict[str, Any]:
@@ -75,41 +77,9 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "faa-policy/1"} | schema
 
 
-def read_content(path: Path) -> bytes:
-    """Return the content of a policy's file, in any format.
-
-    Raises:
-        FaaError: If it cannot be read, or has more than 4 MiB.
-    """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        size = path.stat().st_size
-    except OSError as error:
-        raise FaaError(f"The policy file '{path}' cannot be read: {error}.") from error
-    if len(content) > MOST_BYTES:
-        raise FaaError(f"'{path}' has {size >> 20} MiB; no policy needs more than {MOST_BYTES >> 20}.")
-    return content
-
-
 def _read(path: Path) -> str:
+    content = read_content(path, most=MOST_BYTES)
     try:
-        return read_content(path).decode()
-    except UnicodeDecodeError as error:
-        raise FaaError(f"The policy file '{path}' cannot be read: {error}. {OTHERS}") from error
-
-
-def _faults(error: ValidationError) -> list[str]:
-    """Return each fault as "where: what (given …)"; at most five.
-
-    A list that pydantic calls too short because its items are faulty is not a fault of its own.
-    """
-    details = error.errors()
-    inner = {fault["loc"][:depth] for fault in details for depth in range(1, len(fault["loc"]))}
-    faults = [
-        f"{'.'.join(str(part) for part in fault['loc'][1:]) or 'kind'}: {fault['msg']}"
-        + ("" if isinstance(fault["input"], dict) else f" (given {fault['input']!r:.80})")
-        for fault in details
-        if fault["loc"] not in inner
-    ]
-    return faults[:5] + ([f"and {len(faults) - 5} more"] if len(faults) > 5 else [])
+        return as_text(content)
+    except FaaError as error:
+        raise FaaError(f"The policy file '{safe(path)}' cannot be read: {error}. {OTHERS}") from error

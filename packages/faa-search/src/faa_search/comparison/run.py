@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
+from pydantic import TypeAdapter
 
 from faa_core import FaaError, Policy
-from faa_search.comparison.statistics import Comparison, Pair, PolicyErrors, summarise
+from faa_core.reading import as_text, parse_json_as, read_content
+from faa_core.text import safe
+from faa_search.comparison.statistics import Comparison, summarise
 from faa_search.comparison.training import check, check_policies, train_all
 from faa_search.comparison.words import conclusion
 from faa_search.config import CompareConfig, RunConfig, TrainConfig
@@ -129,14 +132,11 @@ def read_comparison(path: Path) -> Comparison:
         FaaError: If the file does not hold one.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return Comparison(
-            policies=tuple(PolicyErrors(**row | {"errors": tuple(row["errors"])}) for row in document["policies"]),
-            pairs=tuple(Pair(**row) for row in document["pairs"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        return parse_json_as(TypeAdapter(Comparison), as_text(read_content(path)))
+    except FaaError as error:
         raise FaaError(
-            f"'{path}' holds no comparison ({error!r:.200}); delete it, and the same command makes it from the runs."
+            f"'{safe(path)}' holds no comparison ({error}). Delete it, and the same command makes it again in seconds "
+            "from the finished runs beside it, which are kept."
         ) from error
 
 

@@ -2,10 +2,15 @@
 
 import ast
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from faa_search.config.base import NUMBER
+
 LONGEST = 100  # characters of a value
+LARGEST = 10_000  # whole number: a network of a million layers takes forever to make
+MOST = 100  # arguments
 
 
 def as_arguments(given: Any) -> Any:
@@ -19,8 +24,16 @@ def as_arguments(given: Any) -> Any:
         given = dict(pairs)
         if len(given) < len(pairs):
             raise ValueError("give each name once")
-    if isinstance(given, dict) and not all(map(_is_argument, given, given.values())):
+    elif isinstance(given, dict) and any(map(_is_power, given.values())):
+        raise ValueError("YAML reads 1e-3 as a text; write the number 1.0e-3")
+    if not isinstance(given, dict):
+        return given
+    if len(given) > MOST:
+        raise ValueError(f"a model has at most {MOST} arguments")
+    if not all(map(_is_argument, given, given.values())):
         raise ValueError("names are words; values are true, false, finite numbers, or words without commas")
+    if any(abs(value) > LARGEST for value in given.values() if isinstance(value, int)):
+        raise ValueError(f"a whole number must not be above {LARGEST:,}")
     return given
 
 
@@ -44,8 +57,9 @@ def _parsed(value: str) -> Any:
     if value.lower() in {"true", "false"}:
         return value.lower() == "true"
     try:
-        return ast.literal_eval(value)
-    except (ValueError, SyntaxError):
+        with warnings.catch_warnings(action="ignore"):  # of Python's about the spelling, as in 1if
+            return ast.literal_eval(value)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return value
 
 
@@ -57,9 +71,15 @@ def _written(value: Any) -> str:
     return str(value) if plain else repr(value)
 
 
+def _is_power(value: Any) -> bool:
+    """Return whether a value is a text that stands for a number, such as 1e-3."""
+    return isinstance(value, str) and NUMBER.fullmatch(value) is not None
+
+
 def _is_argument(name: Any, value: Any) -> bool:
     if not (isinstance(name, str) and name.isidentifier()):
         return False
     if isinstance(value, str):  # what is no finite number must not pass for a word
-        return "," not in value and value.strip().lower().lstrip("+-") not in {"nan", "inf", "infinity"}
+        word = value.strip().lower().lstrip("+-") not in {"nan", "inf", "infinity"}
+        return word and len(value) <= LONGEST and not {",", "\0"} & set(value)
     return isinstance(value, bool | int | float) and abs(value) < math.inf

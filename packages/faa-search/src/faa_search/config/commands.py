@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from faa_search.config.base import CountOrNone, Names, Settings, Share
+from faa_search.config.base import LARGEST_SEED, CountOrNone, Names, Seed, Settings, Share, Text, Whole
 from faa_search.config.data import DataConfig
 from faa_search.config.fitting import DeviceConfig, FitConfig
 
@@ -29,7 +29,7 @@ class RunConfig(DataConfig, FitConfig):
 class PolicyConfig(Settings):
     """Which policy."""
 
-    policy: str = Field(default="none", description="Built-in name or policy file.")
+    policy: Text = Field(default="none", description="Built-in name or policy file.")
 
 
 class TrainConfig(RunConfig, PolicyConfig):
@@ -43,7 +43,7 @@ class PoliciesConfig(Settings):
         default=("none", "uniform-random", "trivialaugment"),
         description="Built-in names or policy files, as NAME,NAME,FILE.",
     )
-    seeds: Annotated[int, Field(ge=2)] = Field(
+    seeds: Annotated[Whole, Field(ge=2, le=10_000)] = Field(
         default=5, description="Training runs of each policy; they share seeds, which pairs them."
     )
 
@@ -58,17 +58,23 @@ class PoliciesConfig(Settings):
 class CompareConfig(RunConfig, PoliciesConfig):
     """`faa compare`: the training run that all policies get, and which ones they are."""
 
-    seed: CountOrNone = Field(default=0, description="The first seed, s; the others are s + 1, s + 2, …")
+    seed: Seed = Field(default=0, description="The first seed, s; the others are s + 1, s + 2, …")
+
+    @model_validator(mode="after")
+    def _last_seed(self) -> "CompareConfig":
+        if self.seed + self.seeds - 1 > LARGEST_SEED:
+            raise ValueError(f"--seed {self.seed}: with --seeds {self.seeds} the last would be above {LARGEST_SEED}")
+        return self
 
 
 class EvalConfig(DataConfig, DeviceConfig):
     """`faa eval`: which images, and how the network is applied."""
 
     split: Literal["test", "train"] = Field(default="test", description="Which images.")
-    corruptions: str | None = Field(
+    corruptions: Text | None = Field(
         default=None, description="Corrupted images too: make them, or read a FOLDER laid out as CIFAR-10-C."
     )
-    frost: str | None = Field(
+    frost: Text | None = Field(
         default=None, description="Folder of photographs that --corruptions make makes frost from."
     )
-    seed: CountOrNone = Field(default=0, description="Keys the draws of --corruptions make.")
+    seed: Seed = Field(default=0, description="Keys the draws of --corruptions make.")

@@ -4,26 +4,26 @@ from typing import Annotated
 
 from pydantic import Field
 
-from faa_search.config.base import Count, Settings, Share
+from faa_search.config.base import MOST_SIDE, Count, Settings, Share, Text, Whole
 
 
 class DataConfig(Settings):
     """Which images."""
 
-    dataset: str = Field(
+    dataset: Text = Field(
         default="digits",
         description="digits, reduced_cifar10, torch/NAME, hfds/OWNER/NAME, FILE.npz, or a folder of class folders.",
     )
-    data_dir: str | None = Field(default=None, description="Folder that holds the data set.")
+    data_dir: Text | None = Field(default=None, description="Folder that holds the data set.")
     dataset_download: bool = Field(default=False, description="Fetch the data set if it is not there.")
-    train_split: str | None = Field(default=None, description="Name of the training split (default: the usual ones).")
-    test_split: str | None = Field(default=None, description="Name of the test split (default: the usual ones).")
-    input_key: str | None = Field(
+    train_split: Text | None = Field(default=None, description="Name of the training split (default: the usual ones).")
+    test_split: Text | None = Field(default=None, description="Name of the test split (default: the usual ones).")
+    input_key: Text | None = Field(
         default=None,
         description="Column of the images, for hfds/… data sets with several.",
         json_schema_extra={"formerly": None},
     )
-    target_key: str | None = Field(
+    target_key: Text | None = Field(
         default=None,
         description="Column of the labels, for hfds/… data sets with several.",
         json_schema_extra={"formerly": None},
@@ -32,6 +32,6 @@ class DataConfig(Settings):
         default=0.0, description="Hold this part of the training images out as the test split, where there is none."
     )
     train_subset: Count | None = Field(default=None, description="Use a stratified subset of this many images.")
-    img_size: Annotated[int, Field(ge=4)] | None = Field(
+    img_size: Annotated[Whole, Field(ge=4, le=MOST_SIDE)] | None = Field(
         default=None, description="Side in pixels (default: the images' own if small, else the model's)."
     )

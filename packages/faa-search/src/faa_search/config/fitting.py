@@ -1,21 +1,34 @@
 """How a network is fitted: where it computes, what it is, how it is updated, and what its images go through."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from faa_search.config.arguments import as_arguments
 from faa_search.config.base import (
     AreaShare,
+    Batch,
     Count,
     CountOrNone,
+    Epochs,
+    EpochsOrNone,
     NonNegative,
     Numbers,
     Positive,
     Probability,
+    Processes,
+    Real,
+    Seed,
     Settings,
     Share,
+    Side,
+    Text,
+    as_tuple,
 )
+
+Ratio = Annotated[Real, Field(ge=0.01, le=100)]
+Areas = Annotated[tuple[AreaShare, AreaShare], BeforeValidator(as_tuple)]
+Ratios = Annotated[tuple[Ratio, Ratio], BeforeValidator(as_tuple)]
 
 
 class DeviceConfig(Settings):
@@ -26,7 +39,7 @@ class DeviceConfig(Settings):
     amp_dtype: Literal["bfloat16", "float16"] = Field(
         default="bfloat16", description="Precision of --amp; float16 scales the loss."
     )
-    workers: CountOrNone = Field(default=0, description="Loader processes; they change no result.")
+    workers: Processes = Field(default=0, description="Loader processes; they change no result.")
 
     @property
     def precision(self) -> str:
@@ -37,7 +50,7 @@ class DeviceConfig(Settings):
 class NetworkConfig(DeviceConfig):
     """What the network is."""
 
-    model: str = Field(default="wrn16_1", description="Any timm model; `faa model list` shows ours.")
+    model: Text = Field(default="wrn16_1", description="Any timm model; `faa model list` shows ours.")
     model_kwargs: dict[str, bool | int | float | str] = Field(
         default={}, description="Arguments of the model, as NAME=VALUE,NAME=VALUE: depth=22,width=4 of wrn."
     )
@@ -57,17 +70,17 @@ class NetworkConfig(DeviceConfig):
 class UpdateConfig(Settings):
     """How the weights are updated."""
 
-    epochs: Count = Field(default=30, description="Passes over the training images.")
-    batch_size: Count = Field(default=128, description="Images per forward pass and process.")
-    grad_accum_steps: Count = Field(default=1, description="Forward passes on new images before each update.")
-    batch_aug: Count = Field(
+    epochs: Epochs = Field(default=30, description="Passes over the training images.")
+    batch_size: Batch = Field(default=128, description="Images per forward pass and process.")
+    grad_accum_steps: Batch = Field(default=1, description="Forward passes on new images before each update.")
+    batch_aug: Batch = Field(
         default=1, description="Augmented copies of each image per update, over processes or one after another."
     )
     sampling: Literal["shuffle", "spread", "balanced"] = Field(
         default="shuffle",
         description="Order of an epoch: at random; each class spread evenly; or all classes equally often.",
     )
-    opt: str = Field(default="sgd", description="timm optimizer; sgd is with Nesterov momentum.")
+    opt: Text = Field(default="sgd", description="timm optimizer; sgd is with Nesterov momentum.")
     opt_eps: Positive | None = Field(default=None, description="Its epsilon (default: the optimizer's).")
     momentum: Probability = Field(default=0.9, description="Momentum.")
     weight_decay: NonNegative = Field(default=5e-4, description="Weight decay.")
@@ -85,10 +98,10 @@ class UpdateConfig(Settings):
     sched: Literal["cosine", "step", "multistep", "micronet", "constant"] = Field(
         default="cosine", description="timm schedule, per update; micronet: the steps of MicroNet's PyramidNet."
     )
-    sched_epochs: Count | None = Field(
+    sched_epochs: Epochs | None = Field(
         default=None, description="Epochs the cosine takes after the warm-up (default: --epochs, as in the original)."
     )
-    warmup_epochs: CountOrNone = Field(default=0, description="Epochs of linear warm-up, inside --epochs.")
+    warmup_epochs: EpochsOrNone = Field(default=0, description="Epochs of linear warm-up, inside --epochs.")
     warmup_lr: NonNegative = Field(default=0.0, description="Learning rate at the start of the warm-up.")
     warmup_prefix: bool = Field(default=True, description="Let the schedule begin after the warm-up.")
     min_lr: NonNegative = Field(default=0.0, description="Learning rate the cosine ends at.")
@@ -109,7 +122,7 @@ class LossConfig(Settings):
     cutmix: NonNegative = Field(default=0.0, description="CutMix's alpha; 0: none.")
     mixup_prob: Probability = Field(default=1.0, description="Probability that a batch is mixed at all.")
     mixup_switch_prob: Probability = Field(default=0.5, description="Probability of CutMix where both are on.")
-    mixup_off_epoch: CountOrNone = Field(default=0, description="Epoch from which nothing is mixed; 0: never.")
+    mixup_off_epoch: EpochsOrNone = Field(default=0, description="Epoch from which nothing is mixed; 0: never.")
 
 
 class BaselineConfig(Settings):
@@ -119,14 +132,14 @@ class BaselineConfig(Settings):
         default="auto",
         description="Baseline crop: pad-and-crop, or random resized crop. auto: pad for small images, rrc for others.",
     )
-    crop_pad: CountOrNone = Field(default=4, description="Pixels of zero padding (pad).")
-    scale: tuple[AreaShare, AreaShare] = Field(default=(0.08, 1.0), description="Area of the crop, as fractions (rrc).")
-    ratio: tuple[Positive, Positive] = Field(default=(0.75, 4 / 3), description="Width over height of the crop (rrc).")
+    crop_pad: Side = Field(default=4, description="Pixels of zero padding (pad).")
+    scale: Areas = Field(default=(0.08, 1.0), description="Area of the crop, as fractions (rrc).")
+    ratio: Ratios = Field(default=(0.75, 4 / 3), description="Width over height of the crop (rrc).")
     hflip: Probability = Field(default=0.5, description="Probability of a left-right flip.")
     color_jitter: Share = Field(
         default=0.0, description="Largest change of brightness, contrast and colour before the policy; 0: none."
     )
-    cutout: CountOrNone = Field(default=0, description="Side in pixels of the baseline cutout; 0: none.")
+    cutout: Side = Field(default=0, description="Side in pixels of the baseline cutout; 0: none.")
 
     @field_validator("scale", "ratio")
     @classmethod
@@ -147,4 +160,4 @@ class FitConfig(NetworkConfig, UpdateConfig, LossConfig, BaselineConfig):
     recovery_interval: CountOrNone = Field(
         default=0, description="Updates between states saved within an epoch; 0: none."
     )
-    seed: CountOrNone = Field(default=0, description="Keys every random draw.")
+    seed: Seed = Field(default=0, description="Keys every random draw.")

@@ -5,7 +5,18 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
-from faa_search.config.base import Count, CountOrNone, Names, Positive, Settings
+from faa_search.config.base import (
+    Batch,
+    Count,
+    CountOrNone,
+    Epochs,
+    Names,
+    Processes,
+    Real,
+    Settings,
+    Text,
+    Whole,
+)
 from faa_search.config.data import DataConfig
 from faa_search.config.fitting import FitConfig
 
@@ -13,6 +24,8 @@ RewardName = Literal["mean-loss", "mean-accuracy", "best-accuracy", "best-loss"]
 StageName = Literal["folds", "explore", "merge"]
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
+LONGEST_BUDGET = 10**6 * 3600  # seconds: a million hours
+Few = Annotated[Whole, Field(ge=1, le=1000)]
 
 
 class Budget(NamedTuple):
@@ -33,21 +46,25 @@ class Budget(NamedTuple):
         Raises:
             ValueError: If it says none.
         """
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(gpu-)?([smh])", text.strip().lower())
-        if match is None or float(match[1]) == 0:
-            raise ValueError("a budget is a time such as 90s, 30m or 2h, or device time such as 2gpu-h")
-        return cls(float(match[1]) * UNITS[match[3]], match[2] is not None)
+        match = re.fullmatch(r"(\d{1,10}(?:\.\d{1,10})?)(gpu-)?([smh])", text.strip().lower(), re.ASCII)
+        seconds = float(match[1]) * UNITS[match[3]] if match else 0.0
+        if match is None or not 0 < seconds <= LONGEST_BUDGET:
+            raise ValueError(
+                "a budget is a time such as 90s, 30m or 2h, or device time such as 2gpu-h; more than 0, at most "
+                f"{LONGEST_BUDGET // 3600}h"
+            )
+        return cls(seconds, match[2] is not None)
 
 
 class FoldsConfig(Settings):
     """What policies are scored on, and with which networks."""
 
-    folds: Count = Field(default=5, description="Splits of the training images, K.")
-    held_out: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.4, description="Part of each split to score on.")
-    val_split: str | None = Field(
+    folds: Few = Field(default=5, description="Splits of the training images, K.")
+    held_out: Annotated[Real, Field(gt=0, lt=1)] = Field(default=0.4, description="Part of each split to score on.")
+    val_split: Text | None = Field(
         default=None, description="Score on this split of the data set, with one network of all training images."
     )
-    init_models: str | None = Field(
+    init_models: Text | None = Field(
         default=None, description="Take the folds' networks from this run of the same images, folds and model."
     )
 
@@ -65,10 +82,10 @@ class FoldsConfig(Settings):
 class SpaceConfig(Settings):
     """Which policies there are."""
 
-    sub_policies: Count = Field(default=5, description="Sub-policies per trial.")
-    ops: Count = Field(default=2, description="Operations per sub-policy.")
+    sub_policies: Few = Field(default=5, description="Sub-policies per trial.")
+    ops: Annotated[Whole, Field(ge=1, le=100)] = Field(default=2, description="Operations per sub-policy.")
     exclude_ops: Names = Field(default=(), description="Operations to leave out, as Invert,Rotate.")
-    preset: str | None = Field(
+    preset: Text | None = Field(
         default=None,
         description="Leave out what changes the meaning of digits, medical-gray, remote-sensing or keep-color images.",
     )
@@ -77,18 +94,18 @@ class SpaceConfig(Settings):
 class ExploringConfig(Settings):
     """How policies are tried."""
 
-    sampler: str | None = Field(
+    sampler: Text | None = Field(
         default=None, description="Proposes policies: tpe, random, optuna, or a plugin's (default: the algorithm's)."
     )
-    width: Count = Field(default=2, description="Independent rounds per fold, T.")
-    depth: Count = Field(default=200, description="Trials per round, B.")
-    batch_proposals: Count = Field(
+    width: Few = Field(default=2, description="Independent rounds per fold, T.")
+    depth: Annotated[Whole, Field(ge=1, le=10**6)] = Field(default=200, description="Trials per round, B.")
+    batch_proposals: Few = Field(
         default=1, description="Trials of a round that are proposed together, knowing those before them only."
     )
-    warm_start: str | None = Field(
+    warm_start: Text | None = Field(
         default=None, description="Begin every round with sub-policies of this policy: built-in name or file."
     )
-    views: Count = Field(default=5, description="Augmented draws of each held-out image per trial.")
+    views: Few = Field(default=5, description="Augmented draws of each held-out image per trial.")
     reward: RewardName = Field(
         default="mean-loss",
         description="What a trial maximises: mean-loss (the paper), best-accuracy (the original code), or between.",
@@ -97,7 +114,7 @@ class ExploringConfig(Settings):
         default=True,
         description="Give all trials of a fold the same random numbers; they differ by policy only.",
     )
-    score_batch_size: Count | None = Field(
+    score_batch_size: Batch | None = Field(
         default=None, description="Images per forward pass when scoring (default: what suits device and image size)."
     )
 
@@ -109,14 +126,14 @@ class SelectingConfig(Settings):
     rescore: CountOrNone = Field(
         default=0, description="Score this many of each round's best again, on fresh draws, to choose the top; 0: none."
     )
-    rescore_views: Count = Field(default=20, description="Draws of each held-out image when scoring again.")
+    rescore_views: Few = Field(default=20, description="Draws of each held-out image when scoring again.")
     audit: CountOrNone = Field(
         default=0,
         description="Then train with so many of the trials, spread over the rewards' ranges, and say how well each "
         "reward foretells the accuracy. On top of any --budget.",
     )
-    audit_epochs: Count | None = Field(default=None, description="Epochs of these trainings (default: --epochs).")
-    audit_seeds: Count = Field(default=1, description="Trainings of each audited trial.")
+    audit_epochs: Epochs | None = Field(default=None, description="Epochs of these trainings (default: --epochs).")
+    audit_seeds: Few = Field(default=1, description="Trainings of each audited trial.")
 
     @model_validator(mode="after")
     def _consistent(self) -> "SelectingConfig":
@@ -132,15 +149,19 @@ class SelectingConfig(Settings):
 class WorkersConfig(Settings):
     """Who does the work; nothing here changes a result."""
 
-    executor: str | None = Field(
+    executor: Text | None = Field(
         default=None, description="local (this process), processes, accelerate (as launched), ray, or a plugin's."
     )
-    num_processes: Count | None = Field(
+    num_processes: Annotated[Processes, Field(ge=1)] | None = Field(
         default=None, description="Workers: one for each GPU, or on the CPU. More than one means --executor processes."
     )
-    ray_address: str | None = Field(default=None, description="Ray cluster to join, or auto (default: one of our own).")
-    gpus_per_worker: Positive = Field(default=1.0, description="GPUs of a Ray worker; 0.5 lets two share one.")
-    budget: str | None = Field(
+    ray_address: Text | None = Field(
+        default=None, description="Ray cluster to join, or auto (default: one of our own)."
+    )
+    gpus_per_worker: Annotated[Real, Field(gt=0, le=1024)] = Field(
+        default=1.0, description="GPUs of a Ray worker; 0.5 lets two share one."
+    )
+    budget: Text | None = Field(
         default=None, description="End with a policy after this time, 30m or 2h, or time of all devices, 2gpu-h."
     )
     stage: StageName | None = Field(
@@ -158,4 +179,4 @@ class WorkersConfig(Settings):
 class SearchConfig(DataConfig, FitConfig, FoldsConfig, SpaceConfig, ExploringConfig, SelectingConfig, WorkersConfig):
     """`faa search`: data, the folds' network, and the search itself."""
 
-    algorithm: str = Field(default="fast", description="fast (density matching), or random (no model of the rewards).")
+    algorithm: Text = Field(default="fast", description="fast (density matching), or random (no model of the rewards).")

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import timm
-from pydantic import BaseModel, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter
 from timm.models._hub import download_from_hf
 from torch import nn
 
 from faa_core import FaaError
+from faa_core.reading import as_text, parse_json_as, read_content
+from faa_core.text import safe
+from faa_search.config.arguments import LARGEST
 from faa_search.training.checkpoint import WEIGHTS, load_weights
 from faa_search.training.models import ModelInput, count_weights, make_model, model_input
 
-LARGEST = 10_000  # whole number in a description: a network of a million layers takes forever to make
+MOST_BYTES = 1 << 24  # of a description; one that names 21,000 classes has 1 MB
 OF_THE_DATA = frozenset({"img_size", "in_chans", "num_classes"})  # arguments that a description repeats
 HUB = ("hf-hub:", "hf_hub:")
 LOCAL = "local-dir:"
@@ -162,16 +165,12 @@ def _names(description: _Description) -> tuple[str, ...] | None:
 
 def _described(folder: Path) -> _Description:
     path = folder / "config.json"
+    content = read_content(path, most=MOST_BYTES)
     try:
-        description = _Description.model_validate_json(path.read_bytes(), strict=True)
+        description = parse_json_as(TypeAdapter(_Description), as_text(content))
         model_input(description.architecture)
-    except OSError as error:
-        raise FaaError(f"'{path}' cannot be read: {error}") from error
-    except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors())
-        raise FaaError(f"'{path}' is no model's configuration: {'; '.join(faults):.300}") from error
     except FaaError as error:
-        raise FaaError(f"'{path}': {error}") from error
+        raise FaaError(f"'{safe(path)}' is no model's configuration: {error}") from error
     return description
 
 

@@ -9,8 +9,10 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 from scipy.stats import norm, spearmanr
 
 from faa_core import FaaError, Policy, SubPolicies
@@ -19,7 +21,7 @@ from faa_search.config import RewardName, SearchConfig
 from faa_search.executors.gathering import gather
 from faa_search.fast.density_matching.objective import REWARDS
 from faa_search.fast.density_matching.tasks import TrainWith
-from faa_search.fast.journal import Journal, Trial
+from faa_search.fast.journal import Journal, Natural, Trial
 from faa_search.fast.search import Search
 from faa_search.run_files import write_file
 
@@ -27,6 +29,8 @@ FOLD = 0  # one network's rewards are comparable; those of several are not
 FEWEST = 4  # trials of which a rank correlation has an interval
 LEVEL = 0.95
 NO_POLICY = -1  # stands for training without a policy
+
+Place = Annotated[int, Field(ge=NO_POLICY, lt=2**63)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +45,11 @@ class Training:
         accuracy: On D_A.
     """
 
-    round: int
-    number: int
-    seed: int
-    epochs: int
-    accuracy: float
+    round: Place
+    number: Place
+    seed: Natural
+    epochs: Annotated[Natural, Field(ge=1)]
+    accuracy: Annotated[float, Field(ge=0, le=1)]
 
     @property
     def key(self) -> tuple[int, int, int, int]:

@@ -1,10 +1,13 @@
 """The first stage: a network for each fold, fitted without a policy, or taken from another run."""
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from faa_core import FaaError
+from faa_core.reading import as_text, read_content
+from faa_core.text import safe
 from faa_search.config import SearchConfig
 from faa_search.executors.gathering import gather
 from faa_search.executors.protocol import Executor
@@ -97,7 +100,7 @@ def take_models(source: Path, directory: Path, config: SearchConfig, images: Sea
         name = differing[0]
         raise FaaError(f"--init-models '{source}' has {name} {before.get(name)!r}, this run {now[name]!r}.")
     kept = source / FOLDS
-    same = kept.is_file() and kept.read_text(encoding="utf-8") == (directory / FOLDS).read_text(encoding="utf-8")
+    same = kept.is_file() and kept.read_bytes() == (directory / FOLDS).read_bytes()
     if not same or not same_record(source, directory):
         raise FaaError(
             f"--init-models '{source}' has other folds or images: its networks would be scored on what they were "
@@ -117,14 +120,28 @@ def weights_path(directory: Path, fold: int) -> Path:
 
 
 def fit_seconds(directory: Path, folds: Sequence[Fold]) -> float:
-    """Return the device seconds that the tables of the folds' epochs say; networks of other runs cost none."""
-    total = 0.0
-    for fold in folds:
-        summary = directory / f"fold{fold.index}" / SUMMARY
-        if summary.is_file():
-            with summary.open(encoding="utf-8", newline="") as file:
-                total += sum(float(row.get("seconds") or 0.0) for row in csv.DictReader(file))
-    return total
+    """Return the device seconds that the tables of the folds' epochs say; networks of other runs cost none.
+
+    Raises:
+        FaaError: If a table is damaged.
+    """
+    tables = (directory / f"fold{fold.index}" / SUMMARY for fold in folds)
+    return sum(_seconds(table) for table in tables if table.is_file())
+
+
+def _seconds(summary: Path) -> float:
+    """Return the sum of a table's column of seconds."""
+    try:
+        rows = csv.DictReader(as_text(read_content(summary)).splitlines())
+        seconds = [float(row.get("seconds") or 0.0) for row in rows]
+        if not all(0 <= part < math.inf for part in seconds):
+            raise ValueError("its seconds are no times")
+    except (FaaError, ValueError, csv.Error) as error:
+        raise FaaError(
+            f"'{safe(summary)}' is no table of epochs ({safe(error)}). Remove it, and the same command goes on; only "
+            "the time that this network took is then unknown, to --budget and the result."
+        ) from error
+    return sum(seconds)
 
 
 def _copy(directory: Path, targets: Mapping[Path, Path], config: SearchConfig, images: SearchImages) -> None:

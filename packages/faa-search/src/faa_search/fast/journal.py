@@ -2,19 +2,60 @@
 
 A process killed while writing leaves an incomplete last line, which is dropped and its work done again. Lines are given
 to the system; only `sync` forces them onto the disk, which may take as long as a trial: where the power fails, the last
-may be lost.
+may be lost. Each line ends with a checksum of its fields, so a digit that flipped is not believed. Lines of versions
+before it have none.
 """
 
 import json
 import os
+import re
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar
+from typing import Annotated, Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar, get_args
+
+from pydantic import AfterValidator, Field, NonNegativeFloat, TypeAdapter
 
 from faa_core import FaaError
+from faa_core.reading import as_text, parse_json, parse_json_as, read_content
+from faa_core.text import safe
+from faa_search.config import RewardName
 from faa_search.samplers import Params
 
 BLOCK = 4096  # bytes read at once from the end of a journal
+CHECK = "check"
+PARAM = re.compile(r"(op|p|magnitude)_[0-9]{1,4}_[0-9]{1,4}")
+
+
+def _of_a_space(params: Params) -> Params:
+    """Return parameters that some search space could have.
+
+    Raises:
+        ValueError: If one has another name, or a value that such a one has not.
+    """
+    for name, value in params.items():
+        if PARAM.fullmatch(name) is None or isinstance(value, str) != name.startswith("op_"):
+            raise ValueError(f"'{name}' with {value!r:.40} is no parameter of a policy")
+        if not isinstance(value, str) and not 0 <= value <= 1:
+            raise ValueError(f"'{name}' must lie between 0 and 1, not be {value!r:.40}")
+    return params
+
+
+def _of_each_reward(figures: dict[str, float]) -> dict[str, float]:
+    """Return figures that each reward has one of.
+
+    Raises:
+        ValueError: If one has none.
+    """
+    missing = [name for name in get_args(RewardName) if name not in figures]
+    if missing:
+        raise ValueError(f"'{missing[0]}' is missing")
+    return figures
+
+
+Natural = Annotated[int, Field(ge=0, lt=2**63)]
+Figures = Annotated[dict[str, float], AfterValidator(_of_each_reward)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,18 +77,18 @@ class Trial:
         seconds: To score it.
     """
 
-    fold: int
-    round: int
-    number: int
-    seed: int
-    params: Params
+    fold: Natural
+    round: Natural
+    number: Natural
+    seed: Natural
+    params: Annotated[Params, AfterValidator(_of_a_space)]
     reward: float
-    standard_error: float
-    metrics: dict[str, float]
-    errors: dict[str, float]
-    views: int
-    draws: int
-    seconds: float
+    standard_error: NonNegativeFloat
+    metrics: Figures
+    errors: Figures
+    views: Annotated[Natural, Field(ge=1)]
+    draws: Natural
+    seconds: NonNegativeFloat
 
     @property
     def key(self) -> tuple[int, int, int]:
@@ -74,23 +115,37 @@ class Journal(Generic[Kind]):
     def __init__(self, path: Path, kind: type[Kind]) -> None:
         self.path = path
         self.kind = kind
+        self._adapter = TypeAdapter(kind)
 
     def read(self) -> list[Kind]:
         """Return the entries, of those with one key the last; a last line that is not finished does not count.
 
+        Blank lines are passed over, and so are fields that only a newer version knows.
+
         Raises:
-            FaaError: If any other line is no entry.
+            FaaError: If any other line is no entry, or was changed after it was written.
         """
         if not self.path.is_file():
             return []
-        content = self.path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        entries = [self._parse(line, number) for number, line in enumerate(whole.splitlines(), start=1)]
+        content = read_content(self.path)
+        lines = content[: content.rfind(b"\n") + 1].split(b"\n")
+        entries = [self._parse(line, number) for number, line in enumerate(lines, start=1) if line.strip()]
         return list({entry.key: entry for entry in entries}.values())
 
     def append(self, entry: Kind) -> None:
-        """Add an entry, in place of a last line that was not finished; it outlives this process."""
-        line = json.dumps({field.name: getattr(entry, field.name) for field in fields(entry)})
+        """Add an entry, in place of a last line that was not finished; it outlives this process.
+
+        Raises:
+            FaaError: If a figure of it is not finite, so that it could not be read again.
+        """
+        content = {field.name: getattr(entry, field.name) for field in fields(entry)}
+        try:
+            line = json.dumps(content | {CHECK: _checksum(content)}, allow_nan=False)
+        except ValueError as error:
+            raise FaaError(
+                f"A figure of a {self.kind.__name__.lower()} is not finite, so '{safe(self.path)}' does not get it. "
+                "A standard error needs two held-out images or more."
+            ) from error
         with self.path.open("a+b") as file:
             file.truncate(_end_of_lines(file))
             file.write(line.encode() + b"\n")
@@ -102,13 +157,45 @@ class Journal(Generic[Kind]):
                 os.fsync(file.fileno())
 
     def _parse(self, line: bytes, number: int) -> Kind:
+        what = self.kind.__name__.lower()
+        place = f"Line {number} of '{safe(self.path)}'"
+        alone = (
+            f"Remove this line alone, and the same command does its {what} again; every other line stays good. "
+            "Or put back a copy of the file."
+        )
         try:
-            return self.kind(**json.loads(line))
-        except (ValueError, TypeError) as error:
-            raise FaaError(
-                f"Line {number} of '{self.path}' is no {self.kind.__name__.lower()}: {error}. Remove it and all lines "
-                "after it to have them done again."
-            ) from error
+            text = as_text(line)
+            written = _unchanged(parse_json(text), {field.name for field in fields(self.kind)})
+        except FaaError as error:
+            raise FaaError(f"{place} is no {what}: {error}. {alone}") from error
+        try:
+            return parse_json_as(self._adapter, text)
+        except FaaError as error:
+            newer = "Its checksum is correct, so another version of faa wrote it so; use that, and keep the line."
+            raise FaaError(f"{place} is no {what}: {error}. {newer if written else alone}") from error
+
+
+def _unchanged(content: Any, known: set[str]) -> bool:
+    """Return whether a line has a checksum, which is correct; lines before there were checksums have none.
+
+    It is of all other fields, or of those that we know: a newer version may have added to them.
+
+    Raises:
+        FaaError: If the line is no object, or its checksum is wrong.
+    """
+    if not isinstance(content, dict):
+        raise FaaError("it is no JSON object")
+    if CHECK not in content:
+        return False
+    check = content.pop(CHECK)
+    if check not in (_checksum(content), _checksum({name: content[name] for name in known & content.keys()})):
+        raise FaaError("its checksum is wrong, so something in it was changed")
+    return True
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    """Return a number that changes with any field, however the line is spaced."""
+    return f"{zlib.crc32(json.dumps(content, sort_keys=True).encode()):08x}"
 
 
 def _end_of_lines(file: BinaryIO) -> int:

@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 
 from faa_core import FaaError, Policy, SubPolicies
+from faa_core.reading import as_text, parse_json_as, read_content
+from faa_core.text import safe
 from faa_search.config import SearchConfig
 from faa_search.fast.audit import Audit
 from faa_search.fast.choosing.controls import Control, in_words
@@ -27,11 +30,10 @@ SETTINGS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SearchResult:
-    """What a search came to.
+class Figures:
+    """What is known of a found policy, as ``result.json`` has it.
 
     Attributes:
-        policy: The found policy.
         reward: Its mean reward over the folds; it was chosen on the same images, which flatters it.
         controls: How it compares with policies that need no search.
         trials: How many were scored.
@@ -39,10 +41,8 @@ class SearchResult:
         seconds: Of fitting and scoring, on all devices and in all processes' lifetimes together.
         fitting: The part of them that the folds took.
         budget: What it had.
-        audit: How well the rewards foretell the accuracy, if that was asked for.
     """
 
-    policy: SubPolicies
     reward: float
     controls: list[Control]
     trials: int
@@ -50,7 +50,6 @@ class SearchResult:
     seconds: float
     fitting: float
     budget: str | None = None
-    audit: Audit | None = None
 
     @property
     def verdict(self) -> str:
@@ -63,13 +62,25 @@ class SearchResult:
         return self.trials >= self.planned
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult(Figures):
+    """What a search came to.
+
+    Attributes:
+        policy: The found policy.
+        audit: How well the rewards foretell the accuracy, if that was asked for.
+    """
+
+    policy: SubPolicies
+    audit: Audit | None = None
+
+
 def write_result(directory: Path, result: SearchResult) -> None:
     """Write a result beside its policy, which is there."""
     filed = [replace(row, name=IN_FILES.get(row.name, row.name)) for row in result.controls]
-    fields = asdict(replace(result, audit=None, controls=filed)) | {"verdict": in_words(filed)}
-    for name in ("policy", "audit"):
-        del fields[name]
-    write_file(directory, RESULT, json.dumps(fields, indent=1) + "\n")
+    known = asdict(replace(result, audit=None, controls=filed))
+    document = {field.name: known[field.name] for field in fields(Figures)} | {"verdict": in_words(filed)}
+    write_file(directory, RESULT, json.dumps(document, indent=1) + "\n")
 
 
 def read_result(directory: Path) -> SearchResult | None:
@@ -83,17 +94,18 @@ def read_result(directory: Path) -> SearchResult | None:
         return None
     try:
         policy = Policy.load(directory / POLICY)
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        names = {there: here for here, there in IN_FILES.items()}
-        controls = [Control(**row | {"name": names.get(row["name"], row["name"])}) for row in fields.pop("controls")]
-        fields.pop("verdict", None)  # it follows from the controls
         if not isinstance(policy, SubPolicies):
-            raise TypeError("the policy beside it is no list of sub-policies")
-        return SearchResult(policy=policy, controls=controls, **fields)
-    except (ValueError, KeyError, TypeError, FaaError) as error:
+            raise FaaError("the policy beside it is no list of sub-policies")
+        figures = parse_json_as(TypeAdapter(Figures), as_text(read_content(path)))
+    except FaaError as error:
         raise FaaError(
-            f"'{path}' holds no result ({error!r:.200}); delete it, and the same command makes it from the trials."
+            f"'{safe(path)}' holds no result ({error}). Delete it, and the same command makes it again from the "
+            "trials, which are kept; that takes as long as comparing with the controls did."
         ) from error
+    here = {there: name for name, there in IN_FILES.items()}
+    controls = [replace(row, name=here.get(row.name, row.name)) for row in figures.controls]
+    known = {field.name: getattr(figures, field.name) for field in fields(figures)} | {"controls": controls}
+    return SearchResult(policy=policy, **known)
 
 
 def found_policy(

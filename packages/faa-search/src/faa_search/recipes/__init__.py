@@ -11,12 +11,11 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
-import yaml
-
 from faa_core import FaaError, UnknownNameError
 from faa_search.config import SearchConfig, Settings, TrainConfig
 from faa_search.recipes.schema import RecipeFile, recipe_schema
 from faa_search.resolving import Layer, resolve
+from faa_search.yaml_files import parse_yaml
 
 __all__ = ["Recipe", "RecipeFile", "load_recipe", "parse_recipe", "recipe_names", "recipe_schema"]
 
@@ -99,11 +98,8 @@ def parse_recipe(name: str, text: str) -> Recipe:
         FaaError: If it is no YAML, lacks something or has too much; the message names the key.
     """
     source = f"recipe {name}"
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise FaaError(f"The {source} is no YAML: {error}") from error
-    if not isinstance(content, dict):
+    content = parse_yaml(text, source=f"The {source}")
+    if not content:
         raise FaaError(f"The {source} must hold 'key: value' lines, such as about, command and train.")
     sections = {command: content[command] or {} for command in COMMANDS if command in content}
     for command, settings in sections.items():

@@ -26,7 +26,7 @@ DAMAGED = "damaged.safetensors"
 WEIGHTS = "model.safetensors"
 OPTIMIZER = "optimizer"  # begins the names of its tensors
 
-Row = Mapping[str, float | None]  # figures of an epoch; None where a figure was not asked for
+Row = Mapping[str, int | float | None]  # figures of an epoch; None where a figure was not asked for
 UNREADABLE = (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError)
 
 

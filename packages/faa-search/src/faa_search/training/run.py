@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 from accelerate import Accelerator
+from pydantic import TypeAdapter
 
 from faa_core import FaaError, Policy
-from faa_core.text import counted, duration
+from faa_core.reading import as_text, parse_json_as, read_content
+from faa_core.text import counted, duration, safe
 from faa_search.config import TrainConfig
 from faa_search.costs import fitting_ways, shorter, until
 from faa_search.data import DATA_SEED, ImageSource, OpenedData, open_data, stratified
@@ -86,7 +88,7 @@ def train(
         if processes.is_main_process:
             _keep_policy(directory, chosen)
         finished = directory / "result.json"
-        before = from_main(processes, finished.read_text(encoding="utf-8") if finished.is_file() else None)
+        before = from_main(processes, read_content(finished) if finished.is_file() else None)
         moved = from_main(processes, processes.is_main_process and has_moved(directory, config))
         if before is not None and not moved:
             shown.note(f"'{directory}' is finished.")
@@ -204,14 +206,11 @@ def _keep_policy(directory: Path, policy: Policy) -> None:
         raise FaaError(f"The policy '{policy.name}' is not the one '{directory}' was started with ({kept}).")
 
 
-def _read_result(path: Path, text: str) -> TrainResult:
+def _read_result(path: Path, content: bytes) -> TrainResult:
     try:
-        fields = json.loads(text)
-        test = fields.pop("test")
-        if test is not None:
-            test = Metrics(**test | {"confusion": tuple(tuple(row) for row in test["confusion"])})
-        return TrainResult(test=test, **fields)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return parse_json_as(TypeAdapter(TrainResult), as_text(content), finite=False)  # a loss may be endless
+    except FaaError as error:
         raise FaaError(
-            f"'{path}' holds no result ({error!r:.200}); delete it, and the same command makes it from the weights."
+            f"'{safe(path)}' holds no result ({error}). Delete it, and the same command makes it again from the "
+            "weights, which are kept; that takes one pass over the test images."
         ) from error

@@ -1,0 +1,146 @@
+"""Reading files of anybody's making: only regular files, of a size, and JSON that says one thing."""
+
+import json
+import math
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from faa_core.errors import FaaError
+from faa_core.text import safe
+
+Kind = TypeVar("Kind")
+MOST_DIGITS = 100  # of a whole number; with 310, no float is as large
+MOST_FAULTS = 5  # that a message names
+TOO_DEEP = "it is nested too deeply"
+
+
+class NotJsonError(FaaError):
+    """A text that is no JSON at all, so that it may be something else."""
+
+
+def read_content(path: Path, *, most: int | None = None) -> bytes:
+    """Return the content of a regular file; a pipe or a device could be endless.
+
+    Args:
+        path: The file.
+        most: Bytes it may have; None where it is a run's own, which may be of any size.
+
+    Raises:
+        FaaError: If it cannot be read, is no regular file, or has more bytes.
+    """
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file (a pipe or a device)"
+            raise FaaError(f"'{safe(path)}' cannot be read: it is {what}; give the path of a file.")
+        if most is not None and found.st_size > most:
+            raise FaaError(f"'{safe(path)}' has {found.st_size:,} bytes; of such a file at most {most:,} are read.")
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a path that holds a zero byte
+        raise FaaError(f"'{safe(path)}' cannot be read: {safe(error)}.") from error
+    return content
+
+
+def as_text(content: bytes) -> str:
+    """Return content as text; a byte order mark is dropped.
+
+    Raises:
+        FaaError: If it is not UTF-8.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FaaError(f"it is not UTF-8 text ({error.reason} at byte {error.start:,}); save it as UTF-8") from error
+
+
+def parse_json(text: str, *, finite: bool = True) -> Any:
+    """Return the value of a JSON text that means the same to every reader.
+
+    Args:
+        text: JSON.
+        finite: Whether NaN and endless numbers are refused.
+
+    Raises:
+        NotJsonError: If it is no JSON.
+        FaaError: If it has a name twice in one object, such a number, or is nested too deeply; the message says what,
+            not in which file.
+    """
+    numbers: dict[str, Any] = {"parse_constant": _no_number, "parse_float": _finite, "parse_int": _whole}
+    try:
+        return json.loads(text, object_pairs_hook=_object, **(numbers if finite else {}))
+    except RecursionError as error:
+        raise FaaError(TOO_DEEP) from error
+    except json.JSONDecodeError as error:
+        raise NotJsonError(f"it is no JSON: {error}") from error
+    except ValueError as error:  # a whole number of more digits than Python reads
+        raise FaaError("a number in it has too many digits") from error
+
+
+def parse_json_as(kind: TypeAdapter[Kind], text: str, *, finite: bool = True) -> Kind:
+    """Return the value of a JSON text as a dataclass or another type that pydantic knows; unknown fields are ignored.
+
+    Types are strict: true is no number, and "1" neither. Numbers come back to the bit.
+
+    Raises:
+        FaaError: As `parse_json`; or if it does not fit the type: the message names up to five faults.
+    """
+    parse_json(text, finite=finite)
+    try:
+        return kind.validate_json(text, strict=True)
+    except ValidationError as error:
+        raise FaaError("; ".join(faults(error))) from error
+
+
+def faults(error: ValidationError, *, skip: int = 0) -> list[str]:
+    """Return each fault that pydantic found as "where: what (given …)"; of many the first five.
+
+    A list that pydantic calls too short because its items are faulty is not a fault of its own.
+
+    Args:
+        error: What it raised.
+        skip: Parts of each place to leave out.
+    """
+    details = error.errors()
+    inner = {fault["loc"][:depth] for fault in details for depth in range(1, len(fault["loc"]))}
+    own = [fault for fault in details if fault["loc"] not in inner]
+    said = [f"{_place(fault['loc'][skip:])}: {_said(fault)}" for fault in own[:MOST_FAULTS]]
+    return said + ([f"and {len(own) - MOST_FAULTS} more"] if len(own) > MOST_FAULTS else [])
+
+
+def _place(parts: Sequence[int | str]) -> str:
+    return safe(".".join(str(part) for part in parts) or "kind")[:200]
+
+
+def _said(fault: Any) -> str:
+    given = "" if isinstance(fault["input"], dict) else f" (given {fault['input']!r:.80})"
+    return safe(fault["msg"].removeprefix("Value error, ") + given)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _value in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise FaaError(f"it has '{safe(twice)[:80]}' twice in one object")
+    return found
+
+
+def _no_number(name: str) -> Any:
+    raise FaaError(f"it holds {name}, which is no number")
+
+
+def _whole(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise FaaError(f"the number {text[:40]}… in it has too many digits")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise FaaError(f"the number {text[:40]} in it is too large")
+    return number

@@ -1,0 +1,148 @@
+"""Reading what anybody wrote: regular files of a size, and JSON that says one thing."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from faa_core import FaaError, Policy, formats
+from faa_core.reading import NotJsonError, as_text, parse_json, parse_json_as, read_content
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """What a file could hold."""
+
+    count: int
+    figure: float
+    names: tuple[str, ...] = ()
+
+
+SAMPLE = TypeAdapter(Sample)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "it is no JSON: "),
+        ("", "it is no JSON: "),
+        ("\0", "it is no JSON: "),
+        ("[1] [2]", "it is no JSON: Extra data: line 1 column 5"),
+        ("[" * 100_000, "it is nested too deeply"),
+        ('{"a": {"b": 1, "c": 2, "b": 3}}', "it has 'b' twice in one object"),
+        ('{"a\\u001b": 1, "a\\u001b": 1}', "it has 'a\\x1b' twice in one object"),
+        ("[NaN]", "it holds NaN, which is no number"),
+        ("[-Infinity]", "it holds -Infinity, which is no number"),
+        ("[1e999]", "the number 1e999 in it is too large"),
+        ("[" + "9" * 101 + "]", "in it has too many digits"),
+        ("[" + "9" * 5000 + "]", "in it has too many digits"),
+    ],
+)
+def test_json_that_is_refused(text: str, words: str) -> None:
+    """What is wrong is said; only what is no JSON at all may be something else."""
+    with pytest.raises(FaaError) as raised:
+        parse_json(text)
+    assert words in str(raised.value)
+    assert isinstance(raised.value, NotJsonError) == ("no JSON" in words)
+
+
+def test_numbers_without_end_where_they_are_allowed() -> None:
+    """As the loss of a network that diverged."""
+    assert {"a": float("inf"), "b": 1.5} == parse_json('{"a": Infinity, "b": 1.5}', finite=False)
+    assert float("-inf") == parse_json_as(SAMPLE, '{"count": 1, "figure": -Infinity}', finite=False).figure
+    with pytest.raises(FaaError, match="too many digits"):
+        parse_json("9" * 5000, finite=False)
+
+
+@given(st.integers(-(2**62), 2**62), st.floats(allow_nan=False, allow_infinity=False), st.lists(st.text(max_size=5)))
+def test_numbers_come_back_to_the_bit(count: int, figure: float, names: list[str]) -> None:
+    """As do texts, of any script."""
+    text = SAMPLE.dump_json(Sample(count=count, figure=figure, names=tuple(names))).decode()
+    found = parse_json_as(SAMPLE, text)
+    assert (count, figure.hex(), tuple(names)) == (found.count, found.figure.hex(), found.names)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ('"count": true, "figure": 1', "count: Input should be a valid integer (given True)"),
+        ('"count": "1", "figure": 1', "count: Input should be a valid integer (given '1')"),
+        ('"count": 1.5, "figure": 1', "count: "),
+        ('"count": null, "figure": 1', "count: "),
+        ('"count": 1, "figure": "1"', "figure: Input should be a valid number (given '1')"),
+        ('"count": 1', "figure: Field required"),
+        ('"count": 1, "figure": 1, "names": [1]', "names.0: Input should be a valid string"),
+        ('"count": true, "figure": "1"', "; figure: "),
+    ],
+)
+def test_fields_of_another_type(fields: str, words: str) -> None:
+    """Each is named; what is not known is passed over."""
+    assert Sample(count=1, figure=2.0) == parse_json_as(SAMPLE, '{"count": 1, "figure": 2, "newer": [{}]}')
+    with pytest.raises(FaaError) as raised:
+        parse_json_as(SAMPLE, f"{{{fields}}}")
+    assert words in str(raised.value)
+
+
+def test_text_of_other_encodings() -> None:
+    """A mark at the beginning is none of the text; two bytes a letter, and old encodings, are refused."""
+    assert "é" == as_text("\ufeffé".encode())
+    for content in ("é".encode("utf-16"), "é".encode("latin-1"), b"\xed\xa0\x80"):
+        with pytest.raises(FaaError, match=r"it is not UTF-8 text .* at byte 0.*save it as UTF-8"):
+            as_text(content)
+
+
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
+    """Nothing waits for a pipe's writer."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").write_bytes(b"12345")
+    assert b"12345" == read_content(tmp_path / "file") == read_content(tmp_path / "file", most=5)
+    for path, words in {
+        tmp_path / "pipe": "it is no regular file",
+        tmp_path: "it is a folder",
+        tmp_path / "none": "No such file",
+        tmp_path / ("a" * 5000): "File name too long",
+        tmp_path / "a\33b": "a\\x1bb' cannot be read",
+    }.items():
+        with pytest.raises(FaaError) as raised:
+            read_content(path)
+        assert words in str(raised.value)
+    with pytest.raises(FaaError, match="has 5 bytes; of such a file at most 4 are read"):
+        read_content(tmp_path / "file", most=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("faa", '{"kind": "sub-policies", "sub_policies": [[]], "sub_policies": [[], []]}'),
+        ("legacy", '[[{"op": "Invert", "p": 1, "p": 0, "level": 0}]]'),
+        ("legacy", "A = [[{'op': 'Invert', 'p': 1, 'p': 0, 'level': 0}]]"),
+        ("legacy", "{'0': {'Invert': [1, 0], 'Invert': [0.5, 0]}}"),
+        ("albumentations", '{"transform": {"__class_fullname__": "Compose", "p": 0, "p": 1, "transforms": []}}'),
+    ],
+)
+def test_a_key_twice_in_a_policy(name: str, text: str) -> None:
+    """One of the two would be forgotten in silence."""
+    with pytest.raises(FaaError, match="twice"):
+        formats.parse(text, name)
+
+
+@pytest.mark.parametrize("given_", ["a" * 5000, "a\0b", "/dev/zero"])
+def test_names_that_are_no_files(given_: str) -> None:
+    """They are no policies; nothing is opened that has no end."""
+    reads: tuple[Any, ...] = (Policy.load, formats.read_policy)
+    for read in reads:
+        with pytest.raises(FaaError):
+            read(given_)
+
+
+def test_provenance_that_json_cannot_say(tmp_path: Path) -> None:
+    """NaN there would make a file that no other reader takes."""
+    path = tmp_path / "policy.json"
+    path.write_text('{"kind": "sub-policies", "sub_policies": [[]], "provenance": {"seconds": NaN}}')
+    with pytest.raises(FaaError, match="holds NaN"):
+        Policy.load(path)
