@@ -247,7 +247,7 @@ def test_workers_that_finish_in_any_order(
     faa_search.search(chosen, tmp_path / "run", reporter=told)
     assert_same(finished, tmp_path / "run")
     assert [("Folds", 2, 0), ("Trials", 12, 0)] == told.tracks
-    assert "Estimated cost with 3 workers: " in told.notes[0]
+    assert "Estimated cost with 3 workers: " in told.notes[1]
     with pytest.raises(interruption):
         faa_search.search(chosen, tmp_path / "both", reporter=listener(stop_after=2 + 4))
     faa_search.search(small_search, tmp_path / "both")

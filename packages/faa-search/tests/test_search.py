@@ -108,11 +108,11 @@ def test_what_a_search_leaves(finished: tuple[Path, SearchResult, Any]) -> None:
 
 
 def test_a_search_announces_its_cost(finished: tuple[Path, SearchResult, Any]) -> None:
-    """Once, before anything else."""
+    """Once, before anything else but what the images are."""
     _output, _result, told = finished
-    assert told.notes[0].startswith("60 images of 10 classes at 8 px. Estimated cost: ")
-    assert " s to fit 2 folds, " in told.notes[0]
-    assert told.notes[0].endswith(" for 12 trials.")
+    assert told.notes[1].startswith("60 images of 10 classes at 8 px. Estimated cost: ")
+    assert " s to fit 2 folds, " in told.notes[1]
+    assert told.notes[1].endswith(" for 12 trials.")
     assert 1 == sum("Estimated" in note for note in told.notes)
 
 
