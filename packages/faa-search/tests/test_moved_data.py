@@ -19,7 +19,7 @@ from faa_search.data import ArraySource, DatasetRequest, DecodedSource, fingerpr
 from faa_search.data.folders import open_folder
 from faa_search.evaluation import evaluate_checkpoint
 from faa_search.evaluation.trained_on import run_of, same_images
-from faa_search.run_images import has_moved, keep_images, same_record
+from faa_search.run_images import has_moved, keep_images, record_of, same_record
 from faa_search.training import train
 
 WriteImages = Callable[..., Path]
@@ -121,7 +121,7 @@ def test_other_images_are_refused(photos: Path, tmp_path: Path, change: str, *, 
 def keep(run: Path, config: TrainConfig) -> None:
     """Write down the images that settings name."""
     data = open_data(config, model_size=8, note=lambda _line: None)
-    keep_images(run, config, [data.stored], data.open_stored_test and data.open_stored_test())
+    keep_images(run, config, record_of([data.stored], data.open_stored_test and data.open_stored_test()))
 
 
 def test_pixels_of_arrays_are_compared(tmp_path: Path) -> None:
@@ -208,7 +208,10 @@ def test_a_comparison_goes_on_where_its_data_are(tmp_path: Path) -> None:
         refused(lambda: compare(noise, tmp_path / "runs"), "other pixels")  # noqa: B023 called at once
         assert first == compare(CompareConfig(dataset=str(tmp_path / "two.npz"), **shared), tmp_path / "runs")
         assert str(tmp_path / "two.npz") == place_of(tmp_path / "runs")
-    assert {str(tmp_path / "two.npz")} == {place_of(run) for run in (tmp_path / "runs").iterdir() if run.is_dir()}
+    shutil.move(tmp_path / "two.npz", tmp_path / "three.npz")
+    assert first == compare(CompareConfig(dataset=str(tmp_path / "three.npz"), **shared), tmp_path / "runs")
+    places = [place_of(run) for run in (tmp_path / "runs", *(tmp_path / "runs").iterdir()) if run.is_dir()]
+    assert [str(tmp_path / "three.npz")] * 5 == places
 
 
 def test_other_settings_are_refused_as_ever(photos: Path, tmp_path: Path) -> None:

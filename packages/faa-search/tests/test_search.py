@@ -109,7 +109,7 @@ def test_what_a_search_leaves(finished: tuple[Path, SearchResult, Any]) -> None:
 
 
 def test_a_search_announces_its_cost(finished: tuple[Path, SearchResult, Any]) -> None:
-    """Once, before anything else."""
+    """Once, before anything else but what the images are."""
     _output, _result, told = finished
     (said,) = [note for note in told.notes if note.startswith("Estimated time: ")]
     assert re.search(r"s to fit 2 folds at 8 px, .* to score 12 trials; in all .*\d s\.$", said)

@@ -33,9 +33,26 @@ SINCE = (
 )
 
 
-def keep_images(
-    directory: Path, config: DataConfig, train: Sequence[ImageSource], test: ImageSource | None = None
-) -> None:
+def record_of(train: Sequence[ImageSource], test: ImageSource | None = None) -> dict[str, Any]:
+    """Return what is written down of images, whatever place they are at.
+
+    Args:
+        train: All that a run learns from and scores on, as they come.
+        test: What it is tested on, as they come; None if nothing.
+
+    Raises:
+        FaaError: If an image cannot be read.
+    """
+    tested = {} if test is None else fingerprint([test])
+    return {
+        "images": sum(len(source) for source in train),
+        "labels": _labels_digest(train),
+        **fingerprint(train),
+        **{f"test_{name}": value for name, value in tested.items()},
+    }
+
+
+def keep_images(directory: Path, config: DataConfig, now: dict[str, Any]) -> None:
     """Write down which images a run is made with, or compare them with those it was started with.
 
     The data may have moved meanwhile: once the images are found to be the same, the run's settings say the new place.
@@ -43,8 +60,7 @@ def keep_images(
     Args:
         directory: The run's.
         config: Says where the images are now.
-        train: All that the run learns from and scores on, as they come.
-        test: What it is tested on, as they come; None if nothing.
+        now: What `record_of` says of them.
 
     Raises:
         FaaError: If the run was started with others, or the place is another and it cannot be told whether the images
@@ -53,7 +69,7 @@ def keep_images(
     path = directory / DATA
     moved = has_moved(directory, config)
     if not path.is_file() and not moved:
-        write_file(directory, DATA, json.dumps(_record(train, test)) + "\n")
+        write_file(directory, DATA, json.dumps(now) + "\n")
         return
     before = _read(path) if path.is_file() else {}
     if moved and "content" not in before:
@@ -62,7 +78,6 @@ def keep_images(
             f"{_place(config.model_dump())} cannot be compared with it. Give the data at its old place, or choose "
             "another --output."
         )
-    now = _record(train, test if any(key.startswith("test_") for key in before) else None)
     differs = _differs(before, now)
     if differs:
         other = f" ({_place(read_config(directory))} then, {_place(config.model_dump())} now)" if moved else ""
@@ -92,7 +107,7 @@ def is_made_with(directory: Path, source: ImageSource) -> bool:
     if "content" not in before or before["images"] != len(source) or before["labels"] != _labels_digest([source]):
         return False
     trained_on = {key: value for key, value in before.items() if not key.startswith("test_")}
-    return not _differs(trained_on, _record([source], None))
+    return not _differs(trained_on, record_of([source]))
 
 
 def same_record(one: Path, other: Path) -> bool:
@@ -105,16 +120,6 @@ def same_record(one: Path, other: Path) -> bool:
     both = first.keys() & second.keys() & {"images", *WORDS}
     apart = _moves(*(read_config(directory) for directory in (one, other)))
     return bool(both) and all(first[key] == second[key] for key in both) and ("content" in both or not apart)
-
-
-def _record(train: Sequence[ImageSource], test: ImageSource | None) -> dict[str, Any]:
-    tested = {} if test is None else fingerprint([test])
-    return {
-        "images": sum(len(source) for source in train),
-        "labels": _labels_digest(train),
-        **fingerprint(train),
-        **{f"test_{name}": value for name, value in tested.items()},
-    }
 
 
 def _labels_digest(sources: Sequence[ImageSource]) -> str:

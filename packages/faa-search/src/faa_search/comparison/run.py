@@ -15,13 +15,13 @@ from faa_core import FaaError, Policy
 from faa_core.reading import as_text, parse_json_as, read_content
 from faa_core.text import safe
 from faa_search.comparison.statistics import Comparison, summarise
-from faa_search.comparison.training import check, check_policies, train_all
+from faa_search.comparison.training import check, check_policies, run_path, train_all
 from faa_search.comparison.words import conclusion
 from faa_search.config import CompareConfig, RunConfig, TrainConfig
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import run_directory, versions
 from faa_search.run_files import write_file
-from faa_search.run_images import has_moved, keep_images
+from faa_search.run_images import has_moved, keep_images, record_of
 from faa_search.training.processes import from_main, make_accelerator
 
 RESULT = "comparison.json"
@@ -109,10 +109,19 @@ def _compare(
     processes = accelerator or make_accelerator(run.device)
     before = from_main(processes, read_comparison(finished) if finished.is_file() else None)
     moved = from_main(processes, (directory / "config.yaml").is_file() and has_moved(directory, claimed))
-    data = check(run, policies, directory, seeds=seeds) if before is None or moved else None
+    record = None
+    if before is None or moved:
+        data = check(run, policies, directory, seeds=seeds)
+        if processes.is_main_process:
+            record = record_of([data.stored], data.open_stored_test and data.open_stored_test())
+        del data  # each run opens it anew
     with run_directory(directory, command, claimed, main_process=processes.is_main_process):
-        if data is not None and processes.is_main_process:
-            keep_images(directory, claimed, [data.stored], data.open_stored_test and data.open_stored_test())
+        if record is not None:
+            made = [run_path(directory, name, seed) for name, seed in itertools.product(policies, seeds)]
+            for path in made if before is not None else ():  # of those that are to be trained, each looks for itself
+                if (path / "config.yaml").is_file():
+                    keep_images(path, run, record)
+            keep_images(directory, claimed, record)
         if before is not None:
             check_policies(policies, directory, seeds=seeds)
             shown.note(f"'{directory}' is finished.")

@@ -22,7 +22,7 @@ from faa_search.fast.search import Search
 from faa_search.fast.stages import run_stages
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import run_directory
-from faa_search.run_images import has_moved, keep_images
+from faa_search.run_images import has_moved, keep_images, record_of
 from faa_search.samplers import PolicySpace, Sampler
 from faa_search.samplers.presets import PRESETS, chosen_operations
 from faa_search.training.models import count_weights, model_input
@@ -135,7 +135,7 @@ def _search(
 def _open_images(config: SearchConfig, directory: Path, reporter: Reporter) -> SearchImages:
     """Return the images, the same as those the search was started with."""
     images = open_images(config, model_size=model_input(config.model).size, note=reporter.note)
-    keep_images(directory, config, images.open_stored())
+    keep_images(directory, config, record_of(images.open_stored()))
     return images
 
 

@@ -21,7 +21,7 @@ from faa_search.data import DATA_SEED, ImageSource, OpenedData, open_data, strat
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import run_directory
 from faa_search.run_files import write_file
-from faa_search.run_images import has_moved, keep_images
+from faa_search.run_images import has_moved, keep_images, record_of
 from faa_search.training.checkpoint import STATE, WEIGHTS, Row, load_weights
 from faa_search.training.estimate import fitting_seconds, scratch_network
 from faa_search.training.fitting import Log, Measure, Measures, fit
@@ -97,8 +97,8 @@ def train(
         with processes.local_main_process_first() if config.dataset_download else nullcontext():
             data = open_data(config, model_size=expected.size, note=shown.note)
         if processes.is_main_process:
-            test = None if data.open_stored_test is None else data.open_stored_test()
-            keep_images(directory, config, [data.stored], test)
+            test = data.open_stored_test
+            keep_images(directory, config, record_of([data.stored], None if test is None else test()))
         if before is not None:
             shown.note(f"'{directory}' is finished; its data set has moved, and is the same.")
             return _read_result(finished, before)
