@@ -72,8 +72,10 @@ class UpdateConfig(Settings):
 
     epochs: Epochs = Field(default=30, description="Passes over the training images.")
     batch_size: Batch = Field(default=128, description="Images per forward pass and process.")
-    grad_accum_steps: Batch = Field(default=1, description="Forward passes on new images before each update.")
-    batch_aug: Batch = Field(
+    grad_accum_steps: Annotated[Count, Field(le=10_000)] = Field(
+        default=1, description="Forward passes on new images before each update."
+    )
+    batch_aug: Annotated[Count, Field(le=1024)] = Field(
         default=1, description="Augmented copies of each image per update, over processes or one after another."
     )
     sampling: Literal["shuffle", "spread", "balanced"] = Field(
