@@ -66,3 +66,16 @@ def test_the_readme_has_the_two_commands_and_ci_calls_the_second():
     assert "pip install nox && nox -s quickstart" in readme
     assert "pip install nox && nox -s tests" in readme
     assert re.search(r"^pip install (--quiet )?nox && nox -s tests", (ROOT / ".ci/run").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_table_of_modules_is_complete(package: str) -> None:
+    """Every module is named in the row of its folder."""
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([\w/]+)` \| (.*) \|$", page, re.MULTILINE))
+    source = ROOT / "packages" / package / "src"
+    for module in sorted(source.rglob("*.py")):
+        if not module.stem.startswith("__"):
+            folder = module.parent.relative_to(source)
+            row = next(rows[str(place)] for place in (folder, *folder.parents) if str(place) in rows)
+            assert f"`{module.stem}`" in row, f"{module.stem} of {folder}"

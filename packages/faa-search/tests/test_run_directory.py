@@ -12,7 +12,8 @@ from pydantic import Field
 
 from faa_core import FaaError
 from faa_search.config import CompareConfig, SearchConfig, Settings, TrainConfig
-from faa_search.run_directory import read_config, run_directory, versions
+from faa_search.environment import versions
+from faa_search.run_directory import read_config, run_directory
 
 GOLDEN = Path(__file__).parents[3] / "tests" / "golden_runs"
 HOLD = """

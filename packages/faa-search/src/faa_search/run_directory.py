@@ -1,30 +1,22 @@
 """The directory of a run: whose it is, with which settings and versions, and that one process at a time uses it."""
 
 import json
-import os
-import platform
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import filelock
-import torch
 import yaml
 
 from faa_core import FaaError
 from faa_core.files import write_text
 from faa_search.config import Settings, differences
+from faa_search.environment import environment
 from faa_search.run_files import UNFINISHED, clear_unfinished, write_file
 from faa_search.yaml_files import read_yaml
 
-PACKAGES = (
-    "faa-core", "faa-models", "faa-search", "faa-cli", "torch", "torchvision", "timm", "accelerate", "hyperopt",
-    "numpy", "optuna", "pillow", "scikit-learn", "safetensors",
-)  # fmt: skip
 CHANGEABLE = frozenset({  # settings that change no result, so a run may be resumed with others
     "audit", "audit_epochs", "audit_seeds", "budget", "executor", "gpus_per_worker", "log_with", "num_processes",
     "ray_address", "recovery_interval", "resident", "save_every", "stage", "workers",
@@ -110,30 +102,6 @@ def read_config(output: Path) -> dict[str, Any]:
     if not settings:
         raise FaaError(f"'{path}' holds no settings.")
     return settings
-
-
-def versions() -> dict[str, str]:
-    """Return the installed version of each package that matters to a result."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
-def environment() -> dict[str, Any]:
-    """Return what a result depends on beside its settings: versions, hardware, threads."""
-    return {
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "cpu_count": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "packages": versions(),
-        "command": sys.argv[1:],
-    }
 
 
 def _check_claim(output: Path, command: str, config: Settings, renewed: frozenset[str]) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 import yaml
 
 from faa_core import FaaError
+from faa_core.reading import as_text, parse_json, read_content
+from faa_core.text import safe
 from faa_search.config import DataConfig
 from faa_search.data import ImageSource
 from faa_search.data.fingerprint import fingerprint
@@ -130,13 +132,14 @@ def _labels_digest(sources: Sequence[ImageSource]) -> str:
 def _read(path: Path) -> dict[str, Any]:
     """Return what was written down."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(as_text(read_content(path)))
         digests = {key: record[key] for key in WORDS if key in record or key == "labels"}
         if not isinstance(record["images"], int) or not all(isinstance(one, str) for one in digests.values()):
             raise TypeError("a count and texts are wanted")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (FaaError, KeyError, TypeError, AttributeError) as error:
         raise FaaError(
-            f"'{path}' does not say which images the run was made with ({error!r:.200}); delete it if they are these."
+            f"'{safe(path)}' does not say which images the run was made with ({safe(error):.200}). Delete it if they "
+            "are these, and nothing else is lost."
         ) from error
     return dict(record)
 

@@ -18,8 +18,9 @@ from faa_search.comparison.statistics import Comparison, summarise
 from faa_search.comparison.training import check, check_policies, run_path, train_all
 from faa_search.comparison.words import conclusion
 from faa_search.config import CompareConfig, RunConfig, TrainConfig
+from faa_search.environment import versions
 from faa_search.progress import Reporter, Silent
-from faa_search.run_directory import run_directory, versions
+from faa_search.run_directory import run_directory
 from faa_search.run_files import write_file
 from faa_search.run_images import has_moved, keep_images, record_of
 from faa_search.training.processes import from_main, make_accelerator

@@ -13,9 +13,9 @@ from faa_core import FaaError, Policy, SubPolicies
 from faa_core.reading import as_text, parse_json_as, read_content
 from faa_core.text import safe
 from faa_search.config import SearchConfig
+from faa_search.environment import versions
 from faa_search.fast.audit import Audit
 from faa_search.fast.choosing.controls import Control, in_words
-from faa_search.run_directory import versions
 from faa_search.run_files import write_file
 from faa_search.samplers.space import SubPolicy
 

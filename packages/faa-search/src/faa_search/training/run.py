@@ -93,12 +93,7 @@ def train(
         if before is not None and not moved:
             shown.note(f"'{directory}' is finished.")
             return _read_result(finished, before)
-        # One process of each machine fetches what is missing, before the others look.
-        with processes.local_main_process_first() if config.dataset_download else nullcontext():
-            data = open_data(config, model_size=expected.size, note=shown.note)
-        if processes.is_main_process:
-            test = data.open_stored_test
-            keep_images(directory, config, record_of([data.stored], None if test is None else test()))
+        data = _open_images(config, directory, expected, shown, processes)
         if before is not None:
             shown.note(f"'{directory}' is finished; its data set has moved, and is the same.")
             return _read_result(finished, before)
@@ -107,6 +102,19 @@ def train(
         if processes.is_main_process:
             write_file(directory, finished.name, json.dumps(asdict(result), indent=1) + "\n")
         return result
+
+
+def _open_images(
+    config: TrainConfig, directory: Path, expected: ModelInput, reporter: Reporter, accelerator: Accelerator
+) -> OpenedData:
+    """Return the data set, found to be what the run was started with."""
+    # One process of each machine fetches what is missing, before the others look.
+    with accelerator.local_main_process_first() if config.dataset_download else nullcontext():
+        data = open_data(config, model_size=expected.size, note=reporter.note)
+    if accelerator.is_main_process:
+        test = data.open_stored_test
+        keep_images(directory, config, record_of([data.stored], None if test is None else test()))
+    return data
 
 
 def _run(
