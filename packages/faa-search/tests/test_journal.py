@@ -93,7 +93,7 @@ LINES = {  # in place of the second of three, and what is said of it
 }
 
 
-@pytest.mark.parametrize(("line", "said"), LINES.items(), ids=str)
+@pytest.mark.parametrize(("line", "said"), LINES.items(), ids=LINES.values())
 def test_a_bad_line_in_the_middle(journal: Journal[Trial], line: bytes, said: str) -> None:
     """Its number and its fault are named; no other line is to be removed, and the file is left as it is."""
     lines = journal.path.read_bytes().splitlines()
