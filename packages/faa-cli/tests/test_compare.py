@@ -141,7 +141,7 @@ def test_a_damaged_result_says_how_to_mend_it(faa, tmp_path):
         damaged = faa("compare", *TWO)
         assert damaged.code == 2
         assert "holds no comparison" in damaged.err
-        assert "delete it" in damaged.err
+        assert "Delete it" in damaged.err
 
 
 def test_a_recipe_of_train_serves(faa, tmp_path):

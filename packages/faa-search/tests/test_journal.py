@@ -86,14 +86,14 @@ LINES = {  # in place of the second of three, and what is said of it
     b"\xff": "it is not UTF-8",
     b"\0\0\0": "it is no JSON",
     b"[" * 100_000: "it is nested too deeply",
-    b'{"fold": ' + b"9" * 5000 + b"}": "the number 9999999999999999999999999999999999999999… in it has too many",
+    b'{"fold": ' + b"9" * 5000 + b"}": "a number in it has too many digits",
     b'{"fold": 0, "fold": 1}': "it has 'fold' twice",
     b'{"check": "0"}': "its checksum is wrong",
     b'{"check": null}': "its checksum is wrong",
 }
 
 
-@pytest.mark.parametrize(("line", "said"), LINES.items(), ids=lambda given: str(given)[:30])
+@pytest.mark.parametrize(("line", "said"), LINES.items(), ids=LINES.values())
 def test_a_bad_line_in_the_middle(journal: Journal[Trial], line: bytes, said: str) -> None:
     """Its number and its fault are named; no other line is to be removed, and the file is left as it is."""
     lines = journal.path.read_bytes().splitlines()

@@ -135,7 +135,7 @@ def _no_number(name: str) -> Any:
 
 def _whole(text: str) -> int:
     if len(text) > MOST_DIGITS:
-        raise FaaError(f"the number {text[:40]}… in it has too many digits")
+        raise FaaError("a number in it has too many digits")
     return int(text)
 
 

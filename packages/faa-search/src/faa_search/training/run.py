@@ -27,7 +27,7 @@ from faa_search.training.estimate import fitting_seconds, scratch_network
 from faa_search.training.fitting import Log, Measure, Measures, fit
 from faa_search.training.measuring import evaluate_source
 from faa_search.training.metrics import Metrics
-from faa_search.training.models import count_weights, model_input
+from faa_search.training.models import ModelInput, count_weights, model_input
 from faa_search.training.processes import from_main, make_accelerator, share, together
 from faa_search.training.saving import FitJob
 from faa_search.training.tracking import check_trackers, tracking
