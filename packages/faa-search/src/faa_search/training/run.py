@@ -133,28 +133,8 @@ def _run(
             network, source(), data.size, workers=config.workers, accelerator=accelerator
         )
 
-    expected = model_input(config.model)
     source, validation = _validation_part(data.train, config)
-    view = View(
-        source=source,
-        size=data.size,
-        policy=policy,
-        resized_crop=resized_crop_of(config, source),
-        color_jitter=config.color_jitter,
-        baseline=baseline_of(config, source, expected.mean),
-        seed=config.seed,
-    )
-    job = FitJob(
-        view=view,
-        expected=expected,
-        run=directory,
-        directory=directory / "last",
-        summary=directory / "summary.csv",
-        what="Training",
-        seed=config.seed,
-        keep=config.checkpoint_hist,
-        weights_when_stopped=True,
-    )
+    job = _job(config, directory, policy, source, size=data.size)
     if not (job.directory / STATE).is_file() and accelerator.num_processes == 1:
         reporter.note(_cost(job, config, accelerator, runs=runs))
     test = None if data.open_test is None else score(cache(data.open_test))
@@ -177,6 +157,31 @@ def _run(
         validation=progress.best,
         test=None if test is None else test(network),
         seconds=round(sum(row["seconds"] or 0.0 for row in progress.history), 3),
+    )
+
+
+def _job(config: TrainConfig, directory: Path, policy: Policy, source: ImageSource, *, size: int) -> FitJob:
+    """Return what is to be fitted."""
+    expected = model_input(config.model)
+    view = View(
+        source=source,
+        size=size,
+        policy=policy,
+        resized_crop=resized_crop_of(config, source),
+        color_jitter=config.color_jitter,
+        baseline=baseline_of(config, source, expected.mean),
+        seed=config.seed,
+    )
+    return FitJob(
+        view=view,
+        expected=expected,
+        run=directory,
+        directory=directory / "last",
+        summary=directory / "summary.csv",
+        what="Training",
+        seed=config.seed,
+        keep=config.checkpoint_hist,
+        weights_when_stopped=True,
     )
 
 
