@@ -17,6 +17,8 @@ DATA = [
     "dataset_download",
     "train_split",
     "test_split",
+    "input_key",
+    "target_key",
     "test_fraction",
     "train_subset",
     "img_size",
