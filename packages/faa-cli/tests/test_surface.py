@@ -16,6 +16,8 @@ DATA = [
     "dataset_download",
     "train_split",
     "test_split",
+    "input_key",
+    "target_key",
     "test_fraction",
     "input_key",
     "target_key",

@@ -62,7 +62,7 @@ def _sizes(source: ImageSource, digest: Any) -> int | None:
 
 
 def _step(source: ImageSource, total: int | None, read: Callable[[int], bytes]) -> int:
-    """Return which images are read: every one, or of many every so-manieth."""
+    """Return how far apart the images are that are read: 1 where all are."""
     if len(source) == 0:
         return 1
     expected = total if total is not None else len(read(0)) * len(source)
