@@ -92,7 +92,7 @@ def _show_metrics(metrics: "Metrics", names: tuple[str, ...], settings: EvalConf
     say(
         f"{settings.dataset}, {settings.split}: {counted(metrics.images, 'image')}, "
         f"top-1 error {_percent(1 - metrics.top1)}, top-5 error {_percent(None if top5 is None else 1 - top5)}, "
-        f"loss {metrics.loss:.4f}."
+        f"loss {metrics.loss:.4f}, computed in {settings.precision}."
     )
 
 

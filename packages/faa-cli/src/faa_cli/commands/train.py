@@ -61,12 +61,12 @@ def train(
     directory = output or f"runs/train-{slug(settings.dataset)}-{slug(settings.model)}-{slug(policy)}-s{settings.seed}"
     result = run.train(settings, directory, reporter=make_reporter(quiet=not speaks), accelerator=accelerator)
     if speaks:
-        _show(result)
+        _show(result, settings.precision)
         say(f"Weights, settings and figures are in {directory}")
     processes.close(accelerator)
 
 
-def _show(result: "TrainResult") -> None:
+def _show(result: "TrainResult", precision: str) -> None:
     """Say what the training came to."""
     epochs = counted(int(result.train["epoch"] or 0), "epoch")
     loss = result.train["train_loss"]
@@ -76,4 +76,5 @@ def _show(result: "TrainResult") -> None:
         error = 100 * (1 - (best["val_top1"] or 0.0))
         say(f"Best epoch {int(best['epoch'] or 0)}: validation error {error:.2f} %.")
     if result.test is not None:
-        say(f"Test error {100 * (1 - result.test.top1):.2f} % on {counted(result.test.images, 'image')}.")
+        tested = f"on {counted(result.test.images, 'image')}, computed in {precision}"
+        say(f"Test error {100 * (1 - result.test.top1):.2f} % {tested}.")
