@@ -29,7 +29,7 @@ def test_each_package_stands_alone(package):
         assert ">=" in requirement  # a tested floor
         assert "==" not in requirement
         if requirement.startswith("faa-"):
-            assert re.search(r">=\d+\.\d+,<", requirement)
+            assert re.search(r">=\d+\.\d+(\.\d+)?,<", requirement)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "packages")))
