@@ -3,13 +3,14 @@
 import os
 import shutil
 import signal
-import sys
 import threading
 from collections.abc import Mapping
 
 from faa_search.parents import end_with
 
 FOLDER = "FAA_MEETING_FOLDER"  # variable of the environment: where processes that faa itself has started meet
+
+STANDARD_INPUT = 0  # a pipe from our own launcher
 
 
 def follow_launcher(environment: Mapping[str, str]) -> bool:
@@ -23,7 +24,7 @@ def follow_launcher(environment: Mapping[str, str]) -> bool:
     """
     folder = environment.get(FOLDER)
     if folder is not None:
-        threading.Thread(target=_follow, args=(sys.__stdin__.fileno(), folder), daemon=True).start()
+        threading.Thread(target=_follow, args=(STANDARD_INPUT, folder), daemon=True).start()
     elif "TORCHELASTIC_RUN_ID" in environment:  # torchrun's, or `accelerate launch`'s
         end_with(os.getppid())
     return folder is not None

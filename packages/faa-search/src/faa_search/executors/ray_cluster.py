@@ -5,17 +5,19 @@ import os
 import secrets
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 from faa_core import FaaError
 from faa_search.executors.capacity import cores, gpus
+from faa_search.executors.guard import guarded
 from faa_search.executors.protocol import ExecutorOptions
 
 REACHING = 10.0  # seconds for a cluster's address to answer; Ray itself tries for minutes
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
+TOKEN = "RAY_AUTH_TOKEN"  # noqa: S105 the variable's name
 LOOPBACK = "127.0.0.1"
 LOCAL = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # at 0, Ray takes this machine's address for the loopback's, on any system
 OLDEST = "2.52"  # Ray with tokens
@@ -77,8 +79,8 @@ def _fitting(resources: Mapping[str, float], share: dict[str, float]) -> int:
 @contextmanager
 def _started(ray: Any, options: ExecutorOptions) -> Iterator[None]:
     """Start a cluster of this machine alone, which reports to nobody and serves those alone who know its token."""
-    device_count = gpus(options)
-    with _variables({**QUIET, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}):
+    device_count, token = gpus(options), secrets.token_hex(32)
+    with _variables({**QUIET, "RAY_AUTH_MODE": "token", TOKEN: token}):
         _read_variables(ray)  # Ray reads them once, and gives them to the processes that it starts now
         try:
             ray.init(
@@ -101,10 +103,21 @@ def _started(ray: Any, options: ExecutorOptions) -> Iterator[None]:
                 f"it serves those alone who know its token. Set {LOCAL}=0 before Ray is imported, and it listens on "
                 f"{LOOPBACK} only."
             )
-        yield
+        with guarded(_of_cluster(token)):
+            yield
+            ray.shutdown()
     finally:
         ray.shutdown()
         _read_variables(ray)
+
+
+def _of_cluster(token: str) -> Iterator[int]:
+    """Give the numbers of this process's children that were given a token, and of all processes below these."""
+    psutil: Any = import_module("psutil")
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):  # it has ended
+            if child.environ().get(TOKEN) == token:
+                yield from (process.pid for process in (child, *child.children(recursive=True)))
 
 
 def _read_variables(ray: Any) -> None:
@@ -113,7 +126,7 @@ def _read_variables(ray: Any) -> None:
     Raises:
         FaaError: If this Ray knows no tokens.
     """
-    raylet = ray._raylet  # noqa: SLF001 Ray's own set-up does it so, and offers no other way
+    raylet = ray._raylet  # Ray's own set-up does it so, and offers no other way
     if not hasattr(raylet, "AuthenticationTokenLoader"):
         raise FaaError(
             f"Ray {ray.__version__} serves whoever reaches it: it knows no tokens. Install Ray {OLDEST} or newer (pip "

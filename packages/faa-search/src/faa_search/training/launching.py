@@ -4,6 +4,7 @@ They meet in a private folder and speak over the loopback interface. The standar
 process, which tells it to stop; when this process is gone, however it went, the pipe's end ends them.
 """
 
+import math
 import os
 import signal
 import subprocess
@@ -72,48 +73,61 @@ def run_ranks(
     Returns:
         Exit codes other than 0, by rank, of those that were not stopped for another.
     """
-    ranks: list[subprocess.Popen[bytes]] = []
+    ranks: list[_Rank] = []
     try:
         for environment in environments:
-            # In sessions of their own: Ctrl-C comes from here, and once.
-            ranks.append(
-                subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, bufsize=0, start_new_session=True)
-            )
+            ranks.append(_Rank(command, environment))  # noqa: PERF401 those that are started must end
         return _wait(ranks, request)
     finally:
         for rank in ranks:
-            rank.kill()
-            rank.wait()
-            assert rank.stdin is not None
-            rank.stdin.close()
+            rank.end()
 
 
-def _wait(ranks: Sequence["subprocess.Popen[bytes]"], request: StopRequest) -> dict[int, int]:
+class _Rank:
+    """A process, in a session of its own: Ctrl-C comes from here, and once."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        told, self._tell = os.pipe()
+        try:
+            self._process = subprocess.Popen(command, env=environment, stdin=told, start_new_session=True)  # noqa: S603 our own
+        except BaseException:
+            os.close(self._tell)
+            raise
+        finally:
+            os.close(told)
+
+    def code(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+        return self._process.poll()
+
+    def tell(self, number: int) -> None:
+        """Pass on a signal."""
+        with suppress(OSError):  # it has ended, and needs not be told
+            os.write(self._tell, bytes([number]))
+
+    def end(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+        os.close(self._tell)
+
+
+def _wait(ranks: Sequence[_Rank], request: StopRequest) -> dict[int, int]:
     failed: dict[int, int] = {}
-    told, deadline = False, float("inf")
-    while any([rank.poll() is None for rank in ranks]):  # noqa: C419 each must be looked at, for `_failed`
-        if not told:
-            failed = _failed(ranks)
-        if not told and (failed or request.number is not None):
-            _tell(ranks, request.number or signal.SIGTERM)
-            told = True
-        if told and deadline == float("inf") and any(rank.returncode is not None for rank in ranks):
+    told, deadline = False, math.inf
+    while None in (codes := [rank.code() for rank in ranks]) and time.monotonic() < deadline:
+        if not told and (any(codes) or request.number is not None):
+            failed, told = _failed(ranks), True  # looked at once more: the first to be seen need not be the first
+            for rank in ranks:
+                rank.tell(request.number or signal.SIGTERM)
+        if told and deadline == math.inf and any(code is not None for code in codes):
             deadline = time.monotonic() + PATIENCE
-        if time.monotonic() > deadline:
-            return failed
         time.sleep(SECONDS_BETWEEN_LOOKS)
     return failed if told else _failed(ranks)
 
 
-def _failed(ranks: Sequence["subprocess.Popen[bytes]"]) -> dict[int, int]:
-    return {number: code for number, rank in enumerate(ranks) if (code := rank.poll())}
-
-
-def _tell(ranks: Sequence["subprocess.Popen[bytes]"], number: int) -> None:
-    for rank in ranks:
-        with suppress(OSError):  # one that has ended needs not be told
-            assert rank.stdin is not None
-            rank.stdin.write(bytes([number]))
+def _failed(ranks: Sequence[_Rank]) -> dict[int, int]:
+    return {number: code for number, rank in enumerate(ranks) if (code := rank.code())}
 
 
 def explain(failed: Mapping[int, int]) -> None:

@@ -103,9 +103,7 @@ class _Reporting(Dataset[Any]):
 
 
 @contextmanager
-def load(
-    view: View, batches: Sampler[list[Key]], *, workers: int, pinned: bool = False
-) -> Iterator[Iterator[Batch]]:
+def load(view: View, batches: Sampler[list[Key]], *, workers: int, pinned: bool = False) -> Iterator[Iterator[Batch]]:
     """Give the batches: images uint8 ``[B, 3, H, W]`` and labels int64 ``[B]``; loader processes end with the block.
 
     Args:

@@ -8,7 +8,6 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import torch
-from torch.distributed import FileStore
 
 from faa_core import FaaError
 from faa_search.launched import FOLDER
@@ -65,7 +64,7 @@ def meet(environment: Mapping[str, str], *, gpu: bool) -> None:
     Path(folder, f"rank{rank}").touch()
     while len(list(Path(folder).glob("rank*"))) < count:  # torch's own waiting answers no signal
         time.sleep(SECONDS_BETWEEN_LOOKS)
-    store = FileStore(str(Path(folder, "store")), count)
+    store = torch.distributed.FileStore(str(Path(folder, "store")), count)  # type: ignore[attr-defined]
     torch.distributed.init_process_group("nccl" if gpu else "gloo", store=store, rank=rank, world_size=count)
 
 
