@@ -1,11 +1,10 @@
 """A process whose parent is killed without warning ends as well, whatever it was started for."""
 
 import importlib.util
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +17,7 @@ TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "faa_c
 FAA = ["-m", "faa_cli"]
 KINDS = {  # launcher, command, the file that shows that work is under way, how many processes there are then at least
     "ranks with loaders": (FAA, ["compare", *TINY, *"--epochs 9000 --batch-size 20 --workers 1 --num-processes 2 "
-                                 "--policies none,trivialaugment".split()], "*/*/summary.csv", 4),
+                                 "--policies none,trivialaugment".split()], "*/summary.csv", 4),
     "workers with loaders": (FAA, [*SEARCH, *"--executor processes --epochs 9000 --workers 1".split()],
                              "fold0/summary.csv", 2),
     "proposals": (FAA, [*SEARCH, *"--executor local --epochs 2".split()], "trials.jsonl", 1),
@@ -49,30 +48,23 @@ def started(tmp_path: Path, environment: dict[str, str]) -> Iterator[dict[str, s
 
 def test_nobody_outlives_a_killed_parent(started, tmp_path):
     """Neither ranks, workers, loaders, proposals, actors nor Ray's own processes."""
-    left = {}
-    for kind, process in started.items():
-        _launcher, _command, file, count = KINDS[kind]
-        wait_until(
-            lambda kind=kind, file=file: any(map(filled, (tmp_path / kind).glob(file))),
-            process,
-            tmp_path / f"{kind}.log",
-        )
-        below = psutil.Process(process.pid).children(recursive=True)
-        assert len(below) >= count, (kind, below)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        _gone, left[kind] = psutil.wait_procs(below, timeout=SECONDS)
+    below, waiting = {}, dict(started)
+    while waiting:  # each is killed when it is at work, so that it is in the way of no other
+        time.sleep(0.1)
+        for kind, process in list(waiting.items()):
+            assert process.poll() is None, (tmp_path / f"{kind}.log").read_text()
+            _launcher, _command, file, count = KINDS[kind]
+            if any(map(filled, (tmp_path / kind).glob(file))):
+                below[kind] = psutil.Process(process.pid).children(recursive=True)
+                assert len(below[kind]) >= count, (kind, below[kind])
+                waiting.pop(kind).kill()
+                process.wait()
+    left = {kind: psutil.wait_procs(processes, timeout=SECONDS)[1] for kind, processes in below.items()}
     assert not {kind: [shown(each) for each in alive] for kind, alive in left.items() if alive}
 
 
 def filled(path: Path) -> bool:
     return path.read_bytes().count(b"\n") > 2
-
-
-def wait_until(happened: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
-    while not happened():
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.05)
 
 
 def shown(process: psutil.Process) -> str:

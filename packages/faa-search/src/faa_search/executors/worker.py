@@ -1,5 +1,6 @@
 """What runs in a worker; it imports no torch, which tasks may do without."""
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -31,6 +32,7 @@ def work(connection: "Connection[Any, Any]", setup: bytes, device: str) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the caller decides what it means
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    multiprocessing.set_start_method(None, force=True)  # it is loky's here, with which no loader process starts
     end_with(os.getppid(), grace=PATIENCE)  # where something else holds the connection open
     for name in LAUNCHED & os.environ.keys():
         del os.environ[name]
