@@ -173,9 +173,12 @@ def _lost_in_words() -> Iterator[None]:
     except RuntimeError as error:
         if not str(error).startswith("DataLoader worker"):
             raise
+        reason = " ".join(str(error).split())[:200]
+        method = multiprocessing.get_start_method()
+        guard = f" Python starts processes by '{method}' here, so a script needs `if __name__ == \"__main__\":`."
         raise FaaError(
-            f"A loader process is gone ({' '.join(str(error).split())[:200]}). Is there memory enough? Use fewer "
-            "--workers. The same command goes on from the last saved state."
+            f"A loader process is gone ({reason}). Is there memory enough? Use fewer --workers."
+            f"{'' if method == 'fork' else guard} The same command goes on from the last saved state."
         ) from error
 
 
