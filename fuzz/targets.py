@@ -78,7 +78,11 @@ def _settings(content: bytes, folder: Path) -> None:
     layer = read_layer(path)
     config = _of_some_command(layer)
     root = yaml.compose(content.decode("utf-8-sig"))  # the same as another reader sees it
-    keys = [key.value.replace("-", "_") for key, _value in root.value if key.value != "<<"] if isinstance(root, yaml.MappingNode) else []
+    keys = (
+        [key.value.replace("-", "_") for key, _value in root.value if key.value != "<<"]
+        if isinstance(root, yaml.MappingNode)
+        else []
+    )
     assert len(keys) == len(set(keys)), "a key is there twice"
     for key, value in layer.settings.items():
         taken = getattr(config, key.replace("-", "_"))

@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -51,6 +53,22 @@ def faa_here(
         assert code in (None, 0), (arguments, capsys.readouterr().err)
 
     return run
+
+
+@pytest.fixture
+def listening() -> Callable[..., set[str]]:
+    """Return the addresses at which the processes below one listen, by default with the process itself."""
+
+    def addresses(process: int, *, itself: bool = True) -> set[str]:
+        top = psutil.Process(process)
+        found = set()
+        for each in [*([top] if itself else []), *top.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                sockets = each.net_connections("tcp")
+                found |= {socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN}
+        return found
+
+    return addresses
 
 
 @pytest.fixture

@@ -67,7 +67,10 @@ def test_two_processes_train_as_one_with_the_whole_batch(faa, tmp_path):
     assert results[0]["top1"] == pytest.approx(results[1]["top1"], abs=0.003)
 
 
-def test_killed_and_stopped_processes_go_on_together(start, tmp_path):
+LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+def test_killed_and_stopped_processes_go_on_together(start, tmp_path, listening):
     """A process is killed, then the launcher is told to stop; the same command ends as if nothing had happened."""
     command = ["train", *TINY, *TWO, "--model-ema", "--val-fraction", "0.2", "--batch-size", "4"]
     command += ["--epochs", "24", "--output"]
@@ -77,6 +80,8 @@ def test_killed_and_stopped_processes_go_on_together(start, tmp_path):
     run = tmp_path / "stopped"
     killed = start("faa_cli", *command, "stopped")
     wait_for(lambda: len(rows(run)) >= 3, killed)
+    assert listening(killed.pid)
+    assert listening(killed.pid) <= LOOPBACK
     ranks = {child.environ().get("RANK"): child for child in psutil.Process(killed.pid).children(recursive=True)}
     ranks["1"].send_signal(signal.SIGKILL)
     code, err = finish(killed)
@@ -90,7 +95,7 @@ def test_killed_and_stopped_processes_go_on_together(start, tmp_path):
     stopped.send_signal(signal.SIGTERM)
     code, err = finish(stopped)
     assert code == 128 + signal.SIGTERM
-    assert "Stopped. The same command goes on from here." in err
+    assert err.count("Stopped. The same command goes on from here.") == 1
     assert len(rows(run)) < 24
 
     assert finish(start("faa_cli", *command, "stopped"))[0] == 0

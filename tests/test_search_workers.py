@@ -20,6 +20,9 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "
 ONE_THREAD = ["--threads", "1"]
 
 
+LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
 def start(directory: Path, *words: str, launcher: list[str] = FAA) -> subprocess.Popen[str]:
     command = [*launcher, *SEARCH, *ONE_THREAD, "--output", "run", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
@@ -69,6 +72,17 @@ def workers(process: subprocess.Popen[str], title: str) -> list[psutil.Process]:
     return [child for child in below if child.is_running() and title in " ".join(child.cmdline())]
 
 
+def stranger(directory: Path, port: int) -> str:
+    """Return what a Ray cluster answers to somebody with another token."""
+    variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}
+    code = f"from ray._raylet import GcsClient; GcsClient('127.0.0.1:{port}').get_all_node_info()"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=directory, env={**os.environ, **variables}, capture_output=True, text=True, check=False
+    )
+    return done.stderr
+
+
 STOPS = [(signal.SIGKILL, signal.SIGINT), pytest.param((signal.SIGTERM, signal.SIGKILL), marks=pytest.mark.slow)]
 
 
@@ -95,16 +109,28 @@ def test_a_lost_worker(straight, tmp_path):
     assert straight == finished(process, tmp_path)
 
 
-def test_launched_processes(straight, tmp_path):
-    """Under torchrun, or accelerate launch, the launched processes do the work; a finished search is only read."""
-    for _again in range(2):
-        assert straight == finished(start(tmp_path, launcher=TORCHRUN), tmp_path)
+def test_launched_processes(straight, tmp_path, listening):
+    """Under torchrun, or accelerate launch, the launched processes do the work; a finished search is only read.
+
+    What torchrun itself listens at is its own choice; our processes listen on this machine only.
+    """
+    process = start(tmp_path, launcher=TORCHRUN)
+    wait_until(lambda: lines(tmp_path / "run/trials.jsonl") >= 1, process)
+    assert listening(process.pid, itself=False) <= LOOPBACK
+    assert straight == finished(process, tmp_path)
+    assert straight == finished(start(tmp_path, launcher=TORCHRUN), tmp_path)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
-def test_ray_with_a_lost_worker(straight, tmp_path):
-    """A Ray worker killed without warning has its task done again."""
+def test_ray_with_a_lost_worker(straight, tmp_path, listening):
+    """A Ray worker killed without warning has its task done again; the cluster is on this machine only, and keyed."""
     process = start(tmp_path, "--executor", "ray", "--num-processes", "2")
     wait_until(lambda: lines(tmp_path / "run/trials.jsonl") >= 8, process)
+    assert listening(process.pid)
+    assert listening(process.pid) <= LOOPBACK
+    assert not [name for name in psutil.Process(process.pid).environ() if name.startswith("RAY_AUTH")]
+    (server,) = workers(process, "gcs_server")
+    port = next(socket.laddr.port for socket in server.net_connections("tcp") if socket.status == psutil.CONN_LISTEN)
+    assert "InvalidAuthToken" in stranger(tmp_path, port)
     workers(process, "ray::ActorWorker")[0].kill()
     assert straight == finished(process, tmp_path)

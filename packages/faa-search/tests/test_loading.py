@@ -1,5 +1,9 @@
 """In which order images are loaded, over epochs, views and processes."""
 
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,11 +13,13 @@ from hypothesis import strategies as st
 
 from faa_core import FaaError
 from faa_search.config import TrainConfig
-from faa_search.training.loading import OrderedBatches, TrainingBatches
+from faa_search.data import ImageSource
+from faa_search.training.loading import OrderedBatches, TrainingBatches, load
 from faa_search.training.plan import Plan, Rank, make_plan
-from faa_search.training.views import Key
+from faa_search.training.views import Batch, Key, View
 
 ALONE = Rank()
+Noise = Callable[..., ImageSource]
 
 
 def batches_of(plan: Plan, *, epochs: range = range(1), seed: int = 3, skip: int = 0, **others: Any) -> list[list[Key]]:
@@ -129,3 +135,41 @@ def test_ordered_batches(images: int, batch_size: int, views: int, count: int) -
     assert everything == sorted(key for part in keys for key in part)
     assert all(part == sorted(part) for part in keys)
     assert [len(list(order)) for order in orders] == [len(order) for order in orders]
+
+
+class Deadly(View):
+    """A view whose loader processes die."""
+
+    def __getitems__(self, keys: list[Key]) -> Batch:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+
+@pytest.mark.parametrize("ends", ["normally", "early", "by an error"])
+def test_loader_processes_end_with_the_block(noise: Noise, ends: str) -> None:
+    """However it ends, and while its trace is still held."""
+    view, order = View(source=noise(40), size=8), OrderedBatches(40, 2, rank=Rank())
+    held = None
+    try:
+        with load(view, order, workers=2) as batches:
+            next(batches)
+            running = multiprocessing.active_children()
+            assert 2 <= len(running)
+            if ends == "by an error":
+                raise ArithmeticError
+            if ends == "normally":
+                assert 19 == len(list(batches))
+    except ArithmeticError as error:
+        held = error
+    assert (held is None) is (ends != "by an error")
+    assert not [each for each in running if each.is_alive()]
+
+
+def test_a_lost_loader_process_is_told_in_words(noise: Noise) -> None:
+    """And everything else as it is."""
+    view, order = Deadly(source=noise(40), size=8), OrderedBatches(40, 2, rank=Rank())
+    with pytest.raises(FaaError, match=r"A loader process is gone \(.*Use fewer --workers"):  # noqa: SIM117
+        with load(view, order, workers=1) as batches:
+            next(batches)
+    with pytest.raises(RuntimeError, match="shapes"), load(view, order, workers=0):
+        raise RuntimeError("shapes")

@@ -1,7 +1,7 @@
 """Launchers: what was asked for must be there, a failure is told in words; trackers: they get every epoch."""
 
-import logging
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from accelerate import Accelerator
-from torch.distributed.elastic.multiprocessing.api import SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from faa_core import FaaError
 from faa_search.config import TrainConfig
+from faa_search.launched import FOLDER
 from faa_search.training import launching, train
+from faa_search.training.meeting import on_one_machine
 from faa_search.training.processes import any_process, close, from_main, launched_alone, make_accelerator, together
-from faa_search.training.stopping import Stopped
+from faa_search.training.stopping import Stopped, StopRequest
 from faa_search.training.tracking import check_trackers
 
 SIMPLE = {"ACCELERATE_MIXED_PRECISION": "no", "MASTER_ADDR": "127.0.0.1"}
@@ -98,70 +98,111 @@ def test_who_was_launched_launches_nobody(environment: dict[str, str], launched:
     assert launched is launching.is_launched(environment)
 
 
-def failure(exitcode: int) -> ProcessFailure:
-    """Return how a process ended."""
-    return ProcessFailure(local_rank=0, pid=1, exitcode=exitcode, error_file="<none>")
-
-
 @pytest.mark.parametrize(
     ("exitcodes", "says"),
     [
         ({0: 2, 1: -signal.SIGKILL}, "Process 1 was killed by SIGKILL, and the others were stopped. The same command"),
         ({0: 3, 1: -signal.SIGTERM}, "Process 0 ended with code 3, and the others were stopped"),
         ({0: 1, 1: -signal.SIGSEGV}, "Process 1 was killed by SIGSEGV"),
-        ({0: 2, 1: -signal.SIGTERM}, ""),
+        ({0: 143, 1: 1, 2: 2}, "Process 1 ended with code 1"),
         ({0: -signal.SIGTERM}, "Process 0 was killed by SIGTERM"),
-        ({0: 2}, ""),
     ],
 )
-def test_how_processes_failed(monkeypatch: pytest.MonkeyPatch, exitcodes: dict[int, int], says: str) -> None:
+def test_how_processes_failed(exitcodes: dict[int, int], says: str) -> None:
     """The one that was killed or crashed is named; those that were stopped for it, or have spoken, are not."""
-    error = ChildFailedError("faa", {rank: failure(code) for rank, code in exitcodes.items()})
-    monkeypatch.setattr(launching, "elastic_launch", lambda *_given: _raising(error))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    if says:
-        with pytest.raises(FaaError, match=says):
-            launching.launch(2, device="cpu")
-    else:
-        with pytest.raises(SystemExit) as raised:
-            launching.launch(2, device="cpu")
-        assert 2 == raised.value.code
+    with pytest.raises(FaaError, match=says):
+        launching.explain(exitcodes)
 
 
-def test_stopped_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A signal to the launcher is one to the run."""
-    error = SignalException("stop", signal.SIGTERM)
-    monkeypatch.setattr(launching, "elastic_launch", lambda *_given: _raising(error))
+@pytest.mark.parametrize("exitcodes", [{0: 2, 1: -signal.SIGTERM}, {0: 2}, {0: 143, 1: 2}])
+def test_processes_that_have_spoken(exitcodes: dict[int, int]) -> None:
+    """What they refused, they have said; there is nothing to add."""
+    with pytest.raises(SystemExit) as raised:
+        launching.explain(exitcodes)
+    assert 2 == raised.value.code
+    launching.explain({})
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_one_process_is_one_to_the_run(number: signal.Signals) -> None:
+    """They agree to stop, and end alike."""
     with pytest.raises(Stopped) as raised:
-        launching.launch(2, device="cpu")
-    assert signal.SIGTERM == raised.value.number
+        launching.explain({0: 128 + number, 1: 128 + number})
+    assert number == raised.value.number
+
+
+SPEAKING = """
+import os, signal, sys
+from faa_search.launched import follow_launcher
+class Noted:
+    noted = False
+    def __call__(self, number, _frame):
+        sys.exit(100 + number)
+signal.signal(signal.SIGTERM, Noted())
+follow_launcher(os.environ)
+%s
+"""
+
+
+def run(tmp_path: Path, code: str, request: StopRequest) -> dict[int, int]:
+    """Run two processes, which know which they are, as ranks of one run."""
+    command = [sys.executable, "-c", SPEAKING % code]
+    environments = [launching.environment_of(rank, 2, str(tmp_path / "meeting")) for rank in range(2)]
+    return launching.run_ranks(command, environments, request)
+
+
+def test_ranks_that_end_and_fail(tmp_path: Path) -> None:
+    """One that fails has the others stopped, and theirs is no failure; all get their part of the environment."""
+    told = "assert os.environ['WORLD_SIZE'] == '2' and os.environ['GLOO_SOCKET_IFNAME'] in ('lo', 'lo0')"
+    assert {} == run(tmp_path, told, StopRequest())
+    fails = "import time; time.sleep(60) if os.environ['RANK'] == '0' else sys.exit(7)"
+    started = time.monotonic()
+    assert {1: 7} == run(tmp_path, fails, StopRequest())
+    assert time.monotonic() - started < 30
+
+
+def test_ranks_are_told_of_a_signal(tmp_path: Path) -> None:
+    """Its number reaches them through their standard input."""
+    request = StopRequest()
+    request.number = signal.SIGTERM
+    touch = f"open({str(tmp_path)!r} + '/told' + os.environ['RANK'], 'w')"
+    code = f"try:\n    import time; time.sleep(60)\nfinally:\n    {touch}"
+    assert {} == run(tmp_path, code, request)
+    assert 2 == len(list(tmp_path.glob("told*")))
 
 
 def test_every_process_needs_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two on one would wait for each other in vain; a CPU carries any number."""
     started: list[Any] = []
-    monkeypatch.setattr(launching, "elastic_launch", lambda *_given: lambda *arguments: started.append(arguments))
+    monkeypatch.setattr(launching, "run_ranks", lambda *given: started.append(given) or {})
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(FaaError, match="--num-processes 2, but torch sees 1 GPUs"):
         launching.launch(2, device="auto")
     launching.launch(2, device="cpu")
-    assert [("-m", "faa_cli")] == [arguments[:2] for arguments in started]
+    ((command, environments, _request),) = started
+    assert ["-m", "faa_cli"] == command[1:3]
+    assert ["0", "1"] == [environment["RANK"] for environment in environments]
+    folders = {environment[FOLDER] for environment in environments}
+    assert not any(Path(folder).exists() for folder in folders)
+    assert len(folders) == 1
 
 
-def _raising(error: Exception) -> Any:
-    def launched(*_arguments: Any) -> None:
-        raise error
-
-    return launched
-
-
-@pytest.fixture(autouse=True)
-def _log_level() -> Any:
-    """Leave torch's launcher as talkative as it was."""
-    logger = logging.getLogger("torch.distributed.elastic")
-    before = logger.level
-    yield
-    logger.setLevel(before)
+@pytest.mark.parametrize(
+    ("environment", "here"),
+    [
+        ({}, True),
+        ({"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "node7"}, True),
+        ({"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "node7"}, False),
+        ({"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "192.0.2.7"}, False),
+        ({"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}, True),
+        ({"WORLD_SIZE": "4", "MASTER_ADDR": "::1"}, True),
+        ({"WORLD_SIZE": "4", "MASTER_ADDR": "localhost"}, True),
+        ({"WORLD_SIZE": "4", "MASTER_ADDR": "localhost.example"}, False),
+    ],
+)
+def test_processes_of_one_machine(environment: dict[str, str], here: bool) -> None:
+    """Only then are sockets bound to the loopback interface; others would not reach them."""
+    assert here is on_one_machine(environment)
 
 
 class Diary:

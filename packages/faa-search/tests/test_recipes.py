@@ -243,7 +243,8 @@ def test_two_updates(name: str, noise: Any, accelerator: Accelerator) -> None:
     before = [parameter.detach().clone() for parameter in network.model.parameters()]
     order = TrainingBatches(plan, source.labels, sampling=config.sampling, epochs=range(1), seed=0)
     tally = EpochTally(network.device, EpochPart())
-    row = trainer.fit_epoch(load(view, order, workers=0), 0, tally, lambda: None)  # raises where the loss is not finite
+    with load(view, order, workers=0) as batches:
+        row = trainer.fit_epoch(batches, 0, tally, lambda: None)  # raises where the loss is not finite
     assert (2, 2 * plan.images_per_update * config.batch_aug) == (tally.updates, int(tally.sums[2]))
     assert row["lr"] is not None
     assert row["lr"] > 0

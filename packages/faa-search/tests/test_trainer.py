@@ -64,7 +64,8 @@ def trained(view: View, expected: ModelInput, accelerator: Accelerator) -> Fit:
         trainer = Trainer(network, config, accelerator, plan=plan, classes=3)
         order = TrainingBatches(plan, view.source.labels, sampling=config.sampling, epochs=range(1), seed=0)
         tally = EpochTally(network.device, EpochPart())
-        row = trainer.fit_epoch(load(view, order, workers=0), 0, tally, lambda: None)
+        with load(view, order, workers=0) as batches:
+            row = trainer.fit_epoch(batches, 0, tally, lambda: None)
         return network.model.state_dict()["1.weight"], row
 
     return fit
@@ -110,7 +111,8 @@ def test_mixing_reaches_the_loss(trained: Fit, view: View, expected: ModelInput)
     """The step is that of the mixed images and targets, keyed by seed, epoch, update, process and pass."""
     order = TrainingBatches(make_plan(TrainConfig(**PLAIN), 12, Rank()), view.source.labels, sampling="shuffle",
                             epochs=range(1), seed=0)  # fmt: skip
-    images, labels = next(load(view, order, workers=0))
+    with load(view, order, workers=0) as batches:
+        images, labels = next(batches)
     mixing = make_mixing(TrainConfig(mixup=1.0), classes=3)
     assert mixing is not None
     key = key_of("mixing", 0, 0, 0, 0, 0)
@@ -139,7 +141,8 @@ def test_gates_cost_what_they_run(noise: Noise, expected: ModelInput, accelerato
         trainer = Trainer(network, config, accelerator, plan=plan, classes=3)
         order = TrainingBatches(plan, view.source.labels, sampling="shuffle", epochs=range(1), seed=0)
         tally = EpochTally(network.device, EpochPart())
-        row = trainer.fit_epoch(load(view, order, workers=0), 0, tally, lambda: None)
+        with load(view, order, workers=0) as batches:
+            row = trainer.fit_epoch(batches, 0, tally, lambda: None)
         losses.append(row["train_loss"])
         gates.append(torch.cat([p.flatten() for name, p in network.model.named_parameters() if "gate" in name]))
     assert ran > 0
@@ -190,7 +193,8 @@ def test_updates_that_overflow_are_skipped(view: View, expected: ModelInput, acc
     trainer = Trainer(network, config, accelerator, plan=plan, classes=3)
     trainer.scaler.load_state_dict(trainer.scaler.state_dict() | {"scale": 2.0**40})
     order = TrainingBatches(plan, view.source.labels, sampling="shuffle", epochs=range(1), seed=0)
-    trainer.fit_epoch(load(view, order, workers=0), 0, EpochTally(network.device, EpochPart()), lambda: None)
+    with load(view, order, workers=0) as batches:
+        trainer.fit_epoch(batches, 0, EpochTally(network.device, EpochPart()), lambda: None)
     assert torch.equal(linear().state_dict()["1.weight"], network.model.state_dict()["1.weight"])
     assert 2.0**39 == trainer.scaler.state_dict()["scale"]
 

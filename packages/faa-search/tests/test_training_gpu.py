@@ -38,10 +38,11 @@ def test_the_same_pixels_on_the_device(view: View) -> None:
     assert isinstance(there, ResidentView)
     assert placed(view, device, wanted=False) is view
     order = OrderedBatches(200, 64, views=2, rank=Rank())
-    for streamed, made in zip(load(view, order, workers=0, pinned=True), load(there, order, workers=0), strict=True):
-        assert made[0].is_cuda
-        assert torch.equal(streamed[0], made[0].cpu())
-        assert torch.equal(streamed[1], made[1].cpu())
+    with load(view, order, workers=0, pinned=True) as streamed, load(there, order, workers=0) as made:
+        for (images, labels), (images_there, labels_there) in zip(streamed, made, strict=True):
+            assert images_there.is_cuda
+            assert torch.equal(images, images_there.cpu())
+            assert torch.equal(labels, labels_there.cpu())
 
 
 @pytest.mark.parametrize(
@@ -60,15 +61,15 @@ def test_updates_wait_for_nothing(view: View, expected: ModelInput, settings: di
     plan = make_plan(config, 200, Rank())
     trainer = Trainer(network, config, accelerator, plan=plan, classes=3)
     order = TrainingBatches(plan, view.source.labels, sampling="shuffle", epochs=range(2), seed=0)
-    batches = load(placed(view, network.device, wanted=True), order, workers=0)
-    trainer.fit_epoch(batches, 0, EpochTally(network.device, EpochPart()), lambda: None)
-    tally = EpochTally(network.device, EpochPart())
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        for update in range(plan.updates):
-            trainer.update(batches, 1, update, tally)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
+    with load(placed(view, network.device, wanted=True), order, workers=0) as batches:
+        trainer.fit_epoch(batches, 0, EpochTally(network.device, EpochPart()), lambda: None)
+        tally = EpochTally(network.device, EpochPart())
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            for update in range(plan.updates):
+                trainer.update(batches, 1, update, tally)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
     assert torch.isfinite(tally.sums).all()
 
 

@@ -102,7 +102,8 @@ def test_batches_loaders_and_order_change_no_pixel(noise: Noise) -> None:
     whole, labels = view.__getitems__([(epoch, index) for epoch in range(2) for index in range(30)])
     for batch_size, workers in ((7, 0), (4, 2), (60, 0), (9, 4)):
         order = OrderedBatches(30, batch_size, views=2, rank=Rank())
-        batches = list(load(view, order, workers=workers))
+        with load(view, order, workers=workers) as loaded:
+            batches = list(loaded)
         assert torch.equal(whole, torch.cat([images for images, _labels in batches]))
         assert torch.equal(labels, torch.cat([batch_labels for _images, batch_labels in batches]))
     mixed = [(1, 5), (0, 29), (1, 0), (0, 5)]
@@ -114,9 +115,10 @@ def test_images_on_the_device_are_the_same(noise: Noise) -> None:
     view = View(source=noise(30), size=8, policy=Policy.load("uniform-random"), baseline=EVERYTHING, seed=2)
     there = resident(view, torch.device("cpu"))
     order = OrderedBatches(30, 7, views=2, rank=Rank())
-    for streamed, made in zip(load(view, order, workers=0), load(there, order, workers=3), strict=True):
-        assert torch.equal(streamed[0], made[0])
-        assert torch.equal(streamed[1], made[1])
+    with load(view, order, workers=0) as streamed, load(there, order, workers=3) as made:
+        for one, other in zip(streamed, made, strict=True):
+            assert torch.equal(one[0], other[0])
+            assert torch.equal(one[1], other[1])
     mixed = [(1, 5), (2**32, 29), (1, 0), (0, 35)]  # number 35 is image 5 once more, drawn anew
     assert torch.equal(view.__getitems__(mixed)[0], there.__getitems__(mixed)[0])
     assert not torch.equal(view.__getitems__([(0, 5)])[0], view.__getitems__([(0, 35)])[0])
@@ -199,8 +201,8 @@ def test_resized_crops_are_keyed(photos: DecodedSource) -> None:
     torch.manual_seed(2)
     assert torch.equal(first.flip(0), view.__getitems__(keys[::-1])[0])
     assert not torch.equal(first, view.__getitems__([(3, index) for index in range(8)])[0])
-    loader = load(view, OrderedBatches(8, 3, views=3, rank=Rank()), workers=2)
-    assert torch.equal(first, torch.cat([images for images, _labels in loader])[16:])
+    with load(view, OrderedBatches(8, 3, views=3, rank=Rank()), workers=2) as batches:
+        assert torch.equal(first, torch.cat([images for images, _labels in batches])[16:])
 
 
 def test_a_resized_crop_of_everything_is_the_resized_image(photos: DecodedSource) -> None:

@@ -1,7 +1,6 @@
 """Command-line options made from the fields of a settings class, so that both say the same."""
 
 import inspect
-import signal
 import types
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -9,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from faa_cli.showing import say
+from faa_cli.start import answering
 from faa_search.config import DataConfig, FitConfig, RunConfig, Settings
 from faa_search.config.fitting import BaselineConfig, LossConfig, NetworkConfig, UpdateConfig
 from faa_search.config.search import ExploringConfig, FoldsConfig, SelectingConfig, SpaceConfig, WorkersConfig
@@ -63,11 +62,8 @@ def with_settings(
 
         def run(**values: Any) -> None:
             flags = {name: values.pop(name) for name in config.model_fields}
-            try:
+            with answering(stopped):
                 command(**values, flags={name: value for name, value in flags.items() if value is not None})
-            except KeyboardInterrupt as stop:
-                say(stopped, err=True)
-                raise typer.Exit(128 + getattr(stop, "number", signal.SIGINT)) from None
 
         run.__doc__ = command.__doc__
         run.__name__ = command.__name__

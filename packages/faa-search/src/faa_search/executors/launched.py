@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from ipaddress import ip_address
 from multiprocessing.connection import Client, Connection, Listener
 from typing import Any, NamedTuple
 
@@ -28,8 +29,10 @@ from faa_search.executors.processes import WorkerProcess
 from faa_search.executors.protocol import Executor, ExecutorOptions, Setup
 from faa_search.executors.wire import CallerGone, Follower, Wire
 from faa_search.executors.worker import bench_of
+from faa_search.training.meeting import on_one_machine
 from faa_search.training.processes import from_main, make_accelerator, together
 
+LOOPBACK = "127.0.0.1"
 JOINING = 60.0  # seconds for all processes to connect; they have just spoken to each other
 GONE = "Another process of this run is gone. The same command goes on from what was done."
 
@@ -148,12 +151,12 @@ class _OtherProcess:
 
 def _connections(accelerator: Accelerator) -> "list[Connection[Any, Any]]":
     """Return a connection from each of the other processes."""
-    host, key = os.environ.get("MASTER_ADDR", "localhost"), secrets.token_bytes(32)
-    here_only = host in {"localhost", "127.0.0.1"}
+    host = LOOPBACK if on_one_machine(os.environ) else os.environ["MASTER_ADDR"]
+    key = secrets.token_bytes(32)
     others = accelerator.num_processes - 1
     arrived: queue.SimpleQueue[Connection[Any, Any]] = queue.SimpleQueue()
     deadline = time.monotonic() + JOINING
-    with Listener(("127.0.0.1" if here_only else "", 0), backlog=others + 1, authkey=key) as listener:
+    with _listening(host, backlog=others + 1, key=key) as listener:
         threading.Thread(target=_accept, args=(listener, others, arrived), daemon=True).start()
         with together(accelerator):
             from_main(accelerator, _Meeting(host, int(listener.address[1]), key))
@@ -167,6 +170,23 @@ def _connections(accelerator: Accelerator) -> "list[Connection[Any, Any]]":
     for connection in found:
         _keep_alive(connection)
     return found
+
+
+def _listening(host: str, *, backlog: int, key: bytes) -> Listener:
+    """Return a listener at the address that the user named, and at no other."""
+    try:
+        listener = Listener((host, 0), backlog=backlog, authkey=key)
+        there = str(listener.address[0])
+        if host == LOOPBACK or not ip_address(there).is_loopback:
+            return listener
+        listener.close()
+        reason = f"here it means {there}, which other machines do not reach"
+    except OSError as error:
+        reason = str(error)
+    raise FaaError(
+        f"The main process cannot listen at MASTER_ADDR={host} ({reason}). Give the launcher the address of this "
+        "machine's network interface that the other machines reach."
+    )
 
 
 def _accept(listener: Listener, count: int, arrived: "queue.SimpleQueue[Connection[Any, Any]]") -> None:

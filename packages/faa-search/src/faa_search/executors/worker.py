@@ -1,5 +1,6 @@
 """What runs in a worker; it imports no torch, which tasks may do without."""
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -8,9 +9,11 @@ from functools import cache
 from multiprocessing.connection import Connection
 from typing import Any
 
+from faa_search.executors.crew import PATIENCE
 from faa_search.executors.outcome import unpack
 from faa_search.executors.protocol import Fetch, Place
 from faa_search.executors.wire import CallerGone, Follower
+from faa_search.parents import end_with
 
 # What torchrun and Accelerate tell a process about its job, which a process that it starts has no part in.
 LAUNCHED = {
@@ -29,6 +32,8 @@ def work(connection: "Connection[Any, Any]", setup: bytes, device: str) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the caller decides what it means
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    multiprocessing.set_start_method(None, force=True)  # it is loky's here, with which no loader process starts
+    end_with(os.getppid(), grace=PATIENCE)  # where something else holds the connection open
     for name in LAUNCHED & os.environ.keys():
         del os.environ[name]
     follower = Follower(connection)

@@ -1,11 +1,8 @@
 """What a process that only proposes does first. It lies apart so that such a process never imports torch."""
 
-import os
 import signal
-import threading
-import time
 
-SECONDS_BETWEEN_LOOKS = 1.0
+from faa_search.parents import end_with
 
 
 def serve(caller: int) -> None:
@@ -19,10 +16,4 @@ def serve(caller: int) -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(caller,), daemon=True).start()
-
-
-def _end_with(caller: int) -> None:
-    while os.getppid() == caller:
-        time.sleep(SECONDS_BETWEEN_LOOKS)
-    os._exit(0)
+    end_with(caller)

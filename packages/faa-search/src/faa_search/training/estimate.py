@@ -37,12 +37,12 @@ def fitting_seconds(network: Network, config: FitConfig, view: View, accelerator
     labels_N, seed = view.source.labels, config.seed
     order = TrainingBatches(once, labels_N, sampling=config.sampling, epochs=range(2), seed=seed)
     there = placed(view, network.device, wanted=config.resident)
-    batches = load(there, order, workers=config.workers, pinned=network.device.type == "cuda")
     taken = []
-    for epoch in range(2):
-        tally = EpochTally(network.device, EpochPart())
-        started = time.perf_counter()
-        trainer.update(batches, epoch, 0, tally)
-        tally.part()  # waits for the device
-        taken.append(time.perf_counter() - started)
+    with load(there, order, workers=config.workers, pinned=network.device.type == "cuda") as batches:
+        for epoch in range(2):
+            tally = EpochTally(network.device, EpochPart())
+            started = time.perf_counter()
+            trainer.update(batches, epoch, 0, tally)
+            tally.part()  # waits for the device
+            taken.append(time.perf_counter() - started)
     return config.epochs * make_plan(config, images, Rank()).updates * taken[-1]

@@ -125,10 +125,10 @@ class _Fitting:
                 skip=progress.part.updates,
             )
             pinned = self.trainer.network.device.type == "cuda"
-            batches = load(self.view, order, workers=config.workers, pinned=pinned)
-            for epoch in epochs:
-                progress = self._epoch(batches, epoch, progress, request)
-                advance(_detail(progress.history[-1]))
+            with load(self.view, order, workers=config.workers, pinned=pinned) as batches:
+                for epoch in epochs:
+                    progress = self._epoch(batches, epoch, progress, request)
+                    advance(_detail(progress.history[-1]))
         return progress
 
     def _epoch(self, batches: Iterator[Batch], epoch: int, progress: Progress, request: StopRequest) -> Progress:

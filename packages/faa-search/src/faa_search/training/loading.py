@@ -1,8 +1,13 @@
 """In which order images are loaded: one stream of keyed batches for a whole run, the same for any number of workers."""
 
+import atexit
 import math
+import multiprocessing
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -11,6 +16,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from faa_core import FaaError
+from faa_search.parents import end_when_told
 from faa_search.training.orders import epoch_order
 from faa_search.training.plan import Plan, Rank
 from faa_search.training.views import Batch, Key, ResidentView, View
@@ -96,8 +102,9 @@ class _Reporting(Dataset[Any]):
         return len(self.view)
 
 
-def load(view: View, batches: Sampler[list[Key]], *, workers: int, pinned: bool = False) -> Iterator[Batch]:
-    """Give the batches: images uint8 ``[B, 3, H, W]`` and labels int64 ``[B]``.
+@contextmanager
+def load(view: View, batches: Sampler[list[Key]], *, workers: int, pinned: bool = False) -> Iterator[Iterator[Batch]]:
+    """Give the batches: images uint8 ``[B, 3, H, W]`` and labels int64 ``[B]``; loader processes end with the block.
 
     Args:
         view: The images; one that is resident makes its batches where it lies, here and now.
@@ -106,25 +113,73 @@ def load(view: View, batches: Sampler[list[Key]], *, workers: int, pinned: bool 
         pinned: Give batches in memory that a GPU fetches without waiting.
 
     Raises:
-        FaaError: If an image cannot be read.
+        FaaError: If an image cannot be read, or a loader process is lost.
     """
     if isinstance(view, ResidentView):
-        for keys in batches:
-            yield view.__getitems__(keys)
+        yield (view.__getitems__(keys) for keys in batches)
         return
-    loader = DataLoader(
-        _Reporting(view),
-        batch_sampler=batches,
-        num_workers=workers,
-        collate_fn=_as_it_is,
-        pin_memory=pinned,
-        worker_init_fn=_leave_signals_to_the_run,
-        generator=torch.Generator(),  # of its own: else starting it would shift what dropout draws
-    )
-    for batch in loader:
+    with _ending() as (told, tell), _lost_in_words():
+        loader = DataLoader(
+            _Reporting(view),
+            batch_sampler=batches,
+            num_workers=workers,
+            collate_fn=_as_it_is,
+            pin_memory=pinned,
+            worker_init_fn=partial(_serve, told, tell),
+            generator=torch.Generator(),  # of its own: else starting it would shift what dropout draws
+        )
+        iterator = iter(loader)
+        try:
+            yield _checked(iterator)
+        finally:
+            # A trace keeps an iterator alive, and with it processes that Python would wait for at its end.
+            getattr(iterator, "_shutdown_workers", bool)()
+
+
+def _checked(batches: Iterator[Batch | FaaError]) -> Iterator[Batch]:
+    for batch in batches:
         if isinstance(batch, FaaError):
             raise batch
         yield batch
+
+
+@contextmanager
+def _ending() -> Iterator[tuple[Connection, Connection]]:
+    """Give both ends of a connection that tells loader processes to end: with the block, or the interpreter before it.
+
+    They ignore signals, and Python waits for them at its end.
+    """
+    told, tell = multiprocessing.Pipe(duplex=False)
+
+    def end() -> None:
+        with suppress(OSError):  # none is left that could be told
+            tell.send(None)
+        tell.close()
+
+    atexit.register(end)
+    try:
+        yield told, tell
+    finally:
+        atexit.unregister(end)
+        end()
+        told.close()
+
+
+@contextmanager
+def _lost_in_words() -> Iterator[None]:
+    """Say in words that a loader process is gone, which torch does wherever the block is just then."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        method = multiprocessing.get_start_method()
+        guard = f" Python starts processes by '{method}' here, so a script needs `if __name__ == \"__main__\":`."
+        raise FaaError(
+            f"A loader process is gone ({reason}). Is there memory enough? Use fewer --workers."
+            f"{'' if method == 'fork' else guard} The same command goes on from the last saved state."
+        ) from error
 
 
 def _repeats(order: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -138,10 +193,15 @@ def _repeats(order: NDArray[np.int64]) -> NDArray[np.int64]:
     return repeats
 
 
-def _leave_signals_to_the_run(_worker: int) -> None:
-    """Ignore the signals that a whole group of processes gets: the run needs its batches until it stops."""
+def _serve(told: Connection, tell: Connection, _worker: int) -> None:
+    """Be a loader process: end when told to, or when whoever loads is gone.
+
+    The signals that a whole group of processes gets are ignored: the run needs its batches until it stops.
+    """
+    tell.close()  # so that its other holder's end shows
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    end_when_told(told)
 
 
 def _as_it_is(batch: Any) -> Any:

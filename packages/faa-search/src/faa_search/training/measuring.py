@@ -19,5 +19,5 @@ def evaluate_source(
 
 def evaluate_view(network: Network, view: View, *, workers: int, accelerator: Processes) -> Metrics:
     """Return how well a network does on a view of images, each counted once over all processes."""
-    batches = load(view, OrderedBatches(len(view), BATCH, rank=rank_of(accelerator)), workers=workers)
-    return evaluate(network, batches, classes=len(view.source.class_names), accelerator=accelerator)
+    with load(view, OrderedBatches(len(view), BATCH, rank=rank_of(accelerator)), workers=workers) as batches:
+        return evaluate(network, batches, classes=len(view.source.class_names), accelerator=accelerator)

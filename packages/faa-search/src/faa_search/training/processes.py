@@ -12,6 +12,7 @@ from accelerate.utils import broadcast_object_list
 from torch import Tensor
 
 from faa_core import FaaError
+from faa_search.training.meeting import meet, stay_on_this_machine
 from faa_search.training.plan import Rank
 
 Value = TypeVar("Value")
@@ -91,9 +92,12 @@ def make_accelerator(device: str, *, processes: int | None = None) -> Accelerato
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise FaaError("--device cuda: torch sees no CUDA device here; use --device auto or cpu.")
+    gpu = device != "cpu" and torch.cuda.is_available()
+    stay_on_this_machine()
+    meet(os.environ, gpu=gpu)
     # Without CUDA the CPU: Accelerate would take Apple's MPS, which lacks float64 and keyed generators. Precision is
     # ours to set; left out, it would come from the environment and a run would not repeat.
-    accelerator = Accelerator(cpu=device == "cpu" or not torch.cuda.is_available(), mixed_precision="no")
+    accelerator = Accelerator(cpu=not gpu, mixed_precision="no")
     there = accelerator.num_processes
     if there == 1 and launched_alone(os.environ):
         raise FaaError(

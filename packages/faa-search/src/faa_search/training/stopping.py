@@ -73,7 +73,7 @@ class _Noting:
     def note(self, number: int | None) -> None:
         """Ask this block and those further out to stop."""
         self.request.number, self.noted = number, True
-        if isinstance(self.before, _Noting):
+        if hasattr(self.before, "note"):  # another block's, or the command line's
             self.before.note(number)
 
     def _outermost(self) -> Any:

@@ -117,8 +117,9 @@ def stage(source: ImageSource, size: int, *, device: torch.device, workers: int)
         )
     images_NCHW = torch.empty(len(source), 3, size, size, dtype=torch.uint8, device=device)
     order, done = OrderedBatches(len(source), BATCH, rank=Rank()), 0
-    for images_BCHW, _labels in load(View(source=source, size=size), order, workers=workers):
-        images_NCHW[done : done + len(images_BCHW)] = images_BCHW.to(device)
-        done += len(images_BCHW)
+    with load(View(source=source, size=size), order, workers=workers) as batches:
+        for images_BCHW, _labels in batches:
+            images_NCHW[done : done + len(images_BCHW)] = images_BCHW.to(device)
+            done += len(images_BCHW)
     labels_N = torch.from_numpy(source.labels).to(device)
     return Staged(images_NCHW, labels_N, torch.arange(len(source), device=device))
