@@ -81,7 +81,9 @@ def answering(words: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt as stop:
         if words:
-            sys.stderr.write(f"{words}\n")
+            from faa_cli.showing import say  # noqa: PLC0415 loaded by the command that was interrupted
+
+            say(words, err=True)
         raise SystemExit(128 + getattr(stop, "number", signal.SIGINT)) from None
     finally:
         if isinstance(answer, Answer):

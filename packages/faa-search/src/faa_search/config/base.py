@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 
 MOST = 10**9  # of what is counted, where nothing smaller is said
+LARGEST = 1e38  # that float32 has room for
 MOST_EPOCHS = 10**6
 MOST_SIDE = 4096  # pixels
 LARGEST_SEED = 2**63 - 1
@@ -70,8 +71,8 @@ def _numbers(given: Any) -> Any:
 Whole = Annotated[int, BeforeValidator(_whole)]
 Real = Annotated[FiniteFloat, BeforeValidator(_real)]
 Text = Annotated[str, AfterValidator(_usable)]
-Positive = Annotated[Real, Field(gt=0, le=MOST)]
-NonNegative = Annotated[Real, Field(ge=0, le=MOST)]
+Positive = Annotated[Real, Field(gt=0, le=LARGEST)]
+NonNegative = Annotated[Real, Field(ge=0, le=LARGEST)]
 Share = Annotated[Real, Field(ge=0, lt=1)]
 Probability = Annotated[Real, Field(ge=0, le=1)]
 AreaShare = Annotated[Real, Field(gt=0, le=1)]
