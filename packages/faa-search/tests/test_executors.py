@@ -12,6 +12,8 @@ from concurrent.futures import CancelledError, Future, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from multiprocessing.connection import Client
+from multiprocessing.context import AuthenticationError
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +23,7 @@ import pytest
 
 from faa_core import FaaError, UnknownNameError, plugins
 from faa_search.executors import Executor, ExecutorOptions, Place
+from faa_search.executors.admission import admitting, listening
 from faa_search.executors.capacity import threads_each
 from faa_search.executors.crew import PATIENCE
 from faa_search.executors.launched import GONE
@@ -506,3 +509,27 @@ def test_launched_processes_end_when_one_is_lost(tmp_path, lost):
     assert f"FaaError: {GONE}" in out
     ranks[lost].communicate(timeout=SECONDS)
     assert soon(lambda: all(gone(worker.pid) for worker in workers))
+
+
+def test_strangers_are_not_served():
+    """Who does not know the key gets no further, and keeps nobody else from it, whatever he says or does not say."""
+    with listening("127.0.0.1") as server, admitting(server, b"ours") as arrived:
+        address = server.getsockname()
+        assert "127.0.0.1" == address[0]
+        with pytest.raises(AuthenticationError):
+            Client(address, authkey=b"theirs")
+        with socket.create_connection(address) as speaking, socket.create_connection(address):
+            speaking.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            with Client(address, authkey=b"ours"):
+                arrived.get(timeout=10).close()
+        assert arrived.empty()
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [("localhost", "it means 127.0.0.1, which other machines"), ("192.0.2.99", "cannot listen at MASTER_ADDR=192")],
+)
+def test_only_the_address_that_was_named_is_listened_at(address, reason):
+    """An address that others do not reach, or that this machine does not have, is not replaced by all addresses."""
+    with pytest.raises(FaaError, match=reason):
+        listening(address)

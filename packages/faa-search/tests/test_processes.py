@@ -12,7 +12,7 @@ from accelerate import Accelerator
 
 from faa_core import FaaError
 from faa_search.config import TrainConfig
-from faa_search.launched import FOLDER
+from faa_search.following import FOLDER
 from faa_search.training import launching, train
 from faa_search.training.meeting import on_one_machine
 from faa_search.training.processes import any_process, close, from_main, launched_alone, make_accelerator, together
@@ -133,7 +133,7 @@ def test_a_signal_to_one_process_is_one_to_the_run(number: signal.Signals) -> No
 
 SPEAKING = """
 import os, signal, sys
-from faa_search.launched import follow_launcher
+from faa_search.following import follow_launcher
 class Noted:
     noted = False
     def __call__(self, number, _frame):

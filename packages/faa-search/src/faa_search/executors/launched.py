@@ -14,14 +14,14 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from ipaddress import ip_address
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.connection import Client, Connection
 from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
 
 from faa_core import FaaError
+from faa_search.executors.admission import LOOPBACK, admitting, listening
 from faa_search.executors.capacity import threads_each
 from faa_search.executors.crew import Crew, Hand
 from faa_search.executors.outcome import Outcome, WorkerLost, pack
@@ -32,7 +32,6 @@ from faa_search.executors.worker import bench_of
 from faa_search.training.meeting import on_one_machine
 from faa_search.training.processes import from_main, make_accelerator, together
 
-LOOPBACK = "127.0.0.1"
 JOINING = 60.0  # seconds for all processes to connect; they have just spoken to each other
 GONE = "Another process of this run is gone. The same command goes on from what was done."
 
@@ -152,53 +151,22 @@ class _OtherProcess:
 def _connections(accelerator: Accelerator) -> "list[Connection[Any, Any]]":
     """Return a connection from each of the other processes."""
     host = LOOPBACK if on_one_machine(os.environ) else os.environ["MASTER_ADDR"]
-    key = secrets.token_bytes(32)
-    others = accelerator.num_processes - 1
-    arrived: queue.SimpleQueue[Connection[Any, Any]] = queue.SimpleQueue()
+    others, key = accelerator.num_processes - 1, secrets.token_bytes(32)
     deadline = time.monotonic() + JOINING
-    with _listening(host, backlog=others + 1, key=key) as listener:
-        threading.Thread(target=_accept, args=(listener, others, arrived), daemon=True).start()
+    with listening(host) as server, admitting(server, key) as arrived:
+        port = int(server.getsockname()[1])
         with together(accelerator):
-            from_main(accelerator, _Meeting(host, int(listener.address[1]), key))
+            from_main(accelerator, _Meeting(host, port, key))
         try:
             found = [arrived.get(timeout=max(0.0, deadline - time.monotonic())) for _number in range(others)]
         except queue.Empty as error:
             raise FaaError(
-                f"Not all of the {others + 1} processes reached {host}, port {listener.address[1]}, within "
-                f"{JOINING:.0f} s. Processes on other machines must be able to connect to it."
+                f"Not all of the {others + 1} processes reached {host}, port {port}, within {JOINING:.0f} s. Processes "
+                "on other machines must be able to connect to it."
             ) from error
     for connection in found:
         _keep_alive(connection)
     return found
-
-
-def _listening(host: str, *, backlog: int, key: bytes) -> Listener:
-    """Return a listener at the address that the user named, and at no other."""
-    try:
-        listener = Listener((host, 0), backlog=backlog, authkey=key)
-        there = str(listener.address[0])
-        if host == LOOPBACK or not ip_address(there).is_loopback:
-            return listener
-        listener.close()
-        reason = f"here it means {there}, which other machines do not reach"
-    except OSError as error:
-        reason = str(error)
-    raise FaaError(
-        f"The main process cannot listen at MASTER_ADDR={host} ({reason}). Give the launcher the address of this "
-        "machine's network interface that the other machines reach."
-    )
-
-
-def _accept(listener: Listener, count: int, arrived: "queue.SimpleQueue[Connection[Any, Any]]") -> None:
-    """Take connections of those who know the key, until there are enough or the listener is closed."""
-    while count:
-        try:
-            arrived.put(listener.accept())
-            count -= 1
-        except (multiprocessing.context.AuthenticationError, EOFError, ConnectionError):
-            continue  # a stranger
-        except OSError:
-            return
 
 
 def _keep_alive(connection: "Connection[Any, Any]") -> None:

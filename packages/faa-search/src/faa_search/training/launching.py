@@ -17,7 +17,7 @@ from contextlib import suppress
 import torch
 
 from faa_core import FaaError
-from faa_search.launched import FOLDER
+from faa_search.following import FOLDER
 from faa_search.training.meeting import on_loopback
 from faa_search.training.stopping import Stopped, StopRequest, stop_requests
 

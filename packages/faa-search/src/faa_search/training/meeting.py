@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from faa_core import FaaError
-from faa_search.launched import FOLDER
+from faa_search.following import FOLDER
 
 SECONDS_BETWEEN_LOOKS = 0.05
 
