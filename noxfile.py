@@ -24,6 +24,7 @@ TEST_TOOLS = [
     "hypothesis>=6.100",
     "import-linter>=2.3",
     "jsonschema>=4.20",
+    "psutil>=5.9",
     "pytest>=8.2",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",

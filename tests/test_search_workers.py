@@ -87,11 +87,12 @@ STOPS = [(signal.SIGKILL, signal.SIGINT), pytest.param((signal.SIGTERM, signal.S
 
 
 @pytest.mark.parametrize("signals", STOPS, ids=str)
-def test_two_processes_stopped_and_resumed(straight, tmp_path, signals):
-    """Stopped while it fits and while it explores, with two workers; then it ends in one process."""
+def test_two_processes_stopped_and_resumed(straight, tmp_path, listening, signals):
+    """Stopped while it fits and while it explores, with two workers; then it ends in one process. Nobody listens."""
     for number, moment in zip(signals, ("fold0/summary.csv", "trials.jsonl"), strict=True):
         process = start(tmp_path, "--num-processes", "2")
         wait_until(lambda moment=moment: lines(tmp_path / "run" / moment) >= 3, process)
+        assert listening(process.pid) == set()
         process.send_signal(number)
         _out, err = process.communicate(timeout=60)
         assert process.returncode in (-number, 128 + number), err
