@@ -17,6 +17,7 @@ from datetime import date
 from pathlib import Path
 
 import torch
+import yaml
 from cifar10 import cifar10
 from harness import surroundings
 
@@ -66,7 +67,7 @@ def main() -> int:
     except FaaError as error:
         print(error, file=sys.stderr)
         return 1
-    changes = dict(pair.split("=", 1) for pair in options.set)
+    changes = {key: yaml.safe_load(value) for key, value in (pair.split("=", 1) for pair in options.set)}
     print(f"{'policy':24} {'seed':>4} {'error %':>8} {'s/epoch':>8} {'images/s':>9} {'waiting':>8}")
     runs = []
     for seed in range(options.seeds):

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from cifar10 import cifar10
 from harness import surroundings
 
@@ -110,8 +111,8 @@ def measured(options: argparse.Namespace, data: Path) -> dict[str, Any]:
 
 
 def pairs(given: list[str]) -> dict[str, Any]:
-    """Return settings from KEY=VALUE."""
-    return dict(pair.split("=", 1) for pair in given)
+    """Return settings from KEY=VALUE; a value is read as in a settings file."""
+    return {key: yaml.safe_load(value) for key, value in (pair.split("=", 1) for pair in given)}
 
 
 def timed_stages(config: SearchConfig, directory: Path) -> tuple[dict[str, float | None], SearchResult]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 
 MOST = 10**9  # of what is counted, where nothing smaller is said
-LARGEST = 1e38  # that float32 has room for
+LARGEST = 1e300  # of numbers that are not counted; a million times as much is still finite
 MOST_EPOCHS = 10**6
 MOST_SIDE = 4096  # pixels
 LARGEST_SEED = 2**63 - 1
