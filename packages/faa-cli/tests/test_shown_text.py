@@ -257,3 +257,12 @@ def test_a_suggested_training_repeats_what_decides_it():
         assert f" {part} " in words
     for name in ("--depth", "--folds", "--budget", "--reward", "--data-dir"):
         assert name not in words
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_take_nothing_and_break_nothing(tmp_path, closed):
+    """What would be written there is lost; no file of ours gets the stream's number."""
+    shell = ["/bin/sh", "-c", f'"$0" -m faa_cli recipe show digits/wrn16_1 {closed}', sys.executable]
+    done = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr

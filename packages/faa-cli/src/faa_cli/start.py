@@ -90,8 +90,19 @@ def answering(words: str) -> Iterator[None]:
             answer.words, answer.tidy = before, False
 
 
+def open_closed_streams() -> None:
+    """Let what is written to a closed standard stream go nowhere; else the next file opened would take its number."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 for good
+
+
 def main() -> None:
     """Run the command line."""
+    open_closed_streams()
     answer = Answer(STOPPED)
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as in the background of a shell
