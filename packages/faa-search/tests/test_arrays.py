@@ -197,3 +197,12 @@ def test_npz_damaged_file(tmp_path: Path, damage: str) -> None:
     message = fault(path)
     assert f"'{path}' cannot be read as .npz" in message
     assert "It must hold images" in message
+
+
+def test_an_empty_test_split_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    """There would be nothing to divide by at the end."""
+    images = np.zeros((6, 8, 8), dtype=np.uint8)
+    labels = np.arange(6) % 2
+    np.savez(tmp_path / "t.npz", images=images, labels=labels, test_images=images[:0], test_labels=labels[:0])
+    with pytest.raises(FaaError, match="holds no image; leave test_images and test_labels out"):
+        open_npz(DatasetRequest(name=str(tmp_path / "t.npz")))

@@ -14,6 +14,7 @@ from faa_core import FaaError
 from faa_search.config import CompareConfig, SearchConfig, Settings, TrainConfig
 from faa_search.environment import versions
 from faa_search.run_directory import read_config, run_directory
+from faa_search.run_files import filling_folder, replacing_file
 
 GOLDEN = Path(__file__).parents[3] / "tests" / "golden_runs"
 HOLD = """
@@ -269,3 +270,17 @@ def test_a_refused_run_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(FaaError, match="no"):
         refuse(tmp_path / "old")
     assert (tmp_path / "old" / "config.yaml").is_file()
+
+
+def test_a_folder_of_a_run_that_is_a_link_is_not_written_through(tmp_path: Path) -> None:
+    """Somebody else's weights lie at its end."""
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "model.safetensors").write_text("a")
+    claim(tmp_path / "run")
+    (tmp_path / "run" / "last").symlink_to(tmp_path / "victim")
+    target = tmp_path / "run" / "last" / "model.safetensors"
+    with pytest.raises(FaaError, match="leads out of the run"), replacing_file(tmp_path / "run", target):
+        pass
+    with pytest.raises(FaaError, match="leads out of the run"), filling_folder(tmp_path / "run", target.parent):
+        pass
+    assert "a" == (tmp_path / "victim" / "model.safetensors").read_text()

@@ -37,7 +37,7 @@ RecipeOption = Annotated[
 ]
 ConfigOption = Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="YAML file with settings.")]
 ThreadsOption = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="CPU threads of torch (default: its own choice).")
+    int | None, typer.Option(min=1, max=1024, metavar="N", help="CPU threads of torch (default: its own choice).")
 ]
 METAVARS = {int: "N", float: "X", str: "TEXT", tuple[float, float]: "LOW HIGH"}
 

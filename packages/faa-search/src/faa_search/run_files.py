@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from faa_core import FaaError
 from faa_core.files import put_in_place, replacing, write_text
 
 UNFINISHED = ".unfinished"
@@ -32,6 +33,7 @@ def replacing_file(run: Path, path: Path) -> Iterator[Path]:
     Raises:
         OSError: If the disk refuses.
     """
+    check_inside(run, path.parent)
     with replacing(path, aside=run / UNFINISHED) as temporary:
         yield temporary
 
@@ -43,12 +45,26 @@ def filling_folder(run: Path, folder: Path) -> Iterator[Path]:
     Raises:
         OSError: If the disk refuses.
     """
+    check_inside(run, folder)
     for needed in (folder, run / UNFINISHED):
         needed.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=run / UNFINISHED) as temporary:
         yield Path(temporary)
         for written in sorted(Path(temporary).iterdir()):
             put_in_place(written, folder / written.name)
+
+
+def check_inside(run: Path, folder: Path) -> None:
+    """Refuse a folder of a run that a link leads out of the run's directory.
+
+    Raises:
+        FaaError: If it does.
+    """
+    if not folder.resolve().is_relative_to(run.resolve()):
+        raise FaaError(
+            f"'{folder}' is a link that leads out of the run's directory, where other files would be replaced. Remove "
+            "the link, and the same command goes on."
+        )
 
 
 def clear_unfinished(run: Path) -> None:

@@ -67,12 +67,13 @@ def _show(result: "SearchResult", settings: SearchConfig, directory: str, traini
     from faa_search.fast import read_trials  # noqa: PLC0415 torch is, too
 
     trials = read_trials(directory)
-    save_trials(
-        f"{directory}/trials.png",
-        trials,
-        reward=settings.reward,
-        title=f"{settings.dataset}, {settings.model}: {counted(len(trials), 'trial')}; red: the best of each fold",
-    )
+    if trials:  # somebody may have removed them from a finished search
+        save_trials(
+            f"{directory}/trials.png",
+            trials,
+            reward=settings.reward,
+            title=f"{settings.dataset}, {settings.model}: {counted(len(trials), 'trial')}; red: the best of each fold",
+        )
     found = counted(len(result.policy.sub_policies), "sub-policy", "sub-policies")
     say(
         f"Found {found} in {counted(result.trials, 'trial')}, "

@@ -29,7 +29,10 @@ OutputOption = Annotated[
 ProcessesOption = Annotated[
     int | None,
     typer.Option(
-        min=1, metavar="N", help="Start this many processes, one for each GPU, or on the CPU (default: one, here)."
+        min=1,
+        max=1024,
+        metavar="N",
+        help="Start this many processes, one for each GPU, or on the CPU (default: one, here).",
     ),
 ]
 

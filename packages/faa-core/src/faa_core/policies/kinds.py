@@ -92,7 +92,7 @@ class Parametric(Policy):
     """`num_ops` operations are drawn per image, uniformly and with replacement, with p and magnitude from a range."""
 
     kind: Literal["parametric"] = "parametric"
-    num_ops: int = Field(ge=1, description="Operations per image.")
+    num_ops: int = Field(ge=1, le=100, description="Operations per image.")
     ops: Annotated[tuple[str, ...], Field(min_length=1)] = Field(description="Operations to choose from.")
     p: Interval = Field(default=(1.0, 1.0), description="Range of the probability, uniform.")
     magnitude: Interval = Field(default=(0.0, 1.0), description="Range of λ, uniform.")

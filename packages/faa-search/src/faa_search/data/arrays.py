@@ -77,6 +77,8 @@ def _members(path: Path) -> dict[str, Member]:
     _check(path, arrays["images"], arrays["labels"])
     if has_test:  # now, not after hours of training
         _check(path, arrays["test_images"], arrays["test_labels"])
+        if arrays["test_images"].shape[0] == 0:
+            raise FaaError(f"'test_images' of '{path}' holds no image; leave test_images and test_labels out.")
     return arrays
 
 
