@@ -97,7 +97,7 @@ def run(target: Target, number: int, *, seed: int) -> Outcome:
 
 
 def read(target: Target, content: bytes, outcome: Outcome) -> str | None:
-    """Read one case and count it; return the traceback of what is no outcome, else None."""
+    """Read one case and count it; return the traceback of an outcome that is not allowed, else None."""
     outcome.cases += 1
     folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
     try:

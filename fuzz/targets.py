@@ -87,9 +87,9 @@ def _settings(content: bytes, folder: Path) -> None:
     for key, value in layer.settings.items():
         taken = getattr(config, key.replace("-", "_"))
         if isinstance(taken, bool) or isinstance(value, bool):
-            assert taken is value, f"{key}: {value!r} was taken for {taken!r}"
+            assert taken is value, f"{key}: {value!r} was read as {taken!r}"
         elif isinstance(taken, int | float):
-            assert float(value) == float(taken), f"{key}: {value!r} was taken for {taken!r}"
+            assert float(value) == float(taken), f"{key}: {value!r} was read as {taken!r}"
             assert not isinstance(value, str) or {"e", "."} & set(value.lower()), f"{key}: {value!r} is a text"
     _same_again(config, folder)
 

@@ -41,7 +41,7 @@ class PluginGroup(Group):
         return sorted(offered, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
 
     def invoke(self, ctx: Any) -> None:
-        """Run a command; what it returns is nobody's exit code."""
+        """Run a command; its return value is not an exit code."""
         super().invoke(ctx)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:

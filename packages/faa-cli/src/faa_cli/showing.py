@@ -24,7 +24,7 @@ def say(text: object, *, err: bool = False) -> None:
 
 
 def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Show a table: as wide as it takes where the output is no terminal, else wrapped or stacked to fit."""
+    """Show a table: as wide as it takes where the output is not a terminal, else wrapped or stacked to fit."""
     cells = [[shown(cell, sys.stdout) for cell in row] for row in rows]
     titles = [shown(header, sys.stdout) for header in headers]
     for line in table_lines(titles, cells, terminal_width() if sys.stdout.isatty() else None):

@@ -14,7 +14,7 @@ SHOW_CURSOR = "\x1b[?25h\n"
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal came where nobody else answers it.
+    """A signal came that no other handler answers.
 
     Attributes:
         number: The signal's.
@@ -26,7 +26,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Answer:
-    """The handler of a signal that nobody else answers: the process ends, and says that it was stopped.
+    """The handler of signals that no other handler answers: the process says that it was stopped, and ends.
 
     Attributes:
         words: What is said; nothing by processes that a launcher has started, as the launcher speaks.
