@@ -353,3 +353,17 @@ def test_damaged_images_end_in_an_error_that_names_them(tmp_path: Path) -> None:
             if str(path) not in str(error):
                 raise
     assert 20 < fine < 280
+
+
+def test_runs_that_lie_in_the_data_set_are_no_class(tmp_path: Path) -> None:
+    """`--dataset .` with the default --output puts them there, and a search draws a picture."""
+    for name in ("a/1.png", "a/2.png", "b/1.png", "runs/search-x/trials.png", "a/deeper/run/confusion.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    for run in ("runs/search-x", "a/deeper/run"):
+        for name in ("config.yaml", "environment.json"):
+            (tmp_path / run / name).write_text("{}")
+    splits = open_folder(DatasetRequest(name=str(tmp_path)))
+    assert splits.train.class_names == ("a", "b")
+    assert splits.train.labels.tolist() == [0, 0, 1]
+    assert "a run of faa" in splits.remarks

@@ -15,6 +15,8 @@ HIDDEN = "hidden"
 OTHER_KIND = "not an image format that is read"
 NO_FILE = "not a regular file"
 BROKEN_LINK = "a broken link"
+OF_A_RUN = frozenset({"config.yaml", "environment.json"})  # the files that every run of ours begins with
+RUN = "a run of faa, whose pictures are not images of a class"
 READ_ALREADY = "a link to what is read already"
 LOOP = "a link back to a folder above it"
 
@@ -118,8 +120,11 @@ def find_images(root: Path, name: str, suffixes: Container[str], seen: set[Ident
             skipped.append(Skipped(here, LOOP if identity in above else READ_ALREADY))
             continue
         seen.add(identity)
-        folders.append(here)
         found = children(root / here, f"{here}/")
+        if found.files and set(found.files) >= OF_A_RUN:
+            skipped.append(Skipped(here, RUN))
+            continue
+        folders.append(here)
         skipped += found.skipped
         for names, into in ((found.files, images), (found.linked, file_links)):
             for child in names:
