@@ -91,10 +91,10 @@ def test_files_of_one_name_are_told_apart(faa, tmp_path):
             kept = tmp_path / f"out/{folder}-policy.json-{seed}/policy.json"
             assert kept.read_text() == Policy.load(name).to_json()
     Policy.load("uniform-random").save(tmp_path / "a/policy.json")
-    assert "is not the one 'out' was started with" in faa(*command).err
+    assert "is not the one that the run in 'out/" in faa(*command).err
     (tmp_path / "out/comparison.json").unlink()
     changed = faa(*command)
-    assert (changed.code, "is not the one 'out' was started with" in changed.err) == (2, True)
+    assert (changed.code, "is not the one that the run in 'out/" in changed.err) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_files_of_one_name_are_told_apart(faa, tmp_path):
         (("--policies", "none"), "name two policies or more, each once"),
         (("--policies", "none,none"), "name two policies or more, each once"),
         (("--policies", "none,trivialaugmen"), "did you mean trivialaugment"),
-        (("--policies", "none,missing.json"), "no policy file 'missing.json'"),
+        (("--policies", "none,missing.json"), "'missing.json' cannot be read: there is no such file"),
         (
             ("--policies", "none,with, comma.json"),
             "file 'with, comma.json', which has a comma, give policies",

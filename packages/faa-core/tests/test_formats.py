@@ -115,7 +115,7 @@ def test_errors_name_the_file_and_how_it_was_read(tmp_path: Path) -> None:
         formats.read_policy(path, format="kornia")
     with pytest.raises(UnknownNameError, match="No policy format is called 'korna'; did you mean kornia"):
         formats.read_policy(path, format="korna")
-    with pytest.raises(FaaError, match=r"There is no file 'nowhere' to read as legacy"):
+    with pytest.raises(FaaError, match=r"'nowhere' cannot be read: there is no such file"):
         formats.read_policy("nowhere", format="legacy")
     with pytest.raises(FaaError, match=r"Format albumentations has no tables"):
         formats.parse("{}", "albumentations", table="x")

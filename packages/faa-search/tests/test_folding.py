@@ -132,7 +132,7 @@ def test_a_run_that_has_not_fitted_all(finished: Path, small_search: SearchConfi
     """None is taken then; nor from what is no run."""
     shutil.copytree(finished, tmp_path / "part")
     (tmp_path / "part" / "fold1" / "model.safetensors").unlink()
-    for source, words in (("part", "no finished network of fold 1"), ("nothing", "no run directory")):
+    for source, words in (("part", "no finished network of fold 1"), ("nothing", "not a run directory")):
         given = small_search.model_copy(update={"init_models": str(tmp_path / source)})
         with pytest.raises(FaaError, match=words):
             faa_search.search(given, tmp_path / "run")
@@ -147,7 +147,7 @@ def test_a_damaged_network_of_another_run(
     shutil.copytree(finished, tmp_path / "damaged")
     (tmp_path / "damaged" / "fold1" / "model.safetensors").write_bytes(content)
     given = small_search.model_copy(update={"init_models": str(tmp_path / "damaged")})
-    with pytest.raises(FaaError, match=r"weights '.*fold1.*' cannot be read"):
+    with pytest.raises(FaaError, match=r"weights '.*fold1.*' are damaged .*put back a copy"):
         faa_search.search(given, tmp_path / "run")
     assert not list((tmp_path / "run").rglob("model.safetensors"))
 
@@ -155,7 +155,7 @@ def test_a_damaged_network_of_another_run(
 def test_one_network_needs_a_split_to_score_on(finished: Path, small_search: SearchConfig, tmp_path: Path) -> None:
     """A training's network knows all training images, those that a fold holds out included."""
     given = small_search.model_copy(update={"init_models": str(finished / "fold0"), "folds": 1})
-    with pytest.raises(FaaError, match="no run directory"):
+    with pytest.raises(FaaError, match="not a run directory"):
         faa_search.search(given, tmp_path / "run")
 
 

@@ -136,7 +136,7 @@ def test_another_policy_is_refused(tmp_path: Path, listener: Any, interruption: 
     with pytest.raises(interruption):
         train(config(policy=str(path)), tmp_path / "run", reporter=listener(stop_after=1))
     SubPolicies(name="mine", sub_policies=((Op(op="Rotate", p=0.5, magnitude=0.9),),)).save(path)
-    with pytest.raises(FaaError, match=r"The policy 'mine' is not the one .* was started with"):
+    with pytest.raises(FaaError, match=r"The policy 'mine' is not the one that the run in .* was started with"):
         train(config(policy=str(path)), tmp_path / "run")
     ROTATE.save(path)
     assert 3 == train(config(policy=str(path)), tmp_path / "run").train["epoch"]

@@ -13,6 +13,8 @@ from faa_cli.help_pages import Group
 from faa_cli.refusals import refused
 from faa_cli.showing import say
 from faa_core import FaaError, plugins
+from faa_core.paths import refusal
+from faa_core.text import safe
 
 FIRST = ("search", "train", "eval", "compare", "policy", "model", "recipe", "doctor")  # in the order one meets them
 USAGE_ERROR = 2
@@ -97,8 +99,8 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output, such as head, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except OSError as error:  # a full disk, a folder that may not be written to
-        _fail(error, 1)
+    except OSError as error:  # of a path, or of the system itself
+        _fail(*_refused(error))
     except Exception as error:
         told, code = _explained(error)
         if told is None:
@@ -110,6 +112,13 @@ def main() -> None:
 def _fail(error: object, code: int) -> NoReturn:
     say(f"Error: {error}", err=True)
     sys.exit(code)
+
+
+def _refused(error: OSError) -> tuple[object, int]:
+    """Return what to say of an error of the system, and the exit code: of a path, as for other mistakes."""
+    if error.filename is not None:
+        return refusal(error, f"'{safe(os.fsdecode(error.filename))}' cannot be used"), USAGE_ERROR
+    return refusal(error, "The system refuses"), 1
 
 
 def _explained(error: Exception) -> tuple[str | None, int]:

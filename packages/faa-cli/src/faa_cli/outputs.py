@@ -1,15 +1,15 @@
 """Files a command is to write: refused before hours of work rather than after them."""
 
-import tempfile
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from faa_core import FaaError
-
-FOR_RESUMING = frozenset({  # a run that finds one of these takes it for its own
-    "comparison.json", "config.json", "data.json", "environment.json", "folds.json", "policy.json", "result.json",
-})  # fmt: skip
+from faa_core.files import try_to_write
+from faa_core.paths import refused_as
+from faa_core.text import safe
+from faa_search.run_files import FILES
 
 
 def check_outputs(paths: Mapping[str, Path | None]) -> None:
@@ -24,26 +24,38 @@ def check_outputs(paths: Mapping[str, Path | None]) -> None:
     given = {key: path for key, path in paths.items() if path is not None}
     for key, path in given.items():
         flag, suffix = key.split()
-        if path.is_dir():
-            raise FaaError(f"{flag}: '{path}' is a folder; give the path of a file.")
-        if path.suffix.lower() != suffix:
-            raise FaaError(f"{flag} writes a {suffix} file; '{path}' is not called so. Give a name that ends in it.")
-        if (path.exists() or path.is_symlink()) and not path.is_file():
-            raise FaaError(f"{flag}: '{path}' is not a regular file; give the path of one.")
+        with refused_as(f"{flag}: '{safe(path)}' cannot be written"):
+            _check_place(flag, path, suffix)
         _check_whose(flag, path)
-        _try_to_write(flag, path)
-    if len({path.resolve() for path in given.values()}) < len(given):
+        try_to_write(path)
+    if len({os.path.realpath(path) for path in given.values()}) < len(given):
         flags = ", ".join(key.split()[0] for key in given)
         raise FaaError(f"Two of {flags} are one file; give each its own.")
+
+
+def _check_place(flag: str, path: Path, suffix: str) -> None:
+    """Refuse what is no regular file, or has another suffix.
+
+    Raises:
+        OSError: If the system refuses to say what is there.
+    """
+    if path.is_dir():
+        raise FaaError(f"{flag}: '{path}' is a folder; give the path of a file.")
+    if path.suffix.lower() != suffix:
+        raise FaaError(f"{flag} writes a {suffix} file; '{path}' is not called so. Give a name that ends in it.")
+    if path.is_symlink() or path.exists():
+        path.stat()  # of a link, what it leads to
+        if not path.is_file():
+            raise FaaError(f"{flag}: '{path}' is not a regular file; give the path of one.")
 
 
 def _check_whose(flag: str, path: Path) -> None:
     """Refuse what a run has written or will look for, and what lies beside weights."""
     from faa_search.evaluation.trained_on import run_of  # noqa: PLC0415 torch is slow to import
 
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
     own = (target.parent / "model.safetensors").is_file()
-    if not target.exists() and target.name not in FOR_RESUMING:
+    if not target.exists() and target.name not in FILES:
         return
     with suppress(FaaError):  # somebody's config.yaml that is no run's
         own = own or run_of(target) is not None
@@ -52,15 +64,3 @@ def _check_whose(flag: str, path: Path) -> None:
             f"{flag}: '{path}' lies where a run or a model keeps its own files, and would replace one or be read as "
             "one. Choose another name, or remove it if it is left from before."
         )
-
-
-def _try_to_write(flag: str, path: Path) -> None:
-    """Write a file of no length where the finished one will be put together, and remove it."""
-    folder = path.absolute().parent
-    while not folder.exists():  # those are made when the file is written
-        folder = folder.parent
-    try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{path.name}.", suffix=".tmp"):
-            pass
-    except OSError as error:
-        raise FaaError(f"{flag}: '{path}' cannot be written: {error.strerror}. Choose another place.") from error

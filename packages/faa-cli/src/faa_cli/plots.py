@@ -13,7 +13,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from faa_core import FaaError, Policy
+from faa_core import Policy
 from faa_core.files import replacing
 from faa_core.text import counted, safe
 from faa_search.data import OpenedData
@@ -137,11 +137,8 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     Raises:
         FaaError: If the file cannot be written.
     """
-    try:
-        with replacing(Path(path)) as temporary, warnings.catch_warnings():
-            for message in (r"Glyph \d+ .* missing from", "Matplotlib currently does not support .* natively"):
-                warnings.filterwarnings("ignore", message=message, category=UserWarning)
-            FigureCanvasAgg(figure)
-            figure.savefig(temporary, format="png", dpi=100)
-    except OSError as error:
-        raise FaaError(f"The picture '{path}' cannot be written: {error}") from error
+    with replacing(Path(path)) as temporary, warnings.catch_warnings():
+        for message in (r"Glyph \d+ .* missing from", "Matplotlib currently does not support .* natively"):
+            warnings.filterwarnings("ignore", message=message, category=UserWarning)
+        FigureCanvasAgg(figure)
+        figure.savefig(temporary, format="png", dpi=100)

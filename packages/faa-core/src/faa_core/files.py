@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from faa_core.errors import FaaError
+from faa_core.paths import refused_as
+from faa_core.text import safe
+
+LONGEST = 40  # characters of a file's name that its temporary file is called by
 
 
 @contextmanager
@@ -19,56 +23,76 @@ def replacing(path: Path, *, aside: Path | None = None) -> Iterator[Path]:
         aside: Folder of the temporary file, on the same disk; made if missing (default: the file's own folder).
 
     Raises:
-        FaaError: If something other than a regular file is at `path`.
-        OSError: If the disk refuses.
+        FaaError: If something other than a regular file is at `path`, or the system refuses to write.
     """
     _check_target(path)
     folder = aside or path.parent
-    for needed in (path.parent, folder):
-        needed.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        yield temporary
-        put_in_place(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with refused_as(f"'{safe(path)}' cannot be written"):
+        for needed in (path.parent, folder):
+            needed.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=folder, prefix=_prefix(path), suffix=".tmp")
+        os.close(descriptor)
+        temporary = Path(name)
+        try:
+            yield temporary
+            put_in_place(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def try_to_write(path: Path) -> None:
+    """Find out whether a file can be put at a path, before there is work in it; nothing is left behind.
+
+    Raises:
+        FaaError: If it cannot.
+    """
+    _check_target(path)
+    with refused_as(f"'{safe(path)}' cannot be written"):
+        folder = path.absolute().parent
+        while not folder.exists():  # those are made when the file is written
+            folder = folder.parent
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=_prefix(path), suffix=".tmp"):
+            pass
 
 
 def put_in_place(written: Path, path: Path) -> None:
     """Move a finished file to `path` on the same disk, flushed, readable as the umask allows.
 
     Raises:
-        FaaError: If something other than a regular file is at `path`.
-        OSError: If the disk refuses.
+        FaaError: If something other than a regular file is at `path`, or the system refuses.
     """
     _check_target(path)
     umask = os.umask(0)
     os.umask(umask)
-    written.chmod(0o666 & ~umask)  # temporary files are private; a run directory is shared like any other
-    with written.open("rb") as content:
-        os.fsync(content.fileno())
-    written.replace(path)
+    with refused_as(f"'{safe(path)}' cannot be written"):
+        written.chmod(0o666 & ~umask)  # temporary files are private; a run directory is shared like any other
+        with written.open("rb") as content:
+            os.fsync(content.fileno())
+        written.replace(path)
 
 
 def write_text(path: Path, text: str, *, aside: Path | None = None) -> None:
     """Write a whole UTF-8 text file, atomically; `aside` is as in `replacing`.
 
     Raises:
-        FaaError: If something other than a regular file is at `path`.
-        OSError: If the disk refuses.
+        FaaError: As `replacing`.
     """
     with replacing(path, aside=aside) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
+def _prefix(path: Path) -> str:
+    """Return what temporary files of a path begin with; with its whole name, they could be longer than allowed."""
+    return f".{path.name[:LONGEST]}."
+
+
 def _check_target(path: Path) -> None:
     """Refuse to rename a file over a device, pipe, socket or folder, or over a link to one."""
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        mode = stat.S_IFREG  # nothing is there, or the way to it is wrong, which is told when it is made
+    with refused_as(f"'{safe(path)}' cannot be written"):
+        try:
+            mode = path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            mode = stat.S_IFREG  # nothing is there, or the way to it is wrong, which is told when it is made
     if stat.S_ISDIR(mode):
         raise FaaError(f"'{path}' cannot be written: it is a folder; give the path of a file.")
     # What a link of /dev leads to, such as /dev/stdout, can be a file; the link itself would be lost.

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from faa_core.errors import FaaError
+from faa_core.paths import refused_as
 from faa_core.text import safe
 
 Kind = TypeVar("Kind")
@@ -32,17 +33,17 @@ def read_content(path: Path, *, most: int | None = None) -> bytes:
     Raises:
         FaaError: If it cannot be read, is no regular file, or has more bytes.
     """
-    try:
-        found = path.stat()
+    with refused_as(f"'{safe(path)}' cannot be read"):
+        try:
+            found = path.stat()
+        except ValueError as error:  # it holds a zero byte
+            raise FaaError(f"'{safe(path)}' cannot be read: {safe(error)}.") from error
         if not stat.S_ISREG(found.st_mode):
             what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file (a pipe or a device)"
             raise FaaError(f"'{safe(path)}' cannot be read: it is {what}; give the path of a file.")
         if most is not None and found.st_size > most:
             raise FaaError(f"'{safe(path)}' has {found.st_size:,} bytes; of such a file at most {most:,} are read.")
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a path that holds a zero byte
-        raise FaaError(f"'{safe(path)}' cannot be read: {safe(error)}.") from error
-    return content
+        return path.read_bytes()
 
 
 def as_text(content: bytes) -> str:

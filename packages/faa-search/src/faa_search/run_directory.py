@@ -12,9 +12,11 @@ import yaml
 
 from faa_core import FaaError
 from faa_core.files import write_text
+from faa_core.paths import refusal, refused_as
+from faa_core.text import safe
 from faa_search.config import Settings, differences
 from faa_search.environment import environment
-from faa_search.run_files import UNFINISHED, clear_unfinished, write_file
+from faa_search.run_files import UNFINISHED, check_kinds, clear_unfinished, write_file
 from faa_search.yaml_files import read_yaml
 
 CHANGEABLE = frozenset({  # settings that change no result, so a run may be resumed with others
@@ -63,12 +65,10 @@ def run_directory(
     if not main_process:
         yield output
         return
-    _check_claim(output, command, config, renewed)
-    made = [parent for parent in (output, *output.parents) if not parent.exists()]
-    try:
+    with refused_as(f"The output directory '{safe(output)}' cannot be made"):
+        _check_claim(output, command, config, renewed)
+        made = [parent for parent in (output, *output.parents) if not parent.exists()]
         output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FaaError(f"The output directory '{output}' cannot be made: {error}") from error
     with _locked(output, made):
         _check_claim(output, command, config, renewed)  # again: until now another process could change it
         new = not (output / CONFIG).is_file()
@@ -97,7 +97,7 @@ def read_config(output: Path) -> dict[str, Any]:
     """
     path = output / CONFIG
     if not path.is_file():
-        raise FaaError(f"'{output}' is no run directory: it has no config.yaml.")
+        raise FaaError(f"'{safe(output)}' is not a run directory: it has no file {CONFIG}.")
     settings = read_yaml(path)
     if not settings:
         raise FaaError(f"'{path}' holds no settings.")
@@ -124,6 +124,7 @@ def _check_claim(output: Path, command: str, config: Settings, renewed: frozense
     if kind != command:
         this = KINDS.get(command, f"a run of '{command}'")
         raise FaaError(f"'{output}' holds {KINDS[kind]}, and this is {this}. Choose another --output.")
+    check_kinds(output)
     changed = differences(before, config, ignoring=CHANGEABLE | PLACE | renewed)
     if changed:
         raise FaaError(
@@ -134,11 +135,12 @@ def _check_claim(output: Path, command: str, config: Settings, renewed: frozense
 
 def _check_empty(output: Path) -> None:
     """Refuse a directory that holds anything but what a run leaves that was killed before its settings were written."""
-    try:
-        children = sorted(output.iterdir())
-    except OSError as error:
-        raise FaaError(f"The output directory '{output}' cannot be read: {error}") from error
-    strangers = [child.name for child in children if not _is_beginning(child)]
+    strangers = [child.name for child in sorted(output.iterdir()) if not _is_beginning(child)]
+    if CONFIG in strangers:
+        raise FaaError(
+            f"'{safe(output / CONFIG)}' is not a regular file, so it is not known whether '{safe(output)}' is a run. "
+            "If it is, put that file back; else choose another --output."
+        )
     if strangers:
         raise FaaError(
             f"'{output}' is not empty ('{strangers[0]}') and is not a run directory; choose another --output."
@@ -168,8 +170,10 @@ def _locked(output: Path, made: list[Path]) -> Iterator[None]:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise FaaError(f"Another process is using '{output}'; wait for it, or choose another --output.") from error
-    except (OSError, NotImplementedError) as error:
-        raise FaaError(f"The output directory '{output}' cannot be written to: {error}") from error
+    except OSError as error:
+        raise refusal(error, f"The output directory '{safe(output)}' cannot be written to") from error
+    except NotImplementedError as error:
+        raise FaaError(f"'{safe(output)}' lies on a file system without locks; choose another --output.") from error
     try:
         yield
     finally:

@@ -1,5 +1,10 @@
-"""Writing the files of a run: what is not finished lies in one folder of the run, which alone is ever cleared."""
+"""The files of a run: what they are called, and how they are written.
 
+What is not finished lies in one folder of the run, which alone is ever cleared.
+"""
+
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +13,16 @@ from tempfile import TemporaryDirectory
 
 from faa_core import FaaError
 from faa_core.files import put_in_place, replacing, write_text
+from faa_core.paths import refused_as
+from faa_core.text import safe
 
 UNFINISHED = ".unfinished"
+FILES = frozenset({  # what is called so in a run's directory, or in a folder of it, is a file of the run
+    ".lock", "audit.json", "audit.jsonl", "comparison.json", "config.json", "config.yaml", "data.json",
+    "environment.json", "folds.json", "model.safetensors", "policy.json", "previous.safetensors", "rescored.jsonl",
+    "result.json", "state.safetensors", "summary.csv", "trials.jsonl",
+})  # fmt: skip
+FOLDERS = re.compile(r"best|kept|last|audit|fold[0-9]+")  # and a folder, directly in a run's directory
 
 
 def write_file(run: Path, name: str, text: str) -> None:
@@ -21,7 +34,7 @@ def write_file(run: Path, name: str, text: str) -> None:
         text: The content.
 
     Raises:
-        OSError: If the disk refuses.
+        FaaError: If the system refuses.
     """
     write_text(run / name, text, aside=run / UNFINISHED)
 
@@ -31,7 +44,7 @@ def replacing_file(run: Path, path: Path) -> Iterator[Path]:
     """Give a temporary path to write; put it in place of a run's file when the block succeeds.
 
     Raises:
-        OSError: If the disk refuses.
+        FaaError: If the system refuses, or a link leads out of the run's directory.
     """
     check_inside(run, path.parent)
     with replacing(path, aside=run / UNFINISHED) as temporary:
@@ -43,15 +56,16 @@ def filling_folder(run: Path, folder: Path) -> Iterator[Path]:
     """Give a temporary folder to write; put its files into a run's folder, by name, when the block succeeds.
 
     Raises:
-        OSError: If the disk refuses.
+        FaaError: If the system refuses, or a link leads out of the run's directory.
     """
     check_inside(run, folder)
-    for needed in (folder, run / UNFINISHED):
-        needed.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=run / UNFINISHED) as temporary:
-        yield Path(temporary)
-        for written in sorted(Path(temporary).iterdir()):
-            put_in_place(written, folder / written.name)
+    with refused_as(f"'{safe(folder)}' cannot be written"):
+        for needed in (folder, run / UNFINISHED):
+            needed.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=run / UNFINISHED) as temporary:
+            yield Path(temporary)
+            for written in sorted(Path(temporary).iterdir()):
+                put_in_place(written, folder / written.name)
 
 
 def check_inside(run: Path, folder: Path) -> None:
@@ -60,11 +74,38 @@ def check_inside(run: Path, folder: Path) -> None:
     Raises:
         FaaError: If it does.
     """
-    if not folder.resolve().is_relative_to(run.resolve()):
+    if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(run)):
         raise FaaError(
             f"'{folder}' is a link that leads out of the run's directory, where other files would be replaced. Remove "
             "the link, and the same command goes on."
         )
+
+
+def check_kinds(run: Path) -> None:
+    """Refuse a run in which a folder lies in place of a file, or a file in place of a folder.
+
+    A comparison's runs lie in its directory, so theirs are looked at, too.
+
+    Raises:
+        FaaError: If so, with the first.
+    """
+    for name, folders, files in os.walk(run):
+        place = Path(name)
+        for child in sorted(FILES.intersection(folders + files)):
+            if not (place / child).is_file():
+                raise FaaError(_misplaced(run, place / child, "a file"))
+        for child in sorted(filter(FOLDERS.fullmatch, files)):
+            if "config.yaml" in files:
+                raise FaaError(_misplaced(run, place / child, "a folder"))
+
+
+def _misplaced(run: Path, path: Path, wanted: str) -> str:
+    """Return what is said of something that lies where a run has something of another kind."""
+    found = "a folder" if path.is_dir() else "a file" if path.is_file() else "no regular file, or a link to nothing"
+    return (
+        f"'{safe(path)}' is {found}, but the run in '{safe(run)}' keeps {wanted} of that name. Move it elsewhere, put "
+        "back what was there if you have it, and give the same command again; or choose another --output."
+    )
 
 
 def clear_unfinished(run: Path) -> None:

@@ -4,13 +4,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import yaml
+from pydantic import AfterValidator, TypeAdapter
 
 from faa_core import FaaError
-from faa_core.reading import as_text, parse_json, read_content
+from faa_core.reading import as_text, parse_json_as, read_content
 from faa_core.text import safe
 from faa_search.config import DataConfig
 from faa_search.data import ImageSource
@@ -132,16 +133,30 @@ def _labels_digest(sources: Sequence[ImageSource]) -> str:
 def _read(path: Path) -> dict[str, Any]:
     """Return what was written down."""
     try:
-        record = parse_json(as_text(read_content(path)))
-        digests = {key: record[key] for key in WORDS if key in record or key == "labels"}
-        if not isinstance(record["images"], int) or not all(isinstance(one, str) for one in digests.values()):
-            raise TypeError("a count and texts are wanted")
-    except (FaaError, KeyError, TypeError, AttributeError) as error:
+        return parse_json_as(
+            TypeAdapter(Annotated[dict[str, Any], AfterValidator(_of_images)]), as_text(read_content(path))
+        )
+    except FaaError as error:
         raise FaaError(
-            f"'{safe(path)}' does not say which images the run was made with ({safe(error):.200}). Delete it if they "
-            "are these, and nothing else is lost."
+            f"'{safe(path)}' is damaged, so it does not say which images the run was made with ({safe(error):.200}). "
+            "If the images are still the same, delete this file: the same command writes it again, and nothing else "
+            "is lost."
         ) from error
-    return dict(record)
+
+
+def _of_images(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record that has a number of images and digests.
+
+    Raises:
+        ValueError: If it lacks one, or has something else in its place.
+    """
+    images = record.get("images")
+    if not isinstance(images, int) or isinstance(images, bool) or images < 1:
+        raise ValueError(f"'images' must be a whole number from 1 on, not {images!r:.40}")
+    for key in WORDS:
+        if not isinstance(record.get(key, "" if key != "labels" else None), str):
+            raise ValueError(f"'{key}' must be a text, not {record.get(key)!r:.40}")
+    return record
 
 
 def _differs(before: dict[str, Any], now: dict[str, Any]) -> str:

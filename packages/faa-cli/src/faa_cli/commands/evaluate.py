@@ -82,7 +82,7 @@ def evaluate(
         _show_robustness(robust, training_seed)
     if output:
         figures = _figures(found.name, settings, metrics, names, robust) | {"training_seed": training_seed}
-        _write(output, figures)
+        write_text(output, json.dumps(figures, indent=1) + "\n")
     title = f"{found.name} on {settings.dataset}, {settings.split}: top-1 error {_percent(1 - metrics.top1)}"
     _draw(confusion, corruption_plot, metrics, names, robust, title)
 
@@ -161,13 +161,6 @@ def _figures(
 def _top5(metrics: "Metrics", names: tuple[str, ...]) -> float | None:
     """Return the fraction with the correct class among the five likeliest; None where there are fewer than five."""
     return metrics.top5 if len(names) >= RANKED else None
-
-
-def _write(path: Path, figures: dict[str, Any]) -> None:
-    try:
-        write_text(path, json.dumps(figures, indent=1) + "\n")
-    except OSError as error:
-        raise FaaError(f"'{path}' cannot be written: {error}") from error
 
 
 def _draw(

@@ -13,7 +13,8 @@ from faa_cli.help_pages import Command, Group
 from faa_cli.showing import say, say_starting, show_table
 from faa_core import FaaError
 from faa_core.files import put_in_place
-from faa_core.text import counted
+from faa_core.paths import refusal, refused_as
+from faa_core.text import counted, safe
 
 TAGS = 3  # of published weights, shown for a network
 
@@ -143,7 +144,7 @@ def _check_output(target: Path, given: str) -> None:
     except FileNotFoundError:
         strangers = []
     except OSError as error:
-        raise FaaError(f"'{target}' cannot be used as a folder: {error}.") from error
+        raise refusal(error, f"'{safe(target)}' cannot be used as a folder") from error
     if strangers:
         raise FaaError(f"'{target}' is not empty ('{strangers[0]}'); give a new folder, or empty this one.")
 
@@ -151,14 +152,12 @@ def _check_output(target: Path, given: str) -> None:
 @contextmanager
 def _filling(target: Path) -> Iterator[Path]:
     """Give a temporary folder to write; put its files in place when the block succeeds, the configuration last."""
-    try:
+    with refused_as(f"'{safe(target)}' cannot be written"):
         target.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=target, prefix=".saving-") as temporary:
             yield Path(temporary)
             for written in sorted(Path(temporary).iterdir(), reverse=True):
                 put_in_place(written, target / written.name)
-    except OSError as error:
-        raise FaaError(f"'{target}' cannot be written: {error}.") from error
 
 
 def _is_added(name: str) -> bool:

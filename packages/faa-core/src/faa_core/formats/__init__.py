@@ -71,15 +71,14 @@ def read_policy(
     chosen = None if format is None else find_format(format)
     given, path = str(name_or_path), Path(name_or_path)
     installed = given in plugins.names("faa.policies")
-    if os.path.isfile(path) and not installed:  # noqa: PTH113 a path that no system allows is no file, and no error
+    is_file = os.path.isfile(path) and not installed  # noqa: PTH113 a path that no system allows is no file
+    if is_file or (chosen is not None and chosen.name not in ("faa", "timm")):
         policy = _read(path, chosen, table)
         own = policy.name if policy.name not in ("unnamed", "deepaa") else table or path.stem
     elif table is not None:
         raise FaaError(f"'{given}' is no file of several lists; leave the table '{table}' away.")
     elif not installed and TIMM.fullmatch(given) if chosen is None else chosen.name == "timm":
         policy, own = _module("timm").parse(given), given
-    elif chosen is not None and chosen.name != "faa":
-        raise FaaError(f"There is no file '{given}' to read as {chosen.name}.")
     else:
         policy = load_policy(given)
         own = policy.name
@@ -132,11 +131,8 @@ def write_policy(policy: Policy, path: str | Path, format: str = "faa") -> None:
     if not str(path):
         raise FaaError("The path of the file to write must not be empty.")
     content = render(policy, format)
-    try:
-        with replacing(Path(path)) as temporary:
-            temporary.write_bytes(content if isinstance(content, bytes) else content.encode())
-    except OSError as error:
-        raise FaaError(f"'{path}' cannot be written: {error}.") from error
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
 def find_format(name: str) -> Format:

@@ -14,6 +14,7 @@ from faa_core.reading import as_text, faults, parse_json, read_content
 from faa_core.text import safe
 
 MOST_BYTES = 1 << 22  # of a file; the largest published policy has 0.1 MB
+FILE = "policy.json"  # what a run calls its policy
 OTHERS = "`faa policy convert` reads other tools' formats."
 Document = Annotated[SubPolicies | Parametric | Layers, Field(discriminator="kind")]
 
@@ -30,10 +31,10 @@ def load_policy(name_or_path: str | Path) -> Policy:
         raise FaaError(f"'{given}' is on the Hub, which this version does not read; download its policy.json first.")
     if given not in plugins.names("faa.policies"):
         path = Path(given)
-        if os.path.isfile(path):  # noqa: PTH113 a path that no system allows is no file, and no error
+        if os.path.isfile(path / FILE):  # noqa: PTH113 a path that no system allows is no file, and no error
+            raise FaaError(f"'{safe(given)}' is a folder; the policy in it is '{safe(path / FILE)}', so give that.")
+        if os.path.lexists(path) or path.suffix == ".json" or len(path.parts) > 1:
             return parse_policy(_read(path), source=given)
-        if path.suffix == ".json" or len(path.parts) > 1:
-            raise FaaError(f"There is no policy file '{given}'.")
     build = plugins.load("faa.policies", given, kind="policy", hint=f"A path to a policy file is allowed too; {OTHERS}")
     policy = build()
     if not isinstance(policy, Policy):

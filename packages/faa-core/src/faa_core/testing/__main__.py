@@ -42,8 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write_text(given.json, _report(rows))
     except FaaError as error:
         return _mistake(str(error))
-    except OSError as error:
-        return _mistake(f"'{given.write or given.json}' cannot be written: {error.strerror or error}.")
     names = tuple(dict.fromkeys(tested.name for tested in chosen))
     sys.stdout.write("\n".join([*_table(rows, names), "", *_summary(rows, names), ""]))
     return int(not all(row.passed for row in rows))

@@ -6,15 +6,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from accelerate import Accelerator
-from pydantic import TypeAdapter
+from pydantic import AfterValidator, TypeAdapter
 
 from faa_core import FaaError, Policy
 from faa_core.reading import as_text, parse_json_as, read_content
 from faa_core.text import safe
-from faa_search.comparison.statistics import Comparison, summarise
+from faa_search.comparison.statistics import Comparison, check_comparison, summarise
 from faa_search.comparison.training import check, check_policies, run_path, train_all
 from faa_search.comparison.words import conclusion
 from faa_search.config import CompareConfig, RunConfig, TrainConfig
@@ -125,6 +125,7 @@ def _compare(
             keep_images(directory, claimed, record)
         if before is not None:
             check_policies(policies, directory, seeds=seeds)
+            _check_of(before, policies, seeds, finished)
             shown.note(f"'{directory}' is finished.")
             return before
         result = summarise(train_all(run, policies, directory, seeds=seeds, reporter=shown, accelerator=processes))
@@ -142,12 +143,23 @@ def read_comparison(path: Path) -> Comparison:
         FaaError: If the file does not hold one.
     """
     try:
-        return parse_json_as(TypeAdapter(Comparison), as_text(read_content(path)))
+        kind = TypeAdapter(Annotated[Comparison, AfterValidator(check_comparison)])
+        return parse_json_as(kind, as_text(read_content(path)))
     except FaaError as error:
-        raise FaaError(
-            f"'{safe(path)}' holds no comparison ({error}). Delete it, and the same command makes it again in seconds "
-            "from the finished runs beside it, which are kept."
-        ) from error
+        raise _damaged(path, str(error)) from error
+
+
+def _check_of(comparison: Comparison, policies: Mapping[str, Policy], seeds: Sequence[int], path: Path) -> None:
+    """Refuse a comparison of others than the policies and seeds that its directory was made with."""
+    if [row.name for row in comparison.policies] != list(policies) or len(comparison.policies[0].errors) != len(seeds):
+        raise _damaged(path, "it is of other policies or seeds than the directory's settings say")
+
+
+def _damaged(path: Path, reason: str) -> FaaError:
+    return FaaError(
+        f"'{safe(path)}' holds no comparison ({reason}). Delete it, and the same command makes it again in seconds "
+        "from the finished runs beside it, which are kept."
+    )
 
 
 def _document(config: RunConfig, seeds: Sequence[int], result: Comparison) -> dict[str, Any]:

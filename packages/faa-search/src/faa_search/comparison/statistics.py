@@ -3,8 +3,8 @@
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,35 @@ def summarise(errors: Mapping[str, Sequence[float]]) -> Comparison:
         policies=tuple(_policy_errors(name, values) for name, values in errors.items()),
         pairs=_pairs(errors),
     )
+
+
+def check_comparison(comparison: Comparison) -> Comparison:
+    """Return a comparison that was read, once all in it is found to follow from its errors.
+
+    Raises:
+        ValueError: If something does not, or the errors are none.
+    """
+    errors = {policy.name: policy.errors for policy in comparison.policies}
+    if len(errors) < len(comparison.policies) or len(errors) < 2:
+        raise ValueError("it must have two policies or more, each once")
+    if len({len(values) for values in errors.values()}) > 1 or len(comparison.policies[0].errors) < 2:
+        raise ValueError("every policy must have as many errors as the others, and two at least")
+    if not all(0 <= value <= 100 for values in errors.values() for value in values):
+        raise ValueError("an error must lie between 0 and 100 %")
+    if not _alike(asdict(comparison), asdict(summarise(errors))):
+        raise ValueError("its means, intervals or tests do not follow from its errors")
+    return comparison
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Return whether two documents say the same, up to what libraries of other versions round otherwise."""
+    if isinstance(one, dict):
+        return all(_alike(value, other[key]) for key, value in one.items())
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(one, float):
+        return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-6)
+    return bool(one == other)
 
 
 def _policy_errors(name: str, values: Sequence[float]) -> PolicyErrors:

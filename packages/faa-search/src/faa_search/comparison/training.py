@@ -12,6 +12,7 @@ from faa_core.text import counted
 from faa_search.data import OpenedData, open_data
 from faa_search.progress import Advance, Reporter, Silent
 from faa_search.run_directory import slug
+from faa_search.run_policy import check_policy
 from faa_search.training import TrainConfig, train
 from faa_search.training.models import count_weights, model_input
 from faa_search.training.schedules import check_schedule
@@ -54,11 +55,7 @@ def check_policies(policies: Mapping[str, Policy], output: Path, *, seeds: Seque
         if slug(one).casefold() == slug(other).casefold():
             raise FaaError(f"The runs of '{one}' and '{other}' would share a directory, {slug(one)}; rename one.")
     for (name, policy), seed in itertools.product(policies.items(), seeds):
-        kept = run_path(output, name, seed) / "policy.json"
-        if kept.is_file() and kept.read_text(encoding="utf-8") != policy.to_json():
-            raise FaaError(
-                f"The policy '{name}' is not the one '{output}' was started with ({kept}). Choose another --output."
-            )
+        check_policy(run_path(output, name, seed), policy)
 
 
 def train_all(

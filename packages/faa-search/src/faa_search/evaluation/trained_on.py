@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from faa_core import FaaError
+from faa_core.reading import read_content
 from faa_search.config import DataConfig, EvalConfig
 from faa_search.data import open_data
 from faa_search.data.layout import TRAIN_FOLDERS
@@ -74,7 +75,7 @@ def say_unfinished(run: TrainedRun, weights: Path, *, note: Callable[[str], None
     if run.settings.get("command") != "train" or (run.directory / "result.json").is_file():
         return
     table = run.directory / "summary.csv"
-    done = max(0, len(table.read_text(encoding="utf-8").splitlines()) - 1) if table.is_file() else 0
+    done = max(0, read_content(table).count(b"\n") - 1) if table.is_file() else 0  # without its heading
     of = "of the best epoch so far" if weights.name == "best" else "it had when it was stopped"
     note(
         f"The training in '{run.directory}' is not finished: {done} of {run.settings.get('epochs')} epochs are done. "

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from faa_core import FaaError
@@ -18,11 +18,12 @@ from faa_search.progress import Reporter
 from faa_search.run_directory import read_config
 from faa_search.run_files import replacing_file
 from faa_search.run_images import same_record
-from faa_search.training.checkpoint import WEIGHTS, load_weights
+from faa_search.training.checkpoint import STATE, WEIGHTS, damage, load_weights
 from faa_search.training.models import make_model
 from faa_search.training.stopping import StopRequest
 
 FOLDS = "folds.json"
+DAMAGED_WEIGHTS = "damaged-model.safetensors"
 NETWORK = (  # what two runs must share to share networks
     "model", "model_kwargs", "img_size", "train_split", "val_split", "train_subset",
 )  # fmt: skip
@@ -65,6 +66,32 @@ def fit_folds(
             gather(tasks, executor, keep_and_tell, request, resumable=True)
     for fold in folds:
         executor.share(f"fold{fold.index}", weights_path(directory, fold.index).read_bytes())
+
+
+def set_damaged_aside(directory: Path, folds: Sequence[Fold], note: Callable[[str], None]) -> None:
+    """Rename weights that are cut off or no weights, so that their network counts as missing and is made again.
+
+    Where the state of its last epoch is beside them, that takes a moment and gives the same weights.
+
+    Args:
+        directory: The run's.
+        folds: Whose weights are looked at.
+        note: Told of each.
+
+    Raises:
+        FaaError: If no state is beside them: fitting again would take long, and trials were scored with this network.
+    """
+    for path in (weights_path(directory, fold.index) for fold in folds):
+        if not path.is_file() or (reason := damage(path)) is None:
+            continue
+        if not path.with_name(STATE).is_file():
+            raise FaaError(
+                f"The weights '{safe(path)}' are damaged ({reason}), and beside them is no {STATE} to make them again "
+                "from. Put back a copy of the file. Without one, delete it, and the same command fits this network "
+                "again, or takes it again from --init-models."
+            )
+        path.replace(path.with_name(DAMAGED_WEIGHTS))
+        note(f"The weights '{safe(path)}' are damaged ({reason}), so they are made again from the state beside them.")
 
 
 def check_fitted(directory: Path, folds: Sequence[Fold]) -> None:

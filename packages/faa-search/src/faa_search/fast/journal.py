@@ -7,6 +7,7 @@ before it have none.
 """
 
 import json
+import math
 import os
 import re
 import zlib
@@ -18,6 +19,7 @@ from typing import Annotated, Any, BinaryIO, ClassVar, Generic, Protocol, TypeVa
 from pydantic import AfterValidator, Field, NonNegativeFloat, TypeAdapter
 
 from faa_core import FaaError
+from faa_core.paths import refused_as
 from faa_core.reading import as_text, parse_json, parse_json_as, read_content
 from faa_core.text import safe
 from faa_search.config import RewardName
@@ -54,8 +56,21 @@ def _of_each_reward(figures: dict[str, float]) -> dict[str, float]:
     return figures
 
 
+def _in_range(metrics: dict[str, float]) -> dict[str, float]:
+    """Return rewards that are what they can be: a fraction, or a loss with its sign changed.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    for name, value in metrics.items():
+        low, high = (-math.inf, 0) if name.endswith("-loss") else (0, 1)
+        if name in get_args(RewardName) and not low <= value <= high:
+            raise ValueError(f"'{name}' must lie between {low:g} and {high}, not be {value:g}")
+    return metrics
+
+
 Natural = Annotated[int, Field(ge=0, lt=2**63)]
-Figures = Annotated[dict[str, float], AfterValidator(_of_each_reward)]
+Reward = Annotated[float, Field(le=1)]  # the largest accuracy; a loss with its sign changed is at most 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +97,10 @@ class Trial:
     number: Natural
     seed: Natural
     params: Annotated[Params, AfterValidator(_of_a_space)]
-    reward: float
+    reward: Reward
     standard_error: NonNegativeFloat
-    metrics: Figures
-    errors: Figures
+    metrics: Annotated[dict[str, float], AfterValidator(_of_each_reward), AfterValidator(_in_range)]
+    errors: Annotated[dict[str, NonNegativeFloat], AfterValidator(_of_each_reward)]
     views: Annotated[Natural, Field(ge=1)]
     draws: Natural
     seconds: NonNegativeFloat
@@ -136,7 +151,7 @@ class Journal(Generic[Kind]):
         """Add an entry, in place of a last line that was not finished; it outlives this process.
 
         Raises:
-            FaaError: If a figure of it is not finite, so that it could not be read again.
+            FaaError: If a figure of it is not finite, so that it could not be read again; or the system refuses.
         """
         content = {field.name: getattr(entry, field.name) for field in fields(entry)}
         try:
@@ -146,7 +161,7 @@ class Journal(Generic[Kind]):
                 f"A figure of a {self.kind.__name__.lower()} is not finite, so '{safe(self.path)}' does not get it. "
                 "A standard error needs two held-out images or more."
             ) from error
-        with self.path.open("a+b") as file:
+        with refused_as(f"'{safe(self.path)}' cannot be written"), self.path.open("a+b") as file:
             file.truncate(_end_of_lines(file))
             file.write(line.encode() + b"\n")
 

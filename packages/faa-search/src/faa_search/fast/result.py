@@ -1,13 +1,14 @@
 """What a search comes to, and the files that say so."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
-from pydantic import TypeAdapter
+from pydantic import AfterValidator, Field, NonNegativeFloat, TypeAdapter
 
 from faa_core import FaaError, Policy, SubPolicies
 from faa_core.reading import as_text, parse_json_as, read_content
@@ -15,7 +16,8 @@ from faa_core.text import safe
 from faa_search.config import SearchConfig
 from faa_search.environment import versions
 from faa_search.fast.audit import Audit
-from faa_search.fast.choosing.controls import Control, in_words
+from faa_search.fast.choosing.controls import Control, check_control, in_words
+from faa_search.fast.journal import Natural, Reward
 from faa_search.run_files import write_file
 from faa_search.samplers.space import SubPolicy
 
@@ -43,12 +45,12 @@ class Figures:
         budget: What it had.
     """
 
-    reward: float
-    controls: list[Control]
-    trials: int
-    planned: int
-    seconds: float
-    fitting: float
+    reward: Reward
+    controls: list[Annotated[Control, AfterValidator(check_control)]]
+    trials: Annotated[Natural, Field(ge=1)]
+    planned: Annotated[Natural, Field(ge=1)]
+    seconds: NonNegativeFloat
+    fitting: NonNegativeFloat
     budget: str | None = None
 
     @property
@@ -96,7 +98,7 @@ def read_result(directory: Path) -> SearchResult | None:
         policy = Policy.load(directory / POLICY)
         if not isinstance(policy, SubPolicies):
             raise FaaError("the policy beside it is no list of sub-policies")
-        figures = parse_json_as(TypeAdapter(Figures), as_text(read_content(path)))
+        figures = parse_json_as(TypeAdapter(Annotated[Figures, AfterValidator(_agreeing)]), as_text(read_content(path)))
     except FaaError as error:
         raise FaaError(
             f"'{safe(path)}' holds no result ({error}). Delete it, and the same command makes it again from the "
@@ -106,6 +108,18 @@ def read_result(directory: Path) -> SearchResult | None:
     controls = [replace(row, name=here.get(row.name, row.name)) for row in figures.controls]
     known = {field.name: getattr(figures, field.name) for field in fields(figures)} | {"controls": controls}
     return SearchResult(policy=policy, **known)
+
+
+def _agreeing(figures: Figures) -> Figures:
+    """Return figures that were read, once the differences are found to be those of the rewards.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    for row in figures.controls:
+        if not math.isclose(row.difference, figures.reward - row.reward, rel_tol=1e-6, abs_tol=1e-6):
+            raise ValueError(f"the difference from '{row.name}' is not that of the two rewards")
+    return figures
 
 
 def found_policy(

@@ -19,7 +19,15 @@ from faa_search.fast.density_matching.folds import folds_text
 from faa_search.fast.exploring.explore import Exploration, explore
 from faa_search.fast.exploring.proposing import Proposer, proposing_aside, proposing_here, worth_aside
 from faa_search.fast.exploring.rounds import Round
-from faa_search.fast.folding import FOLDS, check_fitted, fit_folds, fit_seconds, take_models, weights_path
+from faa_search.fast.folding import (
+    FOLDS,
+    check_fitted,
+    fit_folds,
+    fit_seconds,
+    set_damaged_aside,
+    take_models,
+    weights_path,
+)
 from faa_search.fast.journal import Trial
 from faa_search.fast.result import SearchResult, device_kind
 from faa_search.fast.search import Search
@@ -89,6 +97,7 @@ def _proposer(search: Search, rounds: list[Round]) -> AbstractContextManager[Pro
 def _fold_stage(search: Search, rounds: list[Round], clock: Clock) -> None:
     """Fit what is to be fitted, after saying what the search will cost."""
     config, directory, folds = search.config, search.directory, search.images.folds
+    set_damaged_aside(directory, folds, search.reporter.note)
     if config.init_models is not None:
         take_models(Path(config.init_models), directory, config, search.images)
     if config.stage in ("explore", "merge"):

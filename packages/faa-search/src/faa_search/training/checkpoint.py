@@ -17,6 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from faa_core import FaaError
+from faa_core.paths import refusal, refused_as
+from faa_core.text import safe
 from faa_search.run_files import replacing_file
 from faa_search.training.packing import pack, unpack
 
@@ -108,10 +110,15 @@ def save_state(path: Path, state: State, *, run: Path) -> None:
             save_file(tensors, temporary, header)
             if path.is_file():
                 path.replace(path.with_name(PREVIOUS))
-    except (OSError, SafetensorError) as error:
-        raise FaaError(
-            f"The state cannot be written to '{path}': {error}. Make room; the same command goes on from the last one."
-        ) from error
+    except SafetensorError as error:  # of a disk that is full
+        raise not_written(path, error) from error
+
+
+def not_written(path: Path, error: SafetensorError) -> FaaError:
+    """Return what is said of a safetensors file that cannot be written."""
+    return FaaError(
+        f"'{safe(path)}' cannot be written: {safe(error)}. Make room; the same command goes on from the last state."
+    )
 
 
 def check_storable(state: State) -> None:
@@ -192,10 +199,27 @@ def load_weights(path: Path, model: nn.Module) -> None:
     """
     try:
         model.load_state_dict(load_file(path))
-    except (OSError, SafetensorError) as error:
-        raise FaaError(f"The weights '{path}' cannot be read: {error}") from error
+    except OSError as error:
+        raise refusal(error, f"The weights '{safe(path)}' cannot be read") from error
+    except SafetensorError as error:
+        raise FaaError(
+            f"The weights '{safe(path)}' are damaged ({safe(error)}); put back a copy of the file, or choose others."
+        ) from error
     except RuntimeError as error:
         raise FaaError(f"The weights '{path}' are of another model: {_first_lines(error)}") from error
+
+
+def damage(path: Path) -> str | None:
+    """Return what is wrong with a safetensors file as a whole, such as a cut-off end; None where it can be loaded.
+
+    Raises:
+        FaaError: If the system refuses to read it.
+    """
+    try:
+        with refused_as(f"'{safe(path)}' cannot be read"), safe_open(path, framework="pt"):
+            return None
+    except SafetensorError as error:
+        return safe(error)
 
 
 def _packed(state: State) -> tuple[dict[str, Tensor], Any]:

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from accelerate import Accelerator
-from pydantic import TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from faa_core import FaaError, Policy
 from faa_core.reading import as_text, parse_json_as, read_content
@@ -22,11 +23,12 @@ from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import run_directory
 from faa_search.run_files import write_file
 from faa_search.run_images import has_moved, keep_images, record_of
+from faa_search.run_policy import keep_policy
 from faa_search.training.checkpoint import STATE, WEIGHTS, Row, load_weights
 from faa_search.training.estimate import fitting_seconds, scratch_network
 from faa_search.training.fitting import Log, Measure, Measures, fit
 from faa_search.training.measuring import evaluate_source
-from faa_search.training.metrics import Metrics
+from faa_search.training.metrics import Metrics, check_metrics, check_row
 from faa_search.training.models import ModelInput, count_weights, model_input
 from faa_search.training.processes import from_main, make_accelerator, share, together
 from faa_search.training.saving import FitJob
@@ -47,10 +49,10 @@ class TrainResult:
     """
 
     policy: str
-    train: Row
-    validation: Row | None
-    test: Metrics | None
-    seconds: float
+    train: Annotated[Row, AfterValidator(check_row)]
+    validation: Annotated[Row, AfterValidator(check_row)] | None
+    test: Annotated[Metrics, AfterValidator(check_metrics)] | None
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def train(
@@ -86,7 +88,7 @@ def train(
         run_directory(Path(output), "train", config, main_process=processes.is_main_process) as directory,
     ):
         if processes.is_main_process:
-            _keep_policy(directory, chosen)
+            keep_policy(directory, chosen)
         finished = directory / "result.json"
         before = from_main(processes, read_content(finished) if finished.is_file() else None)
         moved = from_main(processes, processes.is_main_process and has_moved(directory, config))
@@ -204,19 +206,6 @@ def _validation_part(source: ImageSource, config: TrainConfig) -> tuple[ImageSou
         return source, None
     held_out = stratified(source.labels, max(1, round(config.val_fraction * len(source))), seed=DATA_SEED)
     return source.subset(np.setdiff1d(np.arange(len(source)), held_out)), source.subset(held_out)
-
-
-def _keep_policy(directory: Path, policy: Policy) -> None:
-    """Write the policy beside the run, so that the run still means the same when the file it came from changes.
-
-    Raises:
-        FaaError: If the run was started with another policy of the same name.
-    """
-    kept = directory / "policy.json"
-    if not kept.is_file():
-        write_file(directory, kept.name, policy.to_json())
-    elif kept.read_text(encoding="utf-8") != policy.to_json():
-        raise FaaError(f"The policy '{policy.name}' is not the one '{directory}' was started with ({kept}).")
 
 
 def _read_result(path: Path, content: bytes) -> TrainResult:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import timm.models
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from faa_search.config import FitConfig
 from faa_search.run_files import filling_folder, replacing_file
-from faa_search.training.checkpoint import STATE, WEIGHTS, Progress, Row, save_state
+from faa_search.training.checkpoint import STATE, WEIGHTS, Progress, Row, not_written, save_state
 from faa_search.training.models import ModelInput
 from faa_search.training.trainer import Trainer
 from faa_search.training.views import View
@@ -123,9 +124,12 @@ def save_model(directory: Path, model: nn.Module, job: FitJob, config: FitConfig
     description = {"label_names": list(job.view.source.class_names), "pretrained_cfg": expected}
     plain = deepcopy(model).to(memory_format=torch.contiguous_format)  # safetensors takes no other layout
     with filling_folder(job.run, directory) as temporary:
-        timm.models.save_for_hf(
-            plain, str(temporary), model_config=description, model_args=config.model_kwargs, safe_serialization=True
-        )
+        try:
+            timm.models.save_for_hf(
+                plain, str(temporary), model_config=description, model_args=config.model_kwargs, safe_serialization=True
+            )
+        except SafetensorError as error:  # of a disk that is full
+            raise not_written(directory / WEIGHTS, error) from error
 
 
 def table(history: Sequence[Row]) -> str:

@@ -105,6 +105,22 @@ def in_words(controls: Sequence[Control]) -> str:
     return f"On the images it was chosen on, the found policy scores {', '.join(parts)}."
 
 
+def check_control(control: Control) -> Control:
+    """Return a comparison that was read, once its parts are found to agree.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    if not control.low <= control.difference <= control.high or control.reward > 1:
+        raise ValueError(
+            f"a reward is at most 1, and a difference lies in its interval; given {control.reward:g} and "
+            f"{control.difference:g} in {control.low:g} … {control.high:g}"
+        )
+    if control.verdict != _verdict(control.low, control.high):
+        raise ValueError(f"the interval {control.low:g} … {control.high:g} does not say '{control.verdict}'")
+    return control
+
+
 def _of_images(values: dict[Key, list[float]], name: str, fold: int) -> Tensor:
     """Return each image's contribution under each policy of a name, shape ``[P, N]``."""
     several = [torch.tensor(row) for (one, _number, at), row in sorted(values.items()) if (one, at) == (name, fold)]
@@ -125,8 +141,14 @@ def _control(name: str, found: list[Tensor], control: list[Tensor]) -> Control:
     of_images = float(norm.ppf((1 + LEVEL) / 2)) * sum(error for _mean, error in parts) / len(parts)
     reach = math.hypot(of_images, _reach_of_policies(control))
     low, high = difference - reach, difference + reach
-    verdict: Verdict = "better than" if low > 0 else "worse than" if high < 0 else "not significantly different from"
-    return Control(name=name, reward=_mean(control), difference=difference, low=low, high=high, verdict=verdict)
+    return Control(
+        name=name, reward=_mean(control), difference=difference, low=low, high=high, verdict=_verdict(low, high)
+    )
+
+
+def _verdict(low: float, high: float) -> Verdict:
+    """Return what an interval of the difference, found minus control, says."""
+    return "better than" if low > 0 else "worse than" if high < 0 else "not significantly different from"
 
 
 def _reach_of_policies(control: list[Tensor]) -> float:
