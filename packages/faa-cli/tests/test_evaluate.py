@@ -115,7 +115,7 @@ def test_a_local_folder_as_timm_names_it(run):
         (["--checkpoint", "run", "--confusion", "a.png", "--corruption-plot", "run/../a.png"], "give each its own"),
         (["--checkpoint", "run", "--output", "run/result.json"], "would replace one"),
         (["--checkpoint", "run", "--output", "run/last/config.json"], "would replace one"),
-        (["--checkpoint", "run", "--output", "small.npz/a.json"], "cannot be written: on its way, a file is in place of a folder"),
+        (["--checkpoint", "run", "--output", "small.npz/a.json"], "on its way, a file is in place of a folder"),
         (["--checkpoint", "run", "--output", f"{'a' * 300}.json"], "cannot be written: a name in it is longer"),
         (["--checkpoint", "run", "--test-fraction", "0.5"], "'run' was trained on 'small.npz' with nothing held out"),
         (["--model", "local-dir:run/last", "--test-fraction", "0.5"], "with nothing held out"),

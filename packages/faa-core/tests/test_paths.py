@@ -74,6 +74,9 @@ def test_a_link_that_leads_to_nothing(folder: Path) -> None:
         refused_as("'x' cannot be made"),
     ):
         (folder / "dangling").mkdir()
+    for act in (try_to_write, lambda path: write_text(path, "x")):
+        with pytest.raises(FaaError, match=r"dangling/a/x' cannot be written: it is a link that leads to nothing"):
+            act(folder / "dangling/a/x")
 
 
 @pytest.mark.usefixtures("small_files")

@@ -49,8 +49,9 @@ def try_to_write(path: Path) -> None:
     _check_target(path)
     with refused_as(f"'{safe(path)}' cannot be written"):
         folder = path.absolute().parent
-        while not folder.exists():  # those are made when the file is written
+        while not os.path.lexists(folder):  # those are made when the file is written
             folder = folder.parent
+        folder.stat()  # of a link, what it leads to
         with tempfile.NamedTemporaryFile(dir=folder, prefix=_prefix(path), suffix=".tmp"):
             pass
 

@@ -108,12 +108,15 @@ def faults(error: ValidationError, *, skip: int = 0) -> list[str]:
     details = error.errors()
     inner = {fault["loc"][:depth] for fault in details for depth in range(1, len(fault["loc"]))}
     own = [fault for fault in details if fault["loc"] not in inner]
-    said = [f"{_place(fault['loc'][skip:])}: {_said(fault)}" for fault in own[:MOST_FAULTS]]
+    said = [_placed(fault, fault["loc"][skip:]) for fault in own[:MOST_FAULTS]]
     return said + ([f"and {len(own) - MOST_FAULTS} more"] if len(own) > MOST_FAULTS else [])
 
 
-def _place(parts: Sequence[int | str]) -> str:
-    return safe(".".join(str(part) for part in parts) or "kind")[:200]
+def _placed(fault: Any, parts: Sequence[int | str]) -> str:
+    """Return a fault with its place; what is wrong with the whole has none, but for its kind."""
+    if not parts and fault["type"] == "value_error":
+        return _said(fault)
+    return f"{safe('.'.join(map(str, parts)) or 'kind')[:200]}: {_said(fault)}"
 
 
 def _said(fault: Any) -> str:

@@ -133,9 +133,8 @@ def _labels_digest(sources: Sequence[ImageSource]) -> str:
 def _read(path: Path) -> dict[str, Any]:
     """Return what was written down."""
     try:
-        return parse_json_as(
-            TypeAdapter(Annotated[dict[str, Any], AfterValidator(_of_images)]), as_text(read_content(path))
-        )
+        kind = TypeAdapter(Annotated[dict[str, Any], AfterValidator(_of_images)])
+        return parse_json_as(kind, as_text(read_content(path)))
     except FaaError as error:
         raise FaaError(
             f"'{safe(path)}' is damaged, so it does not say which images the run was made with ({safe(error):.200}). "
@@ -153,8 +152,8 @@ def _of_images(record: dict[str, Any]) -> dict[str, Any]:
     images = record.get("images")
     if not isinstance(images, int) or isinstance(images, bool) or images < 1:
         raise ValueError(f"'images' must be a whole number from 1 on, not {images!r:.40}")
-    for key in WORDS:
-        if not isinstance(record.get(key, "" if key != "labels" else None), str):
+    for key in (WORDS.keys() & record.keys()) | {"labels"}:
+        if not isinstance(record.get(key), str):
             raise ValueError(f"'{key}' must be a text, not {record.get(key)!r:.40}")
     return record
 

@@ -92,13 +92,14 @@ def train(
         finished = directory / "result.json"
         before = from_main(processes, read_content(finished) if finished.is_file() else None)
         moved = from_main(processes, processes.is_main_process and has_moved(directory, config))
-        if before is not None and not moved:
+        result = None if before is None else _read_result(finished, before)
+        if result is not None and not moved:
             shown.note(f"'{directory}' is finished.")
-            return _read_result(finished, before)
+            return result
         data = _open_images(config, directory, expected, shown, processes)
-        if before is not None:
+        if result is not None:
             shown.note(f"'{directory}' is finished; its data set has moved, and is the same.")
-            return _read_result(finished, before)
+            return result
         with tracking(config.log_with, directory, config.model_dump(mode="json")) as log:
             result = _run(config, directory, chosen, data, shown, processes, log, runs=runs)
         if processes.is_main_process:
