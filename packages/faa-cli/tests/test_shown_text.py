@@ -11,10 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from matplotlib import font_manager
 from PIL import Image
 
 import faa_cli
-from faa_cli import comparison_plot, plots
+from faa_cli import comparison_plot, fonts, plots
 from faa_cli.layout import table_lines
 from faa_cli.main import main
 from faa_cli.next_training import training_command
@@ -153,6 +156,25 @@ def test_tables_wrap_or_stack_and_nothing_is_cut(width):
     assert lines[0].startswith("policy" if width is None or width >= 80 else ("policy", "policy: found"))
 
 
+def test_long_texts_are_shown_without_their_middle(capsys):
+    """Of names, notes and lines; what is to be copied, and documents, stay whole."""
+    name, note = "a" * 3000 + "z", " ".join(["word"] * 5000)
+    say(f"The policy '{name}' is damaged.")
+    say(note, err=True)
+    say(name, whole=True)
+    show_table([name, "p"], [[f"b{name}", note], ["c", "  ".join(["12.34"] * 100)]])
+    write_data(json.dumps(name))
+    captured = capsys.readouterr()
+    line, copied, _head, long, short, document = captured.out.splitlines()
+    assert line == f"The policy '{'a' * 199}…{'a' * 197}z' is damaged."
+    assert (copied, json.loads(document)) == (name, name)
+    assert long.split()[0] == f"b{'a' * 99}…{'a' * 98}z"
+    assert len(captured.err) == 4001
+    assert captured.err.startswith("word word")
+    assert long.count("word") == pytest.approx(200, abs=2)
+    assert short.count("12.34") == 100
+
+
 def test_columns_of_wide_letters_line_up():
     assert table_lines(("a", "b"), [("日本", "1"), ("cd", "2")], None) == ["a     b", "日本  1", "cd    2"]
 
@@ -175,7 +197,7 @@ def test_a_bar_is_drawn_only_where_it_can_be(monkeypatch, environment, terminal,
 
 def test_pictures_of_any_names_are_drawn_without_a_warning(tmp_path):
     """Mathtext, markup, controls, other scripts and stand-ins for bytes: warnings are errors here."""
-    names = ["$a", "a$b$c", "\\frac{", NASTY, "日本", "سلام", "हिन्दी"]
+    names = ["$a", "a$b$c", "\\frac{", NASTY, "日本", "سلام", "हिन्दी", "x" * 5000]
     count = len(names)
     plots.save_confusion(tmp_path / "c.png", np.eye(count, dtype=int).tolist(), names, title=f"$ {NASTY}\nסלום")
     figure = comparison_plot.Figure()
@@ -184,6 +206,37 @@ def test_pictures_of_any_names_are_drawn_without_a_warning(tmp_path):
     for name in ("c.png", "h.png"):
         with Image.open(tmp_path / name) as picture:
             assert picture.size[0] > 300
+
+
+def test_letters_are_drawn_in_installed_fonts_and_else_as_escapes(tmp_path, monkeypatch):
+    """Not as boxes: 日 is in one font alone, 本 in none."""
+    glyphs = [".notdef", "A", "sun"]
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder(glyphs)
+    builder.setupCharacterMap({ord("A"): "A", ord("日"): "sun"})
+    pen = TTGlyphPen(None)
+    for place in ((100, 0), (900, 0), (900, 700), (100, 700)):
+        (pen.moveTo if place == (100, 0) else pen.lineTo)(place)
+    pen.closePath()
+    builder.setupGlyf(dict.fromkeys(glyphs, pen.glyph()))
+    builder.setupHorizontalMetrics(dict.fromkeys(glyphs, (1000, 100)))
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Zz One Letter", "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(tmp_path / "one.ttf")
+    assert fonts.drawable("λ日本 A") == "λ\\u65e5\\u672c A"
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", list(font_manager.fontManager.ttflist))
+    font_manager.fontManager.addfont(tmp_path / "one.ttf")
+    assert fonts.drawable("λ日本 A") == "λ日\\u672c A"
+    figure = comparison_plot.Figure()
+    axis = figure.subplots()
+    axis.set_xticks([0, 1], [plots.short("日本"), "b"])
+    plots.set_title(axis, "日")
+    plots.save_figure(figure, tmp_path / "a.png")
+    for text in (axis.title, *axis.get_xticklabels()):
+        assert text.get_fontfamily()[-1] == "Zz One Letter"
+    assert axis.get_xticklabels()[0].get_text() == "日\\u672c"
 
 
 def test_a_path_of_markup_is_printed_as_it_is(faa, tmp_path):

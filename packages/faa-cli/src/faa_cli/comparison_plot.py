@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from faa_cli.fonts import drawable
 from faa_cli.plots import save_figure, set_title
-from faa_core.text import counted, safe
+from faa_core.text import counted, shortened
 from faa_search.config import CompareConfig
 
 if TYPE_CHECKING:
     from faa_search.comparison import Comparison
 
 WIDTH = 18  # characters below one place of the axis
+LONGEST = 90  # of a policy's name
 MARGIN = 0.03  # of the drawn range, beyond 0 and 100 %, so that a point there is whole
 
 
@@ -47,7 +49,7 @@ def draw_errors(axis: Axes, comparison: "Comparison") -> None:
         reach = policy.mean - policy.low
         axis.errorbar(place, policy.mean, yerr=reach, fmt="s", color="C0", capsize=6, markersize=7, zorder=2)
         axis.annotate(f"{policy.mean:.2f}", (place, policy.mean), xytext=(10, -3), textcoords="offset points")
-    names = [textwrap.fill(safe(policy.name), WIDTH) for policy in comparison.policies]
+    names = [textwrap.fill(drawable(shortened(policy.name, LONGEST)), WIDTH) for policy in comparison.policies]
     axis.set_xticks(list(places), names, parse_math=False)
     axis.set_xlim(-0.5, len(comparison.policies) - 0.5)
     low, high = axis.get_ylim()

@@ -13,9 +13,10 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from faa_cli.fonts import drawable, take_fonts
 from faa_core import Policy
 from faa_core.files import replacing
-from faa_core.text import counted, safe
+from faa_core.text import counted, safe, shortened
 from faa_search.data import OpenedData
 from faa_search.data.sizing import fitted
 
@@ -26,7 +27,8 @@ NUMBERED = 20  # classes up to which a confusion matrix shows its counts
 NAMED = 120  # and names every class
 LONGEST = 30  # characters of a class's name
 WIDTH_OF_LETTER = 0.65 / 72  # inches a letter is wide, for each point of the font's size
-TITLE_WIDTH = 70
+TITLE_WIDTH = 70  # characters of a title side by side
+LONGEST_TITLE = 280
 
 
 def save_preview(path: str | Path, policy: Policy, data: OpenedData, *, images: int, draws: int, seed: int) -> None:
@@ -112,9 +114,8 @@ def _write_cells(axis: Axes, texts: Sequence[Sequence[str]], dark: NDArray[np.bo
 
 
 def short(name: str) -> str:
-    """Return a class's name as one line that can be drawn, its end cut off if it is long."""
-    line = safe(name)
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+    """Return a class's name as one line that can be drawn, its middle left out if it is long."""
+    return drawable(shortened(safe(name), LONGEST))
 
 
 def set_title(axis: Axes, title: str) -> None:
@@ -128,17 +129,19 @@ def set_heading(figure: Figure, title: str) -> None:
 
 
 def _in_lines(title: str) -> str:
-    return "\n".join(part for line in title.split("\n") for part in textwrap.wrap(safe(line), TITLE_WIDTH))
+    lines = [drawable(shortened(safe(line), LONGEST_TITLE)) for line in title.split("\n")]
+    return "\n".join(part for line in lines for part in textwrap.wrap(line, TITLE_WIDTH))
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG, atomically; a letter that the font does not have is a box.
+    """Write a figure as PNG, atomically.
 
     Raises:
         FaaError: If the file cannot be written.
     """
+    take_fonts(figure)
     with replacing(Path(path)) as temporary, warnings.catch_warnings():
-        for message in (r"Glyph \d+ .* missing from", "Matplotlib currently does not support .* natively"):
-            warnings.filterwarnings("ignore", message=message, category=UserWarning)
+        # Letters of such scripts are drawn side by side, in the order of reading.
+        warnings.filterwarnings("ignore", message="Matplotlib currently does not support .* natively")
         FigureCanvasAgg(figure)
         figure.savefig(temporary, format="png", dpi=100)

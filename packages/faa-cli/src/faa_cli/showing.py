@@ -8,24 +8,41 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from faa_cli.layout import table_lines
-from faa_core.text import safe
+from faa_core.text import safe, shortened
 
 # How the letters that we write ourselves look where the output cannot show them; of others, an escape is shown.
 PLAINER = {"…": "...", "–": "-", "−": "-", "×": "x", "±": "+-", "→": "->", "λ": "lambda", "Δ": "delta", "α": "alpha"}
 
 
-def say(text: object, *, err: bool = False) -> None:
-    """Show one line on standard output, or on standard error; whatever the text holds, it stays one line."""
+class Limit(NamedTuple):
+    """How many characters are shown; names and notes from outside may have thousands."""
+
+    word: int
+    line: int
+
+
+IN_LINES = Limit(word=400, line=4000)
+IN_CELLS = Limit(word=200, line=1000)
+
+
+def say(text: object, *, err: bool = False, whole: bool = False) -> None:
+    """Show one line on standard output, or on standard error; whatever the text holds, it stays one line.
+
+    Args:
+        text: What to show.
+        err: Whether it goes to standard error.
+        whole: Whether a long text is shown whole, as a command that is to be copied.
+    """
     stream = sys.stderr if err else sys.stdout
-    print(shown(text, stream), file=stream, flush=True)
+    print(shown(text, stream, whole=whole), file=stream, flush=True)
 
 
 def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Show a table: as wide as it takes where the output is not a terminal, else wrapped or stacked to fit."""
-    cells = [[shown(cell, sys.stdout) for cell in row] for row in rows]
+    cells = [[shown(_limited(safe(cell), IN_CELLS), sys.stdout) for cell in row] for row in rows]
     titles = [shown(header, sys.stdout) for header in headers]
     for line in table_lines(titles, cells, terminal_width() if sys.stdout.isatty() else None):
         say(line)
@@ -47,15 +64,22 @@ def say_starting() -> None:
         say("Starting: loading torch …", err=True)
 
 
-def shown(text: object, stream: TextIO) -> str:
-    """Return a text as the one line that a stream can show of it."""
-    line = safe(text)
+def shown(text: object, stream: TextIO, *, whole: bool = False) -> str:
+    """Return a text as the one line that a stream can show of it; unless it must be whole, the long is shortened."""
+    line = safe(text) if whole else _limited(safe(text), IN_LINES)
     return line if _can_encode(line, stream) else "".join(_plainer(letter, stream) for letter in line)
 
 
 def terminal_width() -> int:
     """Return the columns of the terminal: as COLUMNS says, as it says itself, else 80."""
     return shutil.get_terminal_size().columns
+
+
+def _limited(line: str, limit: Limit) -> str:
+    """Return a line without the middle of words that are very long, nor its own middle if it is."""
+    if len(line) <= limit.word:
+        return line
+    return shortened(" ".join(shortened(word, limit.word) for word in line.split(" ")), limit.line)
 
 
 def _plainer(letter: str, stream: TextIO) -> str:

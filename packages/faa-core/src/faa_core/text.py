@@ -14,7 +14,15 @@ def safe(text: object) -> str:
     line = str(text)
     if line.isprintable():
         return line
-    return "".join(letter if letter.isprintable() or letter in ALLOWED else _escape(letter) for letter in line)
+    return "".join(letter if letter.isprintable() or letter in ALLOWED else escape(letter) for letter in line)
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many characters: of a longer one, the middle is left out."""
+    if len(text) <= most:
+        return text
+    end = (most - 1) // 2
+    return f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
@@ -36,5 +44,6 @@ def duration(seconds: float) -> str:
     return f"{days} days {hours_left} h" if hours_left else f"{days} days"
 
 
-def _escape(letter: str) -> str:
+def escape(letter: str) -> str:
+    r"""Return a letter as Python writes it in ASCII, such as ``\x1b`` or ``\u65e5``."""
     return letter.encode("unicode_escape").decode("ascii")

@@ -81,7 +81,7 @@ def _show(result: "Comparison", settings: CompareConfig) -> None:
     show_table(
         ("policy", "mean error, %", "95 % interval", f"with seeds {settings.seed} … {last}"),
         (
-            (row.name, f"{row.mean:.2f}", f"{row.low:.2f} … {row.high:.2f}", "  ".join(f"{e:.2f}" for e in row.errors))
+            (row.name, f"{row.mean:.2f}", _interval(row.low, row.high), "  ".join(f"{e:.2f}" for e in row.errors))
             for row in result.policies
         ),
     )
@@ -92,8 +92,8 @@ def _show(result: "Comparison", settings: CompareConfig) -> None:
             (
                 pair.first,
                 pair.second,
-                f"{pair.difference:+.2f}",
-                f"{pair.low:+.2f} … {pair.high:+.2f}" if pair.has_spread else "–",
+                f"{pair.difference:+z.2f}",
+                f"{pair.low:+z.2f} … {pair.high:+z.2f}" if pair.has_spread else "–",
                 f"{pair.p:.3g}",
                 pair.verdict,
                 f"{pair.detectable:.2f}" if pair.has_spread else "–",
@@ -101,3 +101,8 @@ def _show(result: "Comparison", settings: CompareConfig) -> None:
             for pair in result.pairs
         ),
     )
+
+
+def _interval(low: float, high: float) -> str:
+    """Return an interval of errors in per cent; that of Student's t can reach beyond what an error can be."""
+    return f"{max(low, 0.0):.2f} … {min(high, 100.0):.2f}"

@@ -78,16 +78,16 @@ def _show(result: "SearchResult", settings: SearchConfig, directory: str, traini
     say(
         f"Found {found} in {counted(result.trials, 'trial')}, "
         f"{duration(result.seconds)}, of which {duration(result.fitting)} went into the folds. {settings.reward}: "
-        f"{result.reward:.4f}."
+        f"{result.reward:z.4f}."
     )
     show_table(
         ("control", settings.reward, "found − control", "95 % interval", "the found policy scores"),
         (
             (
                 row.name,
-                f"{row.reward:.4f}",
-                f"{row.difference:+.4f}",
-                f"{row.low:+.4f} … {row.high:+.4f}",
+                f"{row.reward:z.4f}",
+                f"{row.difference:+z.4f}",
+                f"{row.low:+z.4f} … {row.high:+z.4f}",
                 f"{row.verdict} {row.name}",
             )
             for row in result.controls
@@ -97,7 +97,7 @@ def _show(result: "SearchResult", settings: SearchConfig, directory: str, traini
         _show_audit(result.audit)
     closed = f" (test on images of neither training nor '{settings.val_split}')" if settings.val_split else ""
     say(f"{result.verdict} That flatters it; only training decides{closed}:")
-    say(f"  {training}")
+    say(f"  {training}", whole=True)
     say(f"Trials, networks and trials.png are in {directory}")
 
 
@@ -115,8 +115,8 @@ def _show_audit(audit: "Audit") -> None:
         (
             (
                 row.reward,
-                "– (it does not vary)" if row.spearman is None else f"{row.spearman:+.2f}",
-                "–" if row.low is None or row.high is None else f"{row.low:+.2f} … {row.high:+.2f}",
+                "– (it does not vary)" if row.spearman is None else f"{row.spearman:+z.2f}",
+                "–" if row.low is None or row.high is None else f"{row.low:+z.2f} … {row.high:+z.2f}",
             )
             for row in audit.correlations
         ),

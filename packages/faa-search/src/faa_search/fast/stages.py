@@ -152,7 +152,7 @@ def _explore_stage(search: Search, rounds: list[Round], clock: Clock, proposer: 
             seen.append(trial)
             clock.add(trial.seconds)
             leader = max(seen, key=lambda one: one.reward)
-            advance(f"best {search.config.reward} {leader.reward:.4f} ± {leader.standard_error:.4f}")
+            advance(f"best {search.config.reward} {leader.reward:z.4f} ± {leader.standard_error:.4f}")
 
         exploration = Exploration(
             config=search.config,
