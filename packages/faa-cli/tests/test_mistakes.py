@@ -285,3 +285,57 @@ def test_a_command_plugin_that_is_none_spares_the_others(faa, tmp_path, monkeypa
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     assert faa("--help").code == 0
     assert "must be a Typer app" in faa("odd").err
+
+
+def test_paths_that_the_system_refuses(faa, tmp_path):
+    """One line with the path, the reason and the next step, before any work; nothing is made."""
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "loop.json").symlink_to("loop.json")
+    (tmp_path / "nothing").symlink_to("nowhere")
+    (tmp_path / "nothing.json").symlink_to("nowhere.json")
+    (tmp_path / "file").write_text("")
+    long = "a" * 300
+    words = {
+        "loop": "links on its way lead in a circle. Remove the link",
+        "nothing": "it is a link that leads to nothing. Remove the link",
+        "file/x": "on its way, a file is in place of a folder. Give another path",
+        long: "a name in it is longer than the file system allows. Give a shorter path",
+    }
+    before = sorted(tmp_path.iterdir())
+    for path, reason in words.items():
+        for command in (
+            ("train", "--dataset", "digits", "--output", f"{path}/x"),
+            ("train", "--config", path),
+            ("eval", "--checkpoint", "nowhere", "--output", f"{path}.json"),
+            ("policy", "convert", "none", f"{path}/y.json"),
+            ("policy", "show", f"./{path}"),
+            ("policy", "convert", path, "-", "--from", "legacy"),
+        ):
+            done = faa(*command)
+            assert done.code == 2, command
+            assert reason in done.err.splitlines()[-1], command
+            assert "Errno" not in done.err
+    assert "/dev/null' cannot be read: it is no regular file" in faa("policy", "convert", "/dev/null", "-").err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (
+            PermissionError(13, "Permission denied", "a\x1bb/c"),
+            2,
+            "Error: 'a\\x1bb/c' cannot be used: this user",
+        ),
+        (OSError(28, "No space left on device"), 1, "Error: The system refuses: the disk is full. Make room on it"),
+    ],
+)
+def test_whatever_else_the_system_refuses(faa, monkeypatch, error, code, words):
+    """Of a path, it is a mistake like any other."""
+
+    def refuse(*_arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr("faa_cli.commands.policy.Policy.load", refuse)
+    done = faa("policy", "show", "none")
+    assert (done.code, done.err.startswith(words)) == (code, True)

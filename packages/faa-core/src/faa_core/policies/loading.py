@@ -33,7 +33,7 @@ def load_policy(name_or_path: str | Path) -> Policy:
         path = Path(given)
         if os.path.isfile(path / FILE):  # noqa: PTH113 a path that no system allows is no file, and no error
             raise FaaError(f"'{safe(given)}' is a folder; the policy in it is '{safe(path / FILE)}', so give that.")
-        if os.path.lexists(path) or path.suffix == ".json" or len(path.parts) > 1:
+        if os.path.lexists(path) or path.suffix == ".json" or path.name != given:
             return parse_policy(_read(path), source=given)
     build = plugins.load("faa.policies", given, kind="policy", hint=f"A path to a policy file is allowed too; {OTHERS}")
     policy = build()
