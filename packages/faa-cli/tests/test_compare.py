@@ -33,7 +33,7 @@ def test_a_comparison_from_end_to_end(faa, tmp_path):
     for row in document["policies"]:
         runs = [json.loads((out / f"{row['name']}-{seed}" / "result.json").read_text()) for seed in (3, 4)]
         assert row["errors"] == pytest.approx([100 * (1 - run["test"]["top1"]) for run in runs])
-        assert f"{row['low']:.2f} … {row['high']:.2f}" in done.out
+        assert f"{max(row['low'], 0):.2f} … {min(row['high'], 100):.2f}" in done.out
     none, trivial = document["policies"]
     assert (none["name"], trivial["name"]) == ("none", "trivialaugment")
     (pair,) = document["pairs"]
@@ -199,3 +199,18 @@ def test_the_table_says_what_is_adjusted_and_what_is_unknown(capsys):
 def test_one_epoch_is_no_epochs():
     assert "1 epoch, 2 seeds" in title_of(CompareConfig(epochs=1, seeds=2))
     assert "2 epochs, 5 seeds" in title_of(CompareConfig(epochs=2))
+
+
+def test_intervals_of_errors_end_where_errors_do_and_nothing_is_minus_zero(capsys):
+    """Two seeds give intervals far beyond 0 and 100 %; the files keep them as they are."""
+    found = summarise({"a": [1.0, 3.0], "b": [99.0, 97.0], "c": [1.001, 3.0]})
+    assert found.policies[0].low < 0
+    assert found.policies[1].high > 100
+    _show(found, CompareConfig(seeds=2))
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split()[0]: line for line in lines[1:4]}
+    assert "2.00           0.00 … 14.71" in rows["a"]
+    assert "98.00          85.29 … 100.00" in rows["b"]
+    (pair,) = [line for line in lines if line.split()[:2] == ["a", "c"]]
+    assert "+0.00" in pair
+    assert "-0.00 " not in pair

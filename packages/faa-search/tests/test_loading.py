@@ -168,7 +168,7 @@ def test_loader_processes_end_with_the_block(noise: Noise, ends: str) -> None:
 def test_a_lost_loader_process_is_told_in_words(noise: Noise) -> None:
     """And everything else as it is."""
     view, order = Deadly(source=noise(40), size=8), OrderedBatches(40, 2, rank=Rank())
-    with pytest.raises(FaaError, match=r"A loader process is gone \(.*Use fewer --workers"):  # noqa: SIM117
+    with pytest.raises(FaaError, match=r"A loader process is gone \(.*use fewer --workers"):  # noqa: SIM117
         with load(view, order, workers=1) as batches:
             next(batches)
     with pytest.raises(RuntimeError, match="shapes"), load(view, order, workers=0):

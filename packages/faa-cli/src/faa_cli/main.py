@@ -13,7 +13,7 @@ from faa_cli.help_pages import Group
 from faa_cli.refusals import refused
 from faa_cli.showing import say
 from faa_core import FaaError, plugins
-from faa_core.paths import refusal
+from faa_core.paths import WORDS, refusal
 from faa_core.text import safe
 
 FIRST = ("search", "train", "eval", "compare", "policy", "model", "recipe", "doctor")  # in the order one meets them
@@ -118,7 +118,7 @@ def _refused(error: OSError) -> tuple[object, int]:
     """Return what to say of an error of the system, and the exit code: of a path, as for other mistakes."""
     if error.filename is not None:
         return refusal(error, f"'{safe(os.fsdecode(error.filename))}' cannot be used"), USAGE_ERROR
-    return refusal(error, "The system refuses"), 1
+    return refusal(error, "The system refuses") if error.errno in WORDS else error, 1
 
 
 def _explained(error: Exception) -> tuple[str | None, int]:

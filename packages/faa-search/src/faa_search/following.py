@@ -36,5 +36,5 @@ def _follow(pipe: int, folder: str) -> None:
         # Where all processes were sent it, as queues do, a second one would end this process at once.
         if not getattr(signal.getsignal(signal.SIGTERM), "noted", False):
             os.kill(os.getpid(), number[0])
-    shutil.rmtree(folder, ignore_errors=True)  # nobody else is left who would
+    shutil.rmtree(folder, ignore_errors=True)  # the launcher, which removes it otherwise, is gone
     os._exit(1)

@@ -15,6 +15,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from faa_core import FaaError
+from faa_core.paths import refusal
 from faa_core.text import safe
 from faa_search.data.memory import check_memory
 
@@ -88,7 +89,7 @@ def _check_file(path: Path) -> None:
         with path.open("rb") as file:
             start = file.read(len(NPY_MAGIC))
     except OSError as error:
-        raise FaaError(f"'{path}' cannot be read: {error.strerror or error}.") from error
+        raise refusal(error, f"'{safe(path)}' cannot be read") from error
     if start == NPY_MAGIC:
         raise FaaError(
             f"'{path}' cannot be read as .npz: it is one array (.npy). Save images and labels together: "

@@ -70,7 +70,7 @@ def open_hub(request: DatasetRequest) -> Splits:
     """Return the splits of a data set of the Hub, or of a local folder laid out as one.
 
     Raises:
-        FaaError: If it cannot be opened, which columns are meant is open, or an image has no label.
+        FaaError: If it cannot be opened, several columns can be meant, or an image has no label.
     """
     columns = _columns(request)
     train_name = request.train_split or "train"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from faa_core import FaaError
+from faa_core.paths import refusal
+from faa_core.text import safe
 
 Identity = tuple[int, int]  # device and number of a file or folder: the same by whichever way it is reached
 
@@ -86,7 +87,7 @@ def children(folder: Path, under: str = "") -> Children:
                 else:
                     (linked if entry.is_symlink() else files).append(entry.name)
     except OSError as error:
-        raise FaaError(f"The folder '{folder}' cannot be listed: {error.strerror or error}.") from error
+        raise refusal(error, f"The folder '{safe(folder)}' cannot be listed") from error
     return Children(
         tuple(sorted(folders)), frozenset(links), tuple(sorted(files)), tuple(sorted(linked)), tuple(sorted(skipped))
     )
@@ -177,5 +178,5 @@ def identity_of(path: Path) -> Identity:
     try:
         found = path.stat()
     except OSError as error:
-        raise FaaError(f"'{path}' cannot be read: {error.strerror or error}.") from error
+        raise refusal(error, f"'{safe(path)}' cannot be read") from error
     return found.st_dev, found.st_ino

@@ -186,6 +186,6 @@ def _begun(job: _Job) -> bool:
 
 def _given_up(lost: WorkerLost) -> FaaError:
     return FaaError(
-        f"A worker was lost {TRIES} times while doing the same task; the last time it {lost}. Is there memory enough? "
-        "Use fewer --num-processes or smaller batches. The same command goes on from what was done."
+        f"A worker was lost {TRIES} times while doing the same task; the last time it {lost}. Check that there is "
+        "enough memory, or use fewer --num-processes or smaller batches. The same command goes on from what was done."
     )

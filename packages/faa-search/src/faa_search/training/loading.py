@@ -133,7 +133,9 @@ def load(view: View, batches: Sampler[list[Key]], *, workers: int, pinned: bool 
             yield _checked(iterator)
         finally:
             # A trace keeps an iterator alive, and with it processes that Python would wait for at its end.
-            getattr(iterator, "_shutdown_workers", bool)()
+            shut_down = getattr(iterator, "_shutdown_workers", None)  # without loader processes there is none
+            if shut_down is not None:
+                shut_down()
 
 
 def _checked(batches: Iterator[Batch | FaaError]) -> Iterator[Batch]:
@@ -152,7 +154,7 @@ def _ending() -> Iterator[tuple[Connection, Connection]]:
     told, tell = multiprocessing.Pipe(duplex=False)
 
     def end() -> None:
-        with suppress(OSError):  # none is left that could be told
+        with suppress(OSError):  # all loader processes have ended
             tell.send(None)
         tell.close()
 
@@ -177,7 +179,7 @@ def _lost_in_words() -> Iterator[None]:
         method = multiprocessing.get_start_method()
         guard = f" Python starts processes by '{method}' here, so a script needs `if __name__ == \"__main__\":`."
         raise FaaError(
-            f"A loader process is gone ({reason}). Is there memory enough? Use fewer --workers."
+            f"A loader process is gone ({reason}). Check that there is enough memory, or use fewer --workers."
             f"{'' if method == 'fork' else guard} The same command goes on from the last saved state."
         ) from error
 
