@@ -75,6 +75,15 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(reuse_venv=True)
+def mutants(session: nox.Session) -> None:
+    """Change the sources and see which changes no test notices; after --, how many (120), a seed (0) and a folder."""
+    install(session, *TEST_TOOLS, extras="[optuna,ray]")
+    if not (ROOT / "mutants" / "kept" / "times.jsonl").is_file():  # which tests are quick
+        session.run("python", "-m", "pytest", "-n", "2", "-q", "-p", "mutants.timing", env=ENVIRONMENT)
+    session.run("python", "-m", "mutants", *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session(reuse_venv=True)
 def lint(session: nox.Session) -> None:
     """Check style and formatting; that packages depend downwards only is a test."""
     session.install("ruff>=0.14")
