@@ -4,7 +4,6 @@ import importlib
 import json
 import statistics
 import subprocess
-import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path

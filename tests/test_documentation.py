@@ -6,8 +6,6 @@ Commands that would take long run on a smaller budget: flags win over recipes.
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ import torch
 import faa_models
 from faa_core import Policy
 from faa_search.recipes import load_recipe
+from forked import run_python
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [

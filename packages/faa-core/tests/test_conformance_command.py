@@ -1,7 +1,7 @@
 """`python -m faa_core.testing`: somebody's implementation, mistakes, the table and the report."""
 
 import json
-import subprocess
+import os
 import sys
 import zlib
 from pathlib import Path
@@ -12,6 +12,7 @@ from PIL import Image
 from faa_core.testing import check, engine, read_golden, subject
 from faa_core.testing.__main__ import main
 from faa_core.testing.golden import standard_operations
+from forked import run_python
 
 IMPORTS = "import numpy as np\nfrom faa_core.testing.golden import Call\n"
 OURS = """
