@@ -24,7 +24,18 @@ from mutants.sampling import Mutant
 
 SECONDS = 60.0  # that the tests of a mutant may take
 PLANNED = 40.0  # of those, as they took before
-MADE = (".git", ".nox", ".venv", ".*_cache", ".hypothesis", "__pycache__", "runs", "quickstart", "kept", "failures")  # by tools, not by people
+MADE = (
+    ".git",
+    ".nox",
+    ".venv",
+    ".*_cache",
+    ".hypothesis",
+    "__pycache__",
+    "runs",
+    "quickstart",
+    "kept",
+    "failures",
+)  # by tools, not by people
 
 KILLED, SURVIVED, TIMED_OUT, UNTESTED = "killed", "survived", "timed out", "untested"
 
