@@ -88,7 +88,10 @@ def test_the_nearest_tests_come_first_and_take_no_longer_than_planned():
 
 TINY = {
     "packages/one/src/one/__init__.py": "def twice(x): return 2 * x\ndef first(pair): return pair[0]\n",
-    "packages/one/tests/test_one.py": "import one\ndef test(): assert one.twice(3) == 6\ndef test_b(): one.first([5, 5])\n",
+    "packages/one/tests/test_one.py": """import one
+def test(): assert one.twice(3) == 6
+def test_more(): one.first([5, 5])
+""",
     "pyproject.toml": "[tool.pytest.ini_options]\naddopts = ['--import-mode=importlib']\n",
 }
 TEST_ALL = """
