@@ -3,6 +3,7 @@
 # ///
 """The repository's commands: `nox -s NAME`. Without uv everything works too, only slower."""
 
+import hashlib
 import tarfile
 import tempfile
 from pathlib import Path
@@ -72,6 +73,15 @@ def fuzz(session: nox.Session) -> None:
     """Read wrong files and flags by the thousand; after --, the cases per target (5,000) and a seed (0)."""
     install(session)
     session.run("python", "-m", "fuzz", *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session(reuse_venv=True)
+def mutants(session: nox.Session) -> None:
+    """Change the sources and see which changes no test notices; after --, how many (120), a seed (0) and a folder."""
+    install(session, *TEST_TOOLS, extras="[optuna,ray]")
+    if not (ROOT / "mutants" / "kept" / "times.jsonl").is_file():  # which tests are quick
+        session.run("python", "-m", "pytest", "-n", "2", "-q", "-p", "mutants.timing", env=ENVIRONMENT)
+    session.run("python", "-m", "mutants", *session.posargs, env=ENVIRONMENT)
 
 
 @nox.session(reuse_venv=True)
@@ -172,9 +182,14 @@ def minimums(session: nox.Session) -> None:
 
 
 def run_tests(session: nox.Session) -> None:
-    """Run the tests with compiled code of their own: numba does not see that a callee in another file has changed."""
-    with tempfile.TemporaryDirectory() as cache:
-        session.run("pytest", "-n", "2", *session.posargs, env=ENVIRONMENT | {"NUMBA_CACHE_DIR": cache})
+    """Run the tests, a file at a time in each of two processes, with compiled code of these very sources.
+
+    numba keeps what it compiled, and does not see that a callee in another file has changed.
+    """
+    sources = sorted((ROOT / "packages" / "faa-core" / "src").rglob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    compiled = {"NUMBA_CACHE_DIR": str(ROOT / ".nox" / "compiled" / digest)}
+    session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs, env=ENVIRONMENT | compiled)
 
 
 def install(session: nox.Session, *more: str, extras: str = "") -> None:

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from faa_cli.main import main
+from forked import run_python
 
 Faa = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -28,8 +29,7 @@ def faa(tmp_path: Path, environment: dict[str, str]) -> Faa:
     """Run `faa ARGUMENTS`; it must succeed unless `check=False`."""
 
     def run(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "faa_cli", *map(str, arguments)]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        done = run_python(["-m", "faa_cli", *arguments], directory=tmp_path, environment=environment)
         assert done.returncode == 0 or not check, done.stderr
         return done
 

@@ -4,7 +4,6 @@ import importlib
 import json
 import statistics
 import subprocess
-import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 
 from faa_core import FaaError
 from faa_search.data import DATA_SEED, stratified
+from forked import run_python
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 OPTIONAL = ("kornia", "albumentations")
@@ -33,8 +33,7 @@ def script(tmp_path, environment):
     """Run a benchmark in an empty directory."""
 
     def run(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, BENCHMARKS / name, *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        return run_python([BENCHMARKS / name, *arguments], directory=tmp_path, environment=environment)
 
     return run
 

@@ -6,8 +6,6 @@ Commands that would take long run on a smaller budget: flags win over recipes.
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ import torch
 import faa_models
 from faa_core import Policy
 from faa_search.recipes import load_recipe
+from forked import run_python
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
@@ -81,7 +80,7 @@ def test_documented_commands_run(path, faa, faa_here, photos, tmp_path, environm
             continue
         words = shlex.split(command, comments=True)
         if words[0] == "python":
-            subprocess.run([sys.executable, *words[1:]], cwd=tmp_path, env=environment, check=True)
+            run_python(words[1:], directory=tmp_path, environment=environment).check_returncode()
             continue
         assert words[0] == "faa", command
         run = faa if "--num-processes" in words else faa_here
@@ -92,9 +91,7 @@ def test_documented_commands_run(path, faa, faa_here, photos, tmp_path, environm
 def test_documented_python_runs(path, tmp_path, environment):
     Policy.load("trivialaugment").save(tmp_path / "my-policy.json")
     code = "\n".join(blocks(path, "python"))
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
+    done = run_python(["-c", code], directory=tmp_path, environment=environment)
     assert done.returncode == 0, done.stderr
 
 
@@ -115,9 +112,7 @@ def test_commands_in_recipes_run(faa_here, tmp_path):
 def test_the_quickstart_runs_and_says_what_it_found(tmp_path, environment):
     script = shutil.copy(ROOT / "examples/quickstart.py", tmp_path)
     arguments = ["--seeds", "2", "--epochs", "1", "--depth", "2"]
-    done = subprocess.run(
-        [sys.executable, script, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
+    done = run_python([script, *arguments], directory=tmp_path, environment=environment)
     assert done.returncode == 0, done.stderr
     for policy in ("none", "uniform-random", "found"):
         assert re.search(rf"^{policy} +\d", done.stdout, re.MULTILINE)
@@ -127,8 +122,8 @@ def test_the_quickstart_runs_and_says_what_it_found(tmp_path, environment):
 
 
 def test_the_example_of_skipnet_runs(tmp_path, environment):
-    command = [sys.executable, shutil.copy(ROOT / "examples/skipnet.py", tmp_path), "--epochs", "1"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    script = shutil.copy(ROOT / "examples/skipnet.py", tmp_path)
+    done = run_python([script, "--epochs", "1"], directory=tmp_path, environment=environment)
     assert done.returncode == 0, done.stderr
     for stage in ("straight-through", "reinforcement"):
         assert re.search(

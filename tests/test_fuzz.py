@@ -3,6 +3,7 @@
 import warnings
 
 import pytest
+
 from fuzz import running
 from fuzz.targets import TARGETS
 

@@ -1,7 +1,7 @@
 """`python -m faa_core.testing`: somebody's implementation, mistakes, the table and the report."""
 
 import json
-import subprocess
+import os
 import sys
 import zlib
 from pathlib import Path
@@ -12,6 +12,7 @@ from PIL import Image
 from faa_core.testing import check, engine, read_golden, subject
 from faa_core.testing.__main__ import main
 from faa_core.testing.golden import standard_operations
+from forked import run_python
 
 IMPORTS = "import numpy as np\nfrom faa_core.testing.golden import Call\n"
 OURS = """
@@ -127,10 +128,8 @@ def test_a_module_that_fails_to_import_is_one_line(mine, capsys):
 
 def test_the_command_writes_a_report(tmp_path):
     """As others run it, in a process of its own: the table, exit code 0, and JSON with what was left out."""
-    command = [sys.executable, "-W", "error", "-m", "faa_core.testing", "--engine", "pillow", "--engine", "torch"]
-    done = subprocess.run(
-        [*command, "--json", "report.json"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
-    )
+    command = ["-m", "faa_core.testing", "--engine", "pillow", "--engine", "torch", "--json", "report.json"]
+    done = run_python(command, directory=tmp_path, environment=os.environ)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["pillow", "torch"]

@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faa_core import SEARCH_LIST, FaaError, Op, Policy, SubPolicies, UnknownNameError, plugins, random_policy
+from faa_core import (
+    SEARCH_LIST,
+    FaaError,
+    Op,
+    Parametric,
+    Policy,
+    SubPolicies,
+    UnknownNameError,
+    plugins,
+    random_policy,
+)
 from faa_core.policies import json_schema, parse_policy
 
 BUILT_IN = [
@@ -298,7 +308,7 @@ def test_the_largest_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "policy.json"
     text = json.dumps(document())
     path.write_text(text + " " * ((4 << 20) - len(text)))
-    assert isinstance(Policy.load(path), SubPolicies)
+    assert Policy.load(path) == parse_policy(text, source="here")
 
 
 def test_a_name_that_nothing_has() -> None:
@@ -319,7 +329,8 @@ def test_any_kind_loads_any_document(tmp_path: Path) -> None:
     """`load` of a kind returns what the document is."""
     path = tmp_path / "p.json"
     path.write_text(json.dumps(document()))
-    assert isinstance(Policy.load(str(path)), SubPolicies)
+    for kind in (Policy, SubPolicies, Parametric):
+        assert kind.load(str(path)) == parse_policy(path.read_text(), source="here")
 
 
 def test_the_published_schema_is_the_code() -> None:
@@ -413,3 +424,15 @@ def test_the_readme_is_true() -> None:
     for group in ("faa.ops", "faa.policies"):
         own = [entry.name for entry in plugins.status(group) if entry.distribution == "faa-core"]
         assert [] == [name for name in own if name.removeprefix("autoaugment").removeprefix("fa-reduced") not in text]
+
+
+@pytest.mark.parametrize(("low", "high"), [(-36_001, 0), (0, 36_001)])
+def test_an_axis_may_not_reach_too_far_at_either_end(low: float, high: float) -> None:
+    """The end that is farther from zero counts, whichever it is; the limit itself is allowed."""
+    row = {"kernel": "Rotate", "low": low, "high": high, "unit": "degrees"}
+    use = {"op": "Tilt", "p": 1, "magnitude": 0.5}
+    with pytest.raises(FaaError, match=r"'Tilt' goes from .* degrees; ±36000 is allowed"):
+        read(document(operations={"Tilt": row}, sub_policies=[[use]]))
+    nearer = row | {"low": max(low, -36_000), "high": min(high, 36_000)}
+    tilt = read(document(operations={"Tilt": nearer}, sub_policies=[[use]])).table["Tilt"]
+    assert (nearer["low"], nearer["high"]) == (tilt.low, tilt.high)

@@ -3,8 +3,6 @@
 import importlib.metadata
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,10 +15,23 @@ from torch import Tensor, nn
 
 import faa_models
 from faa_models.macs import count_macs
+from forked import run_python
 
 NAMES = [n for n in timm.list_models() if model_entrypoint(n).__module__.split(".")[0] == "faa_models"]
-DEEP = {name for name in NAMES if name.startswith("pyramidnet") and not name.endswith("_skip")}  # slow to trace
 HEAVY = 5_000_000  # parameters; networks above it see small images wherever the size does not matter
+LARGER = {  # sizes of networks that are tested in a smaller size; names and shapes are tested in all
+    "pyramidnet110_a270",
+    "pyramidnet272_a200",
+    "pyramidnet272_a200_shakedrop",
+    "pyramidnet272_a200_shakedrop_skip",
+    "shakeshake26_2x64d",
+    "shakeshake26_2x96d",
+    "shakeshake26_2x112d",
+    "wrn16_8",
+    "wrn28_2",
+    "wrn28_10",
+    "wrn40_2",
+}
 
 
 def parameter_count(model: nn.Module) -> int:
@@ -56,7 +67,14 @@ def loss_and_stored_size(model: nn.Module, x: Tensor) -> tuple[Tensor, int]:
 
 
 @pytest.fixture(params=NAMES)
+def every_name(request: pytest.FixtureRequest) -> str:
+    """Every network, for what costs no arithmetic."""
+    return request.param
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow) if name in LARGER else name for name in NAMES])
 def name(request: pytest.FixtureRequest) -> str:
+    """Every kind of network in one size; the larger ones are slow tests."""
     return request.param
 
 
@@ -88,10 +106,10 @@ def test_backward_reaches_every_parameter(name: str, side: int) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("size", [(4, 4), (5, 5), (9, 18), (40, 28)])
-def test_any_input_size(name: str, size: tuple[int, int]) -> None:
-    model = on_meta(name).eval()
-    assert model(torch.empty(2, 3, *size, device="meta")).shape == (2, model.num_classes)
+def test_any_input_size(every_name: str) -> None:
+    model = on_meta(every_name).eval()
+    for size in ((4, 4), (5, 5), (9, 18), (40, 28)):
+        assert model(torch.empty(2, 3, *size, device="meta")).shape == (2, model.num_classes), size
 
 
 @pytest.mark.parametrize("in_chans", [1, 5])
@@ -102,8 +120,8 @@ def test_any_input_channels(name: str, in_chans: int) -> None:
         assert model(images(1, in_chans, 8)).isfinite().all()
 
 
-def test_default_cfg_agrees_with_the_model(name: str) -> None:
-    model = on_meta(name).eval()
+def test_default_cfg_agrees_with_the_model(every_name: str) -> None:
+    model = on_meta(every_name).eval()
     cfg, state = model.default_cfg, model.state_dict()
     x = torch.empty(2, *cfg["input_size"], device="meta")
     assert model.forward_features(x).shape == (2, model.num_features, *cfg["pool_size"])
@@ -126,26 +144,26 @@ def test_reset_classifier(name: str) -> None:
     assert model(x).equal(features)
 
 
-def test_readme_has_its_parameters_and_multiply_adds(name: str) -> None:
+def test_readme_has_its_parameters_and_multiply_adds(every_name: str) -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    row = re.search(rf"^\| `{name}` \|.*", readme, re.MULTILINE)
+    row = re.search(rf"^\| `{every_name}` \|.*", readme, re.MULTILINE)
     assert row is not None
     _, _, of_10, of_100, macs, _ = (cell.strip() for cell in row[0].removeprefix("| ").split("|"))
-    models = [on_meta(name, num_classes=classes).eval() for classes in (10, 100)]
+    models = [on_meta(every_name, num_classes=classes).eval() for classes in (10, 100)]
     assert [f"{parameter_count(model):,}" for model in models] == [of_10, of_100]
     assert f"{count_macs(models[0], (1, 3, 32, 32)) / 1e6:,.0f} M" == macs
 
 
-def test_device_and_dtype_hold_for_new_classifiers_too(name: str) -> None:
-    model = timm.create_model(name, device="meta", dtype=torch.float64)
+def test_device_and_dtype_hold_for_new_classifiers_too(every_name: str) -> None:
+    model = timm.create_model(every_name, device="meta", dtype=torch.float64)
     model.reset_classifier(0)
     model.reset_classifier(3)
     tensors = [t for t in model.state_dict().values() if t.is_floating_point()]
     assert {(t.device.type, t.dtype) for t in tensors} == {("meta", torch.float64)}
 
 
-def test_created_without_classifier_and_pooling(name: str) -> None:
-    model = on_meta(name, num_classes=0, global_pool="").eval()
+def test_created_without_classifier_and_pooling(every_name: str) -> None:
+    model = on_meta(every_name, num_classes=0, global_pool="").eval()
     assert isinstance(model.get_classifier(), nn.Identity)
     x = torch.empty(2, *model.default_cfg["input_size"], device="meta")
     assert model(x).shape == (2, model.num_features, *model.default_cfg["pool_size"])
@@ -173,8 +191,8 @@ def test_drop_rate_acts_on_the_head_and_only_in_training(name: str) -> None:
     assert model.forward_head(features).equal(model.forward_head(features))
 
 
-def test_features_only(name: str) -> None:
-    model = on_meta(name, features_only=True).eval()
+def test_features_only(every_name: str) -> None:
+    model = on_meta(every_name, features_only=True).eval()
     height, width = model.default_cfg["input_size"][1:]
     outputs = model(torch.empty(2, 3, height, width, device="meta"))
     channels, reductions = model.feature_info.channels(), model.feature_info.reduction()
@@ -279,16 +297,16 @@ def test_saved_weights_adapt_to_other_channels_and_classes(name: str, tmp_path: 
         assert model(images(1, 1, 8)).shape == (1, 3)
 
 
-def test_pretrained_without_weights_is_an_error(name: str) -> None:
-    if timm.models.is_model_pretrained(name):
-        pytest.skip(f"{name} has published weights")
+def test_pretrained_without_weights_is_an_error(every_name: str) -> None:
+    if timm.models.is_model_pretrained(every_name):
+        pytest.skip(f"{every_name} has published weights")
     with pytest.raises(RuntimeError, match="No pretrained weights exist"):
-        on_meta(name, pretrained=True)
+        on_meta(every_name, pretrained=True)
 
 
 @pytest.mark.parametrize("coarse", [False, True])
-def test_group_matcher_places_every_parameter(name: str, coarse: bool) -> None:
-    model = on_meta(name)
+def test_group_matcher_places_every_parameter(every_name: str, coarse: bool) -> None:
+    model = on_meta(every_name)
     names = [n for n, _ in model.named_parameters()]
     group = group_parameters(model, model.group_matcher(coarse=coarse), reverse=True)
     assert sorted(group) == sorted(names)
@@ -299,8 +317,8 @@ def test_group_matcher_places_every_parameter(name: str, coarse: bool) -> None:
     assert {n for n in names if group[n] == order[-1]} == {f"{classifier}.weight", f"{classifier}.bias"}
 
 
-def test_weight_decay_spares_biases_and_norms(name: str) -> None:
-    model = on_meta(name)
+def test_weight_decay_spares_biases_and_norms(every_name: str) -> None:
+    model = on_meta(every_name)
     spared, decayed = param_groups_weight_decay(model, weight_decay=5e-4)
     assert (spared["weight_decay"], decayed["weight_decay"]) == (0.0, 5e-4)
     norms = {id(p) for m in model.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()}
@@ -329,9 +347,6 @@ def test_bfloat16_autocast_trains(name: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch 2.9's own, in tracing
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name for name in NAMES]
-)
 def test_a_training_step_compiles_without_graph_breaks(name: str) -> None:
     torch.compiler.reset()
     model = create(name).train()
@@ -347,14 +362,7 @@ def test_a_training_step_compiles_without_graph_breaks(name: str) -> None:
 
 def test_a_fresh_process_creates_the_model_after_the_import() -> None:
     code = "import timm, faa_models; print(timm.create_model('wrn40_2', num_classes=10).num_classes)"
-    source = str(Path(faa_models.__file__).parents[1])
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": source},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run_python(["-c", code], directory=Path.cwd(), environment=os.environ)
     assert result.stdout.strip() == "10", result.stderr
 
 

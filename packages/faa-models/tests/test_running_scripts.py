@@ -1,10 +1,12 @@
 """Scripts that know nothing of these networks find them: `python -m faa_models SCRIPT`, or by naming the module."""
 
+import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from forked import run_python
 
 SCRIPT = """
 import argparse
@@ -32,7 +34,7 @@ def script(tmp_path: Path) -> Path:
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, check=False)
+    return run_python(arguments, directory=Path.cwd(), environment=os.environ)
 
 
 def test_a_script_alone_does_not_know_the_networks(script: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from faa_search.corruptions import CORRUPTIONS, corrupt
 from faa_search.data import ArraySource
 from faa_search.evaluation import weights as weights_module
 from faa_search.evaluation.checkpoints import Subject, evaluate_subject, open_subject
+from faa_search.evaluation.classes import in_order
 from faa_search.evaluation.robustness import (
     CorruptedImages,
     CorruptedView,
@@ -27,7 +29,7 @@ from faa_search.evaluation.robustness import (
     evaluate_corrupted,
     open_corrupted,
 )
-from faa_search.evaluation.weights import find_weights
+from faa_search.evaluation.weights import find_weights, weights_folder
 from faa_search.training.models import make_model
 
 SIDE = 8
@@ -341,3 +343,35 @@ def test_settings_without_effect(folder: Path, data: Path) -> None:
     for change, flag in (({"frost": "x"}, "--frost"), ({"seed": 1}, "--seed")):
         with pytest.raises(FaaError, match=f"{flag} is for --corruptions make"):
             open_corrupted(subject, config.model_copy(update=change))
+
+
+def test_the_best_epochs_weights_come_first(folder: Path, tmp_path: Path) -> None:
+    """Of a run's two, and the last epoch's where no best were kept; what is named itself comes before both."""
+    run = tmp_path / "run"
+    for name in ("last", "best"):
+        shutil.copytree(folder, run / name)
+    assert [run / "best", run / "last"] == [weights_folder(run), weights_folder(run / "last")]
+    assert run / "last" == weights_folder(run / "last" / "model.safetensors")
+    shutil.rmtree(run / "best")
+    assert run / "last" == weights_folder(run)
+    shutil.copytree(folder, run, dirs_exist_ok=True)
+    assert run == weights_folder(run)
+
+
+def test_outputs_of_four_classes_are_put_in_order(folder: Path) -> None:
+    """An order that is not its own inverse: output n is the one that the weights have under the n-th name."""
+    weights = replace(find_weights(checkpoint=str(folder)), names=("dog", "eel", "cat", "ant"))
+    logits = torch.tensor([[10.0, 20.0, 30.0, 40.0]])
+    model = in_order(nn.Identity(), weights, ("ant", "cat", "dog", "eel"), dataset="here", note=lambda _line: None)
+    assert [[40.0, 30.0, 10.0, 20.0]] == model(logits).tolist()
+
+
+def test_weights_smaller_than_their_network_are_refused_before_it_is_made(folder: Path, tmp_path: Path) -> None:
+    """A weight takes a byte at least: as many bytes as weights are looked into, one fewer is not."""
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    weights = sum(parameter.numel() for parameter in timm.create_model("wrn10_1", num_classes=2).parameters())
+    for count, words in ((weights, "damaged|cannot be read"), (weights - 1, f"cannot hold its {weights:,} weights")):
+        (copy / "model.safetensors").write_bytes(b"\xff" * count)
+        with pytest.raises(FaaError, match=words) as refusal:
+            find_weights(checkpoint=str(copy)).load(SIDE)
+        assert ("cannot hold" in str(refusal.value)) == (count < weights)

@@ -173,3 +173,12 @@ def test_a_lost_loader_process_is_told_in_words(noise: Noise) -> None:
             next(batches)
     with pytest.raises(RuntimeError, match="shapes"), load(view, order, workers=0):
         raise RuntimeError("shapes")
+
+
+def test_passes_of_an_update_are_counted_before_processes() -> None:
+    """With 3 processes and 2 passes, pass n of process p takes the (3n + p)-th part of the order."""
+    order = [key for batch in batches_of(planned(24, 24)) for key in batch]
+    for process in range(3):
+        plan = planned(24, 2, rank=Rank(index=process, count=3), grad_accum_steps=2)
+        parts = [order[2 * part : 2 * part + 2] for part in (process, 3 + process, 6 + process, 9 + process)]
+        assert parts == batches_of(plan)

@@ -139,3 +139,11 @@ def test_all_groups_follow() -> None:
     optimizer = make_optimizer(nn.Linear(2, 2), config)
     make_scheduler(optimizer, config, steps_per_epoch=10).step_update(num_updates=10)
     assert [0.05, 0.05] == pytest.approx([group["lr"] for group in optimizer.param_groups])
+
+
+def test_milestones_within_an_epoch_take_the_next_update() -> None:
+    """2.25 epochs of 10 updates are 22.5: the 23rd has the lower rate, and the 22nd has not."""
+    settings = {"sched": "multistep", "lr": 0.4, "decay_milestones": (2.25, 4.5), "decay_rate": 0.5, "epochs": 6}
+    settings |= {"warmup_epochs": 0}
+    times = [2.2, 2.3, 4.4, 4.5]
+    assert [0.4, 0.2, 0.2, 0.1] == pytest.approx([rate(time, **settings) for time in times])

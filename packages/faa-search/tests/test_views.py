@@ -234,3 +234,9 @@ def test_baseline_of_the_settings(
     baseline = baseline_of(config, source, (0.4914, 0.5, 0.0))
     assert (crops, pad) == (resized_crop_of(config, source) is not None, baseline.pad)
     assert (0.25, 6, (125, 128, 0)) == (baseline.hflip, baseline.cutout, baseline.fill)
+
+
+def test_images_of_64_pixels_are_small(noise: Noise) -> None:
+    """They are padded and cropped; of 65 pixels, a resized crop is taken."""
+    crops = [resized_crop_of(TrainConfig(), noise(3, size=size)) for size in (63, 64, 65)]
+    assert [True, True, False] == [crop is None for crop in crops]

@@ -1,0 +1,1 @@
+"""Changed sources that the tests should notice: `nox -s mutants -- N [SEED [FOLDER]]`."""

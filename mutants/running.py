@@ -1,0 +1,164 @@
+"""Testing mutants: each in a copy of the repository and in a process that has the libraries imported already."""
+
+import hashlib
+import importlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numba
+import pytest
+
+from forked import LIBRARIES
+from mutants.belonging import Belonging
+from mutants.sampling import Mutant
+
+SECONDS = 60.0  # that the tests of a mutant may take
+PLANNED = 40.0  # of those, as they took before
+MADE = (
+    ".git",
+    ".nox",
+    ".venv",
+    ".*_cache",
+    ".hypothesis",
+    "__pycache__",
+    "runs",
+    "quickstart",
+    "kept",
+    "failures",
+)  # by tools, not by people
+
+KILLED, SURVIVED, TIMED_OUT, UNTESTED = "killed", "survived", "timed out", "untested"
+
+
+class Chosen:
+    """A plugin that leaves only some tests, and keeps the name of the first that fails."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = set(names)
+        self.failed = ""
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leave the chosen tests, and whole files that are chosen."""
+        items[:] = [item for item in items if item.nodeid in self.names or item.nodeid.split("::")[0] in self.names]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the first failure."""
+        if report.failed and not self.failed:
+            self.failed = report.nodeid
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A file that does not import has failed, too."""
+        if report.failed and not self.failed:
+            self.failed = report.nodeid
+
+
+@dataclass(frozen=True)
+class Job:
+    """A mutant and its tests.
+
+    Attributes:
+        mutant: The changed source.
+        tests: Names of tests or of files of tests.
+        is_compiled: Whether numba compiles what is changed.
+        key: What the result depends on, as a digest: the source, its change, and the tests' files.
+    """
+
+    mutant: Mutant
+    tests: Sequence[str]
+    is_compiled: bool
+    key: str
+
+
+def make_job(root: Path, mutant: Mutant, belonging: Belonging) -> Job:
+    """Return a mutant with the tests that belong to it."""
+    tests = belonging.tests_of(root / mutant.path, seconds=PLANNED)
+    digest = hashlib.sha256(repr(mutant.change).encode())
+    for name in (mutant.path, *sorted({test.split("::")[0] for test in tests})):
+        digest.update((root / name).read_bytes())
+    return Job(mutant, tests, root / mutant.path in belonging.compiled, digest.hexdigest()[:16])
+
+
+def test_mutants(root: Path, kept: Path, jobs: Sequence[Job], results: Path) -> None:
+    """Test one mutant after the other in a copy of the repository and write a line of each."""
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    copy = kept / "copy"  # at the same place every time, where compiled code is found again
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(root, copy, symlinks=True, ignore=shutil.ignore_patterns(*MADE))
+    for job in jobs:
+        outcome, test = _test(copy, job) if job.tests else (UNTESTED, "")
+        line = {"key": job.key, "outcome": outcome, "test": test, "mutant": str(job.mutant)}
+        with results.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def _test(copy: Path, job: Job) -> tuple[str, str]:
+    """Return what became of a mutant, and the test that noticed it.
+
+    A test that fails on the unchanged source too, alone, has noticed nothing: it is left out.
+    """
+    path = copy / job.mutant.path
+    source, times = path.read_bytes(), path.stat()
+    tests = list(job.tests)
+    while True:
+        try:
+            path.write_bytes(job.mutant.change.made_in(source))
+            outcome, test = run_tests(copy, tests, own_compiled_code=job.is_compiled)
+        finally:
+            path.write_bytes(source)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        again = [test] if "::" in test else tests
+        if outcome != KILLED or run_tests(copy, again)[0] != KILLED:
+            return outcome, test
+        if "::" not in test:
+            raise RuntimeError(f"the tests of {job.mutant.path} end without the change, too: {test}")
+        tests = [name for name in tests if name not in (test, test.split("::")[0])]
+
+
+def run_tests(copy: Path, tests: Sequence[str], *, own_compiled_code: bool = False) -> tuple[str, str]:
+    """Run tests in a process of their own and return what became of them, and the first that failed.
+
+    numba does not see that a callee in another file has changed. So code that is compiled from a changed source is kept
+    apart from that of the unchanged one, and thrown away.
+    """
+    context = get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_run, args=(copy, tests, own_compiled_code, sender))
+    process.start()
+    sender.close()
+    try:
+        answered = receiver.poll(SECONDS)
+        failed = receiver.recv() if answered else ""
+    except EOFError:  # the tests ended the process
+        answered, failed = True, "the process ended"
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid or 0, signal.SIGKILL)  # with whatever the tests have started
+    process.join()
+    return (TIMED_OUT if not answered else KILLED if failed else SURVIVED), failed
+
+
+def _run(copy: Path, tests: Sequence[str], own_compiled_code: bool, sender: Connection) -> None:
+    os.setsid()  # so that everything the tests start can be ended with them
+    os.chdir(copy)
+    with tempfile.TemporaryDirectory() as own, (copy.parent / "output.txt").open("w") as output:
+        for stream in (1, 2):
+            os.dup2(output.fileno(), stream)
+        compiled = Path(own if own_compiled_code else copy.parent) / "numba"
+        sys.path[:0] = sources = [str(path) for path in sorted(copy.glob("packages/*/src"))]
+        os.environ |= {"TMPDIR": own, "PYTHONPATH": os.pathsep.join(sources), "NUMBA_CACHE_DIR": str(compiled)}
+        numba.config.reload_config()
+        chosen = Chosen(tests)
+        files = list(dict.fromkeys(name.split("::")[0] for name in tests))
+        code = pytest.main([*files, "-x", "--assert=plain", "-p", "no:cacheprovider"], plugins=[chosen])
+        sender.send(chosen.failed or ("" if code == 0 else f"pytest ended with {code}"))
+    os._exit(0)  # what the tests registered for the end of a process is not of interest

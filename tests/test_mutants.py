@@ -1,0 +1,125 @@
+"""The tool that changes the sources changes what it should, and knows noticed changes from others."""
+
+import json
+from pathlib import Path
+
+from forked import run_python
+from mutants.belonging import Belonging
+from mutants.changes import changed_lines, changes
+from mutants.sampling import sample
+
+ROOT = Path(__file__).parent.parent
+SOURCE = b'''"""A module, 1 < 2."""
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
+
+__all__ = ["a", "b"]
+
+
+def chosen(values: list[int] | None, least: int = 3) -> "tuple[int, int]":
+    """Return two, or 7."""
+    if not values or (len(values) <= least):
+        raise ValueError(f"fewer than {least + 1}")
+    for value in (3, 1):
+        if value in values:
+            break
+    values.sort()
+    return min(values), -values[0] * least
+'''
+CHANGED = {
+    "least: int = 3": ["least: int = 4"],
+    "if not values or (len(values) <= least):": [
+        "if values or (len(values) <= least):",
+        "if not values and (len(values) <= least):",
+        "if not values or (len(values) < least):",
+        "if not (not values or (len(values) <= least)):",
+    ],
+    "for value in (3, 1):": ["for value in (1, 3):", "for value in (4, 1):", "for value in (3, 2):"],
+    "if value in values:": ["if value not in values:"],
+    "break": ["continue"],
+    "values.sort()": ["pass"],
+    "return min(values), -values[0] * least": [
+        "return -values[0] * least, min(values)",
+        "return max(values), -values[0] * least",
+        "return min(values), values[0] * least",
+        "return min(values), -values[1] * least",
+        "return min(values), -values[0] / least",
+    ],
+}
+
+
+def test_what_is_changed():
+    """Signs, orders, numbers, conditions and calls; no types, no documentation, no messages, no lists of names."""
+    found = [tuple(changed_lines(SOURCE, change)) for change in changes(SOURCE)]
+    wanted = [(before, after) for before, afters in CHANGED.items() for after in afters]
+    shorter = [
+        ("least: int = 3", "least: int = 4") if "def chosen" in before else (before, after) for before, after in found
+    ]
+    assert sorted(shorter) == sorted(wanted)
+    for change in changes(SOURCE):
+        compile(change.made_in(SOURCE), "changed", "exec")
+
+
+def test_samples_are_keyed_and_spread_over_all_modules():
+    first, same, other = (sample(ROOT, 60, seed=seed) for seed in (1, 1, 2))
+    assert first == same
+    assert first != other
+    folders = {mutant.path.split("/src/")[1].rpartition("/")[0] for mutant in first}
+    assert {"faa_core/batch/compiled", "faa_models", "faa_search/training", "faa_cli/commands"} <= folders
+    assert {mutant.path for mutant in sample(ROOT, 5, seed=0, folder="faa_core/ops")} <= {
+        str(path.relative_to(ROOT)) for path in ROOT.glob("packages/faa-core/src/faa_core/ops/*.py")
+    }
+
+
+def test_the_nearest_tests_come_first_and_take_no_longer_than_planned():
+    times = {f"packages/faa-search/tests/test_folds.py::t{number}": 3.0 for number in range(3)}
+    path = ROOT / "packages/faa-search/src/faa_search/fast/density_matching/folds.py"
+    assert [*times][:2] == Belonging(ROOT, times).tests_of(path, seconds=7.5)[:2]
+    passed_on = ROOT / "packages/faa-search/src/faa_search/data/reduced.py"  # imported from faa_search.data by tests
+    assert "packages/faa-search/tests/test_subsets.py" in Belonging(ROOT, {}).tests_of(passed_on, seconds=300)
+    compiled = {
+        str(found.relative_to(ROOT / "packages/faa-core/src/faa_core")) for found in Belonging(ROOT, {}).compiled
+    }
+    assert {"batch/compiled/pixels.py", "batch/instructions.py"} <= compiled
+    assert "transform.py" not in compiled
+
+
+TINY = {
+    "packages/one/src/one/__init__.py": "def twice(x): return 2 * x\ndef first(pair): return pair[0]\n",
+    "packages/one/tests/test_one.py": """import one
+def test(): assert one.twice(3) == 6
+def test_more(): one.first([5, 5])
+""",
+    "pyproject.toml": "[tool.pytest.ini_options]\naddopts = ['--import-mode=importlib']\n",
+}
+TEST_ALL = """
+import json
+from pathlib import Path
+from mutants.belonging import Belonging
+from mutants.running import make_job, test_mutants
+from mutants.sampling import sample
+root = Path("repository").resolve()
+jobs = [make_job(root, mutant, Belonging(root, {})) for mutant in sample(root, 99, seed=0)]
+test_mutants(root, Path("kept").resolve(), jobs, Path("results.jsonl"))
+"""
+
+
+def test_changes_that_tests_notice_are_told_from_others(tmp_path, environment):
+    """In a copy: the sources stay as they are."""
+    for name, content in TINY.items():
+        path = tmp_path / "repository" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    done = run_python(["-c", TEST_ALL], directory=tmp_path, environment=environment | {"PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    found = {line["mutant"].splitlines()[-1].strip(): (line["outcome"], line["test"]) for line in lines}
+    noticed = ("killed", "packages/one/tests/test_one.py::test")
+    assert found == {
+        "def twice(x): return 3 * x": noticed,
+        "def twice(x): return 2 / x": noticed,
+        "def first(pair): return pair[1]": ("survived", ""),
+    }
+    assert all((tmp_path / "repository" / name).read_text() == content for name, content in TINY.items())
