@@ -56,7 +56,8 @@ def parse_yaml(text: str, *, source: str) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise FaaError(f"{source} is no YAML of settings{place}: {safe(error.problem or error.context)}.") from error
+        what = ", ".join(filter(None, (error.context, error.problem)))
+        raise FaaError(f"{source} is no YAML of settings{place}: {safe(what)}.") from error
     except RecursionError as error:
         raise FaaError(f"{source} is no YAML of settings: {TOO_DEEP}.") from error
     except (yaml.YAMLError, ValueError) as error:  # a character that YAML has not, or a number that is none
@@ -77,8 +78,13 @@ class _Reader:
 
     def value(self) -> Any:
         """Return the document's value; None where it is empty."""
-        node = self._loader.get_single_node()
-        return None if node is None else self._value(node, 0)
+        if not self._loader.check_node():
+            return None
+        node = self._loader.get_node()
+        if self._loader.check_node():
+            mark = self._loader.peek_event().start_mark
+            raise yaml.MarkedYAMLError(problem="a second document begins here; keep one of them", problem_mark=mark)
+        return self._value(node, 0)
 
     def _value(self, node: Node, depth: int) -> Any:
         self._values += 1
