@@ -9,9 +9,18 @@ from faa_search.config.arguments import as_arguments
 from faa_search.config.numbers import real_number, whole_number
 
 WHOLE = {"0": 0, "30": 30, "+7": 7, "-12": -12, "010": 10, "9" * 40: 10**40 - 1}
-REAL = {"0.5": 0.5, ".5": 0.5, "5.": 5.0, "-1e-3": -0.001, "2E+4": 2e4, "1e-400": 0.0, **{k: float(WHOLE[k]) for k in WHOLE}}
+REAL = {
+    "0.5": 0.5,
+    ".5": 0.5,
+    "5.": 5.0,
+    "-1e-3": -0.001,
+    "2E+4": 2e4,
+    "1e-400": 0.0,
+    **{k: float(WHOLE[k]) for k in WHOLE},
+}
 # What Python's own int() or float() reads, or nearly.
-NEITHER = ("1_0", "1_0.5", "１２", "٣", "", " ", " 1", "1\n", "nan", "inf", "-Infinity", "0x10", "0b1", "1j", "--1", ".", "e5", "1e", "9" * 41)  # fmt: skip
+NEITHER = ("1_0", "1_0.5", "１２", "٣", "", " ", " 1", "1\n",
+           "nan", "inf", "-Infinity", "0x10", "0b1", "1j", "--1", ".", "e5", "1e", "9" * 41)  # fmt: skip
 
 
 def test_whole_numbers() -> None:
@@ -27,7 +36,7 @@ def test_real_numbers() -> None:
 def test_what_is_no_number(text: str) -> None:
     with pytest.raises(ValueError, match="in digits alone, such as 30"):
         whole_number(text)
-    with pytest.raises(ValueError, match="in decimals, such as 0.5 or 1e-3"):
+    with pytest.raises(ValueError, match=r"in decimals, such as 0\.5 or 1e-3"):
         real_number(text)
 
 

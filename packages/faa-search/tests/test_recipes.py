@@ -179,7 +179,10 @@ def test_what_a_reader_is_told(name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"command": None}, "recipe a/b: command: it must be a list; give a value, or leave the setting out (given None)"),
+        (
+            {"command": None},
+            "recipe a/b: command: it must be a list; give a value, or leave the setting out (given None)",
+        ),
         ({"sauce": "x"}, "recipe a/b: unknown setting 'sauce'; did you mean source"),
         ({"about": ""}, "recipe a/b: about: string should have at least 1 character"),
         ({"about": 3}, "recipe a/b: about: it must be a text; put quotes around it (given 3)"),

@@ -84,7 +84,9 @@ def _hint(config: type[Settings], key: str) -> str:
     if close := difflib.get_close_matches(key, config.model_fields, n=2):
         return f"; did you mean {' or '.join(close)}?"
     nearest = difflib.get_close_matches(key, config.model_fields, n=1, cutoff=0.3)
-    return f" of {config.of_what}; " + (f"the nearest name is {nearest[0]}." if nearest else "see the command's --help.")
+    return f" of {config.of_what}; " + (
+        f"the nearest name is {nearest[0]}." if nearest else "see the command's --help."
+    )
 
 
 def _fault(fault: Any, origin: Mapping[str, str]) -> str:

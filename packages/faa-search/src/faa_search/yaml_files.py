@@ -78,13 +78,11 @@ class _Reader:
 
     def value(self) -> Any:
         """Return the document's value; None where it is empty."""
-        if not self._loader.check_node():
-            return None
-        node = self._loader.get_node()
-        if self._loader.check_node():
-            mark = self._loader.peek_event().start_mark
-            raise yaml.MarkedYAMLError(problem="a second document begins here; keep one of them", problem_mark=mark)
-        return self._value(node, 0)
+        node = self._loader.get_node() if self._loader.check_node() else None
+        second = self._loader.get_node() if self._loader.check_node() else None
+        if second is not None:
+            raise _fault(second, "a second document begins here; keep one of them")
+        return None if node is None else self._value(node, 0)
 
     def _value(self, node: Node, depth: int) -> Any:
         self._values += 1
