@@ -13,6 +13,7 @@ import typer
 import yaml
 from PIL import Image
 
+from faa_cli.help_pages import Command
 from faa_cli.options import with_settings
 from faa_core import FaaError, Policy
 from faa_core.formats import read_policy
@@ -134,7 +135,7 @@ def _flags(content: bytes, folder: Path) -> None:
         found.append(resolve(kind, [Layer("flags", flags)]))
 
     app, said, code = typer.Typer(add_completion=False), io.StringIO(), None
-    app.command()(with_settings(kind, "Settings")(take))
+    app.command(cls=Command)(with_settings(kind, "Settings")(take))
     try:
         with redirect_stderr(said), redirect_stdout(said):
             app(arguments, prog_name="faa")

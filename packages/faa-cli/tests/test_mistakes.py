@@ -1,6 +1,7 @@
 """What a person gets wrong ends in one message and exit code 2: no traceback, no wrong result."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -14,7 +15,24 @@ MISTAKES = [
     (("train", "stray"), "(stray)"),
     (("train", "--epochs", 0), "--epochs"),
     (("train", "--lr", "-1"), "--lr"),
-    (("train", "--lr", "nan"), "--lr"),
+    (("train", "--lr", "nan"), "--lr: a number is written in decimals, such as 0.5 or 1e-3 (given 'nan')."),
+    (("train", "--lr", "1e999"), "--lr: the number is too large (given '1e999')."),
+    (("train", "--lr", "1e308"), "--lr: it must be at most 1e+300 (given 1e+308)."),
+    (("train", "--threads", 1025), "--threads: it must be at most 1,024 (given 1025)."),
+    (("train", "--pretrained"), "--pretrained: timm has no published weights of 'wrn16_1'; leave it out"),
+    (("train", "--policy", "-"), "--policy: '-' is not supported"),
+    (("train", "--output", "-"), "--output: '-' is not supported"),
+    (("train", "-c", "-"), "--config: '-' is not supported"),
+    (("train", "--dataset", "-"), "--dataset: '-' is not supported"),
+    (("policy", "show", "-"), "POLICY: '-' is not supported"),
+    (("policy", "convert", "-", "-"), "IN: '-' is not supported"),
+    (("model", "convert", "-", "out"), "OLD.pth: '-' is not supported"),
+    (("policy", "preview", "none", "--output", "q.gif"), "--output writes a .png file; 'q.gif' is not called so"),
+    (("policy", "preview", "none", "--output", "config.yaml"), "--output writes a .png file"),
+    (("policy", "preview", "none", "--images", 31), "--images: it must be at most 30 (given 31)."),
+    (("policy", "preview", "none", "--draws", 10**9), "--draws: it must be at most 30 (given 1000000000)."),
+    (("policy", "preview", "none", "--img-size", 4097), "--img-size: it must be at most 4,096 (given 4097)."),
+    (("policy", "preview", "none", "--seed", -1), "--seed: it must be at least 0 (given -1)."),
     (("train", "--sched", "cosin"), "--sched"),
     (("train", "--epoch", 3), "faa train has no option --epoch; did you mean --epochs"),
     (("train", "--batch_size", 3), "did you mean --batch-size"),
@@ -118,15 +136,12 @@ MISTAKES = [
     (("policy", "convert", "rand-m9-x2", "-"), "rand-m9-x2"),
     (("policy", "convert", "rand-m9", "-", "--table", "nope"), "leave the table 'nope' away"),
     (("policy", "convert", "rand-m9-tweights", "-"), "'-n1' is exact"),
-    (("policy", "convert", "none", ""), "give - as OUT"),
     (("policy", "convert", "none", "/dev/stdout"), "give - as OUT"),
-    (("policy", "convert", "none", "."), "it is a folder"),
-    (("policy", "convert", "none", "-", "--name", ""), "must not be empty"),
+    (("policy", "convert", "none", "."), "OUT: '.' is a folder"),
     (("policy", "show", "rand-m9"), "`faa policy convert` reads"),
     (("model", "list", "nothing*"), "nothing*"),
     (("model", "convert", "nowhere.pth", "out"), "'nowhere.pth' cannot be read"),
     (("model", "convert", ".", "out"), "it is a folder"),
-    (("model", "convert", "nowhere.pth", ""), "must not be empty"),
     (("model", "convert", "nowhere.pth"), "OUTPUT_DIR"),
     (("recipe", "show", "nothing"), "nothing"),
 ]
@@ -142,7 +157,10 @@ def test_mistakes_are_named(faa, arguments, said, request):
     assert outcome.code == 2
     assert said in outcome.err
     assert "Traceback" not in outcome.err
-    assert outcome.err.splitlines()[-1].startswith("Error: ")
+    last = outcome.err.splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert last.endswith((".", "?", "!")), "no full stop"
+    assert not re.search(r"\w\.\.$", last), "two full stops"
     assert not set("╭│╰") & set(outcome.err)
 
 
@@ -339,3 +357,45 @@ def test_whatever_else_the_system_refuses(faa, monkeypatch, error, code, words):
     monkeypatch.setattr("faa_cli.commands.policy.Policy.load", refuse)
     done = faa("policy", "show", "none")
     assert (done.code, done.err.startswith(words)) == (code, True)
+
+
+def test_a_yaml_word_that_is_a_truth_value_is_explained(faa, tmp_path):
+    (tmp_path / "mine.yaml").write_text("policy: no\n")
+    assert faa("train", "-c", "mine.yaml").err == (
+        "Error: mine.yaml: policy: it must be a text; put quotes around it, as YAML takes yes, no, on, off, true and "
+        "false for yes or no (given False).\n"
+    )
+
+
+def test_a_policy_that_mixes_in_other_images_is_refused_in_words_of_the_command(faa, tmp_path):
+    use = {"op": "SamplePairing", "p": 1.0, "magnitude": 0.2}
+    document = {"name": "pairs", "kind": "sub-policies", "sub_policies": [[use], [use, use]]}
+    (tmp_path / "pairs.json").write_text(json.dumps(document))
+    for command in (("train", "--epochs", 1), ("policy", "preview", "pairs.json", "--images", 1)):
+        given = command if command[0] == "policy" else (*command, "--policy", "pairs.json", "--output", "run")
+        outcome = faa(*given)
+        assert outcome.code == 2
+        assert "(SamplePairing), which the faa command does not do; take one without" in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "result.json", "policy.json", "picture.png"])
+def test_no_file_of_a_run_is_replaced(faa, tmp_path, name):
+    run = tmp_path / "run"
+    run.mkdir()
+    for each in ("config.yaml", "result.json", "policy.json", "picture.png"):
+        (run / each).write_text("command: train\nepochs: 3\n")
+    for command in (
+        ("policy", "convert", "none", f"run/{name}"),
+        ("policy", "preview", "none", "--output", f"run/{name}"),
+    ):
+        outcome = faa(*command)
+        assert outcome.code == 2
+        assert ("would replace one" in outcome.err) or (command[1] == "preview" and "writes a .png" in outcome.err)
+    assert (run / name).read_text() == "command: train\nepochs: 3\n"
+
+
+def test_files_that_are_no_runs_are_replaced(faa, tmp_path):
+    (tmp_path / "policy.json").write_text("{}")
+    assert faa("policy", "convert", "none", "policy.json").code == 0
+    assert json.loads((tmp_path / "policy.json").read_text())["name"] == "none"

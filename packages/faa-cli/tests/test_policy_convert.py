@@ -67,7 +67,7 @@ def test_harmful_files_do_none(faa, tmp_path):
 def test_a_pipe_is_not_replaced(faa, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     outcome = faa("policy", "convert", "none", "pipe")
-    assert (outcome.code, "no regular file" in outcome.err, "Traceback" in outcome.err) == (2, True, False)
+    assert (outcome.code, "is not a regular file" in outcome.err, "Traceback" in outcome.err) == (2, True, False)
     assert (tmp_path / "pipe").is_fifo()
 
 

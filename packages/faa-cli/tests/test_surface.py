@@ -3,10 +3,13 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 
+import pytest
 from torch.distributed.run import get_args_parser
 
-from faa_cli.reporting import Live, Plain, rate
+from faa_cli.pace import Pace
+from faa_cli.reporting import Live, Plain
 from faa_cli.showing import show_table
 from faa_search.config import CompareConfig, EvalConfig, SearchConfig, TrainConfig
 
@@ -74,22 +77,25 @@ def test_help_does_not_import_torch():
     assert done.stdout.splitlines()[-1] == "False"
 
 
+def ticking(*times: float) -> Callable[[], float]:
+    """Return a clock that says these times, one after the other."""
+    return iter(times).__next__
+
+
 def test_plain_progress_says_rate_and_ends_with_the_last(capsys):
-    with Plain().track("Trials", 4, done=2) as advance:
+    with Plain(clock=ticking(0, 8, 12.5)).track("Trials", 4, done=2) as advance:
         advance("first")
         advance("second")
     (line,) = capsys.readouterr().err.splitlines()
-    assert re.fullmatch(r"Trials: 4/4, [\d.]+/s, second", line)
+    assert line == "Trials: 4/4, 4.5 s each, second"
 
 
 def test_plain_progress_says_the_time_left(capsys, monkeypatch):
     monkeypatch.setattr("faa_cli.reporting.PLAIN_INTERVAL", 0.0)
-    with Plain().track("Trials", 3) as advance:
+    with Plain(clock=ticking(0, 9, 15)).track("Trials", 12) as advance:
         advance()
-        advance()
-    lines = capsys.readouterr().err.splitlines()
-    assert [line[:12] for line in lines] == ["Trials: 1/3,", "Trials: 2/3,"]
-    assert lines[1].endswith("under 1 s left")
+        advance("so far")
+    assert capsys.readouterr().err.splitlines() == ["Trials: 1/12", "Trials: 2/12, 6.0 s each, 1 min left, so far"]
 
 
 def test_live_progress_ends_full(capsys, monkeypatch):
@@ -110,8 +116,36 @@ def test_piped_tables_are_plain_and_whole(capsys):
     assert lines[1:] == ["a" * 90 + "  " + "b" * 90, "[x]" + " " * 89 + "c"]
 
 
-def test_figures_for_people():
-    assert [rate(10, 4), rate(1, 4), rate(1, 300), rate(0, 4)] == ["2.5/s", "4.0 s each", "5 min each", ""]
+def paced(*times: float, total: int = 5000, done: int = 0) -> Pace:
+    pace = Pace(total, done=done, started=0.0)
+    for time in times:
+        pace.finish(time)
+    return pace
+
+
+def test_rates_for_people():
+    assert [paced(0.2, 0.6).rate, paced(1, 5).rate, paced(1, 301).rate] == ["2.5/s", "4.0 s each", "5 min each"]
+
+
+def test_nothing_is_said_of_the_rate_before_it_is_known():
+    for pace in (paced(), paced(12.2), paced(12.2, 12.3), paced(12.2, 12.2), paced(12.2, 13.2, 14.2, 15.2)):
+        assert (pace.each, pace.rate, pace.left) == (None, "", "")
+
+
+def test_the_rate_is_that_of_this_start_without_what_starting_takes():
+    """A resumed search with two workers: they load for 12 s, then take 2 s for a trial."""
+    times = [12 + 2 * number + worker / 10 for number in range(1, 41) for worker in (0, 1)]
+    pace = paced(*times, done=700)
+    assert pace.done == 780
+    assert pace.each == pytest.approx(1, rel=0.02)
+    assert pace.left == "1 h 10 min left"
+    assert paced(*times[:8], done=700).each is None
+    assert paced(*times[:9], done=700).each == pytest.approx(1, rel=0.02)
+
+
+def test_long_units_say_the_time_left_from_the_second_on():
+    assert paced(190, 370, total=5).left == "9 min left"
+    assert paced(190, 370, total=2).left == ""
 
 
 def test_no_flag_is_taken_by_a_launcher():

@@ -122,7 +122,10 @@ def test_an_unknown_engine() -> None:
 
 def test_sample_pairing_needs_partners() -> None:
     """When the module is made, with the policy's name and what to give."""
-    expected = "The policy 'pairs' mixes in other images: give `partners`, uint8 [M, C, H, W]."
+    expected = (
+        "The policy 'pairs' mixes in other images (SamplePairing), which the faa command does not do; take one without."
+        " In Python, give `partners`, uint8 [M, C, H, W]."
+    )
     for partners in (None, images_of(0, 3, 8, 8)):
         with pytest.raises(FaaError, match=f"^{re.escape(expected)}$"):
             PAIRING.to_batch(partners=partners)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faa_core.text import counted, duration, safe
+from faa_core.text import counted, duration, safe, sentence
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,23 @@ def test_counts_have_their_noun():
 )  # fmt: skip
 def test_durations_are_as_people_say_them(seconds, shown):
     assert duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("it is so", "it is so."),
+        ("it is so.", "it is so."),
+        ("could be a DOS attack..", "could be a DOS attack."),
+        ("it failed: an attack.. Try again", "it failed: an attack. Try again."),
+        ("did you mean this?", "did you mean this?"),
+        ("AssertionError: ", "AssertionError."),
+        ("the file '..'", "the file '..'."),
+        ("from ../a.. to a/..", "from ../a. to a/.."),
+        ("and so on...", "and so on..."),
+        ("a, b …", "a, b …"),
+    ],
+)
+def test_sentences_end_in_one_full_stop(given, said):
+    assert sentence(given) == said
+    assert sentence(said) == said

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from faa_core import FaaError
 from faa_search.config import TrainConfig
 from faa_search.training.models import make_model
-from faa_search.training.optimisation import add_decay, make_average, make_optimizer, peak_rate
+from faa_search.training.optimisation import add_decay, make_average, make_optimizer, peak_rate, ways_to_converge
 
 
 class Mixed(nn.Module):
@@ -188,7 +188,7 @@ def test_epsilon() -> None:
         make_optimizer(nn.Linear(2, 2), TrainConfig(opt_eps=1e-3))
 
 
-@pytest.mark.parametrize("name", ["sdg", ""])
+@pytest.mark.parametrize("name", ["sdg", "sgd sgd"])
 def test_unknown_optimizer(name: str) -> None:
     """The message names it."""
     with pytest.raises(FaaError, match=f"The optimizer '{name}' cannot be made"):
@@ -212,3 +212,28 @@ def test_average_follows_the_weights() -> None:
 def test_no_average_unless_asked_for() -> None:
     """It costs memory and time."""
     assert make_average(nn.Linear(1, 1), TrainConfig()) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "ways"),
+    [
+        ({"lr": 9}, "a smaller --lr (now 9) or a longer --warmup-epochs"),
+        (
+            {"weight_decay": 1e30},
+            "a smaller --weight-decay (now 1e+30), a smaller --lr (now 0.1) or a longer --warmup-epochs",
+        ),
+        ({"weight_decay": 0.9}, "a smaller --lr (now 0.1) or a longer --warmup-epochs"),
+        (
+            {"momentum": 1.0, "clip_grad": 0.0},
+            "a --momentum below 1, a smaller --lr (now 0.1), a longer --warmup-epochs or --clip-grad 5",
+        ),
+        ({"amp_dtype": "float16"}, "a smaller --lr (now 0.1) or a longer --warmup-epochs"),
+        (
+            {"amp": True, "amp_dtype": "float16"},
+            "a smaller --lr (now 0.1), a longer --warmup-epochs or --amp-dtype bfloat16",
+        ),
+    ],
+)
+def test_what_a_loss_without_end_is_said_to_come_from(settings: dict[str, Any], ways: str) -> None:
+    """The likeliest cause comes first; what is not set is not blamed."""
+    assert ways_to_converge(TrainConfig(**settings)) == ways

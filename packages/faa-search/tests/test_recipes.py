@@ -179,13 +179,16 @@ def test_what_a_reader_is_told(name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"command": None}, "recipe a/b: command: input should be a valid"),
+        (
+            {"command": None},
+            "recipe a/b: command: it must be a list; give a value, or leave the setting out (given None)",
+        ),
         ({"sauce": "x"}, "recipe a/b: unknown setting 'sauce'; did you mean source"),
         ({"about": ""}, "recipe a/b: about: string should have at least 1 character"),
-        ({"about": 3}, "recipe a/b: about: input should be a valid string"),
+        ({"about": 3}, "recipe a/b: about: it must be a text; put quotes around it (given 3)"),
         ({"deviations": []}, "recipe a/b: deviations: tuple should have at least 1 item"),
         ({"train": {"lrr": 1}}, "recipe a/b, train: unknown setting 'lrr'; did you mean lr"),
-        ({"train": {"lr": -1}}, "recipe a/b, train: lr: input should be greater than 0"),
+        ({"train": {"lr": -1}}, "recipe a/b, train: lr: it must be more than 0"),
         ({"train": [1]}, "must hold 'key: value' lines under train"),
         ({"search": {"folds": 0}}, "recipe a/b, search: folds"),
     ],

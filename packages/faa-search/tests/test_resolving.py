@@ -47,7 +47,12 @@ def test_unknown_keys_are_named_with_a_suggestion() -> None:
     assert "c.yaml: unknown setting 'batchsize'; did you mean batch_size?" == fault(
         TrainConfig, Layer("c.yaml", {"batchsize": 3})
     )
-    assert "c.yaml: unknown setting 'qqqq' of TrainConfig." == fault(TrainConfig, Layer("c.yaml", {"qqqq": 3}))
+    assert "c.yaml: unknown setting 'qqqq' of a training; see the command's --help." == fault(
+        TrainConfig, Layer("c.yaml", {"qqqq": 3})
+    )
+    assert "c.yaml: unknown setting 'foo' of a search; the nearest name is folds." == fault(
+        SearchConfig, Layer("c.yaml", {"foo": 3})
+    )
     assert "unknown setting 'folds'" in fault(TrainConfig, Layer("c.yaml", {"folds": 3}))
     assert "unknown setting '1'" in fault(TrainConfig, Layer("c.yaml", {1: 3}))  # type: ignore[dict-item]
 
@@ -59,8 +64,8 @@ def test_values_that_are_not_allowed() -> None:
         Layer("recipe r", {"lr": -1}),
         Layer("flags", {"batch_size": 0, "sched": "linear", "epochs": "many"}),
     )
-    assert "recipe r: lr: input should be greater than 0 (given -1)" in message
-    assert "--batch-size: input should be greater than or equal to 1 (given 0)" in message
+    assert "recipe r: lr: it must be more than 0 (given -1)" in message
+    assert "--batch-size: it must be at least 1 (given 0)" in message
     assert (
         "--sched: input should be 'cosine', 'step', 'multistep', 'micronet' or 'constant' (given 'linear')" in message
     )

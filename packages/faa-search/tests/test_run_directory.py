@@ -1,6 +1,7 @@
 """Whose directory it is, with which settings, and one process at a time."""
 
 import json
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from pydantic import Field
 from faa_core import FaaError
 from faa_search.config import CompareConfig, SearchConfig, Settings, TrainConfig
 from faa_search.environment import versions
+from faa_search.resolving import Layer, resolve
 from faa_search.run_directory import read_config, run_directory
 from faa_search.run_files import filling_folder, replacing_file
 
@@ -284,3 +286,70 @@ def test_a_folder_of_a_run_that_is_a_link_is_not_written_through(tmp_path: Path)
     with pytest.raises(FaaError, match="leads out of the run"), filling_folder(tmp_path / "run", target.parent):
         pass
     assert "a" == (tmp_path / "victim" / "model.safetensors").read_text()
+
+
+@pytest.mark.parametrize(
+    ("cuda_then", "began", "cuda_now", "now", "goes_on"),
+    [
+        (False, "auto", False, "cpu", True),
+        (False, "cpu", False, "auto", True),
+        (True, "auto", True, "cuda", True),
+        (True, "cuda", True, "auto", True),
+        (False, "auto", True, "cpu", True),  # on another machine, as it was computed before
+        (True, "cuda", False, "auto", False),
+        (True, "auto", False, "cpu", False),
+        (False, "auto", True, "cuda", False),
+        (False, "cpu", True, "auto", False),
+        (False, "cpu", True, "cuda", False),
+        (True, "auto", False, "auto", True),  # whatever each machine has
+        (False, "auto", True, "auto", True),
+    ],
+)
+def test_what_a_device_came_to_counts(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    cuda_then: bool,
+    began: str,
+    cuda_now: bool,
+    now: str,
+    goes_on: bool,
+) -> None:
+    """Not the word for it; the run's own file keeps the word it began with."""
+    claim(tmp_path / "run", device=began)
+    file = tmp_path / "run" / "environment.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"cuda": "a GPU" if cuda_then else None}))
+    before = (tmp_path / "run" / "config.yaml").read_bytes()
+    monkeypatch.setattr("torch.cuda.is_available", lambda: cuda_now)
+    if goes_on:
+        claim(tmp_path / "run", device=now)
+    else:
+        with pytest.raises(FaaError, match=f"device: '{began}' → '{now}'"):
+            claim(tmp_path / "run", device=now)
+    assert before == (tmp_path / "run" / "config.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", "{"])
+def test_a_run_that_does_not_say_where_it_began_keeps_to_the_word(tmp_path: Path, content: str | None) -> None:
+    """As one that was killed while it was made."""
+    claim(tmp_path / "run", device="auto")
+    (tmp_path / "run" / "environment.json").unlink()
+    if content is not None:
+        (tmp_path / "run" / "environment.json").write_text(content)
+    claim(tmp_path / "run", device="auto")
+    with pytest.raises(FaaError, match="device: 'auto' → 'cpu'"):
+        claim(tmp_path / "run", device="cpu")
+
+
+def test_a_golden_run_goes_on_with_another_word_for_its_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Version 0.1.0 wrote what it began with, too."""
+    shutil.copytree(GOLDEN / "train-stopped", tmp_path / "run")
+    settings = read_config(tmp_path / "run")
+    del settings["command"]
+    config = resolve(TrainConfig, [Layer("run", TrainConfig.formerly() | settings | {"device": "auto"})])
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with run_directory(tmp_path / "run", "train", config):
+        pass
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    with pytest.raises(FaaError, match="device: 'cpu' → 'auto'"), run_directory(tmp_path / "run", "train", config):
+        pass

@@ -8,10 +8,11 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from typer.core import TyperCommand, TyperGroup
 
+from faa_cli.given import check_texts
 from faa_cli.layout import wrap
 from faa_cli.showing import say, shown, terminal_width
 from faa_core import FaaError
@@ -25,7 +26,24 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 class Command(TyperCommand):
-    """A command with a page of ours."""
+    """A command with a page of ours, which refuses texts that say nothing.
+
+    Attributes:
+        takes_dash: Names of the parameters for which ``-`` is standard output.
+    """
+
+    takes_dash: ClassVar[frozenset[str]] = frozenset()
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read what was typed.
+
+        Raises:
+            FaaError: If a text is empty, or ``-`` where that means nothing.
+        """
+        if not ctx.resilient_parsing:
+            given, _rest, _order = self.make_parser(ctx).parse_args(args=list(args))
+            check_texts(self.get_params(ctx), {} if given.get("help") else given, takes_dash=self.takes_dash)
+        return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page."""

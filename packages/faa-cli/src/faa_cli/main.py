@@ -14,7 +14,7 @@ from faa_cli.refusals import refused
 from faa_cli.showing import say
 from faa_core import FaaError, plugins
 from faa_core.paths import WORDS, refusal
-from faa_core.text import safe
+from faa_core.text import safe, sentence
 
 FIRST = ("search", "train", "eval", "compare", "policy", "model", "recipe", "doctor")  # in the order one meets them
 USAGE_ERROR = 2
@@ -110,7 +110,7 @@ def main() -> None:
 
 
 def _fail(error: object, code: int) -> NoReturn:
-    say(f"Error: {error}", err=True)
+    say(f"Error: {sentence(error)}", err=True)
     sys.exit(code)
 
 

@@ -8,9 +8,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
+from faa_cli.given import number_of
 from faa_cli.start import answering
 from faa_search.config import DataConfig, FitConfig, RunConfig, Settings
 from faa_search.config.fitting import BaselineConfig, LossConfig, NetworkConfig, UpdateConfig
+from faa_search.config.numbers import real_number, whole_number
 from faa_search.config.search import ExploringConfig, FoldsConfig, SelectingConfig, SpaceConfig, WorkersConfig
 from faa_search.recipes import load_recipe
 from faa_search.resolving import Config, Layer, read_layer, resolve
@@ -37,8 +39,18 @@ RecipeOption = Annotated[
 ]
 ConfigOption = Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="YAML file with settings.")]
 ThreadsOption = Annotated[
-    int | None, typer.Option(min=1, max=1024, metavar="N", help="CPU threads of torch (default: its own choice).")
+    int | None,
+    typer.Option(
+        parser=number_of("--threads", whole_number, least=1, most=1024),
+        metavar="N",
+        help="CPU threads of torch (default: its own choice).",
+    ),
 ]
+READERS: dict[Any, Callable[[str], float]] = {
+    int: whole_number,
+    float: real_number,
+    tuple[float, float]: real_number,
+}  # of numbers; the settings check the rest
 METAVARS = {int: "N", float: "X", str: "TEXT", tuple[float, float]: "LOW HIGH"}
 
 
@@ -111,6 +123,7 @@ def _parameter(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
         show_default=False,
         rich_help_panel=panel,
         metavar="NAME" if choices else METAVARS.get(kind),
+        parser=number_of(flag, READERS[kind]) if kind in READERS else None,
     )
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]

@@ -16,14 +16,15 @@ def check_outputs(paths: Mapping[str, Path | None]) -> None:
     """Refuse files that cannot be written, are one and the same, or are a run's own; nothing is left behind.
 
     Args:
-        paths: By flag and the suffix it writes, such as ``"--output .json"``; None where the flag was not given.
+        paths: By flag and the suffix it writes, such as ``"--output .json"``, or by the flag alone where any name will
+            do; None where the flag was not given.
 
     Raises:
         FaaError: If one is refused.
     """
     given = {key: path for key, path in paths.items() if path is not None}
     for key, path in given.items():
-        flag, suffix = key.split()
+        flag, _space, suffix = key.partition(" ")
         with refused_as(f"{flag}: '{safe(path)}' cannot be written"):
             _check_place(flag, path, suffix)
         _check_whose(flag, path)
@@ -41,7 +42,7 @@ def _check_place(flag: str, path: Path, suffix: str) -> None:
     """
     if path.is_dir():
         raise FaaError(f"{flag}: '{path}' is a folder; give the path of a file.")
-    if path.suffix.lower() != suffix:
+    if suffix and path.suffix.lower() != suffix:
         raise FaaError(f"{flag} writes a {suffix} file; '{path}' is not called so. Give a name that ends in it.")
     if path.is_symlink() or path.exists():
         path.stat()  # of a link, what it leads to
@@ -51,16 +52,22 @@ def _check_place(flag: str, path: Path, suffix: str) -> None:
 
 def _check_whose(flag: str, path: Path) -> None:
     """Refuse what a run has written or will look for, and what lies beside weights."""
-    from faa_search.evaluation.trained_on import run_of  # noqa: PLC0415 torch is slow to import
-
     target = Path(os.path.realpath(path))
-    own = (target.parent / "model.safetensors").is_file()
     if not target.exists() and target.name not in FILES:
         return
-    with suppress(FaaError):  # somebody's config.yaml that is no run's
-        own = own or run_of(target) is not None
-    if own:
+    if (target.parent / "model.safetensors").is_file() or _is_of_a_run(target):
         raise FaaError(
             f"{flag}: '{path}' lies where a run or a model keeps its own files, and would replace one or be read as "
             "one. Choose another name, or remove it if it is left from before."
         )
+
+
+def _is_of_a_run(target: Path) -> bool:
+    """Return whether a file is, or would be, in a run's directory."""
+    if not any((folder / "config.yaml").is_file() for folder in target.parents):
+        return False
+    from faa_search.evaluation.trained_on import run_of  # noqa: PLC0415 torch is slow to import
+
+    with suppress(FaaError):  # somebody's config.yaml that is no run's
+        return run_of(target) is not None
+    return False

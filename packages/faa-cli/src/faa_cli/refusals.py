@@ -6,6 +6,8 @@ from typing import Any
 import typer
 from pydantic import ValidationError
 
+from faa_cli.given import name_of
+
 REFUSAL = typer.BadParameter.__mro__[2]  # of everything that typer refuses; it exports this subclass only
 
 
@@ -37,8 +39,7 @@ def _of_parameter(error: typer.BadParameter, path: str) -> str:
     parameter: Any = error.param
     if parameter is None:
         return _message(error)
-    is_option = parameter.param_type_name == "option"
-    name = max(parameter.opts, key=len) if is_option else parameter.metavar or parameter.name.upper()
+    name = name_of(parameter)
     if hasattr(error, "param_type"):
         return f"{path} needs {name}: {parameter.help}"
     given = f" (given {_input(error)})" if isinstance(error.__cause__, ValidationError) else ""

@@ -3,11 +3,11 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from faa_cli.pace import Pace
 from faa_cli.showing import say, shown, terminal_width
-from faa_core.text import duration
 from faa_search.progress import Advance, Reporter, Silent
 
 PLAIN_INTERVAL = 10.0  # seconds between lines where no bar can be drawn
@@ -25,10 +25,12 @@ def make_reporter(*, quiet: bool = False) -> Reporter:
 class Live:
     """A bar with rate and time left."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.perf_counter) -> None:
+        """Make one that takes the time, in seconds, from a clock."""
         from rich.console import Console  # noqa: PLC0415 slow to import
 
         self.console = Console(stderr=True, width=terminal_width(), markup=False, emoji=False, highlight=False)
+        self.clock = clock
 
     def note(self, message: str) -> None:
         """Show one line."""
@@ -48,24 +50,27 @@ class Live:
             bars.MofNCompleteColumn(),
             bars.TextColumn("{task.fields[rate]}", markup=False),
             bars.TimeElapsedColumn(),
-            bars.TimeRemainingColumn(),
+            bars.TextColumn("{task.fields[left]}", markup=False),
             bars.TextColumn("{task.fields[detail]}", style="dim", markup=False, table_column=Column(overflow="fold")),
         )
         with bars.Progress(*columns, console=self.console) as progress:
             label = shown(what, sys.stderr)
-            task = progress.add_task(label, total=total, completed=done, rate="", detail="")
-            started = time.perf_counter()
+            task = progress.add_task(label, total=total, completed=done, rate="", left="", detail="")
+            pace = Pace(total, done=done, started=self.clock())
 
             def advance(detail: str = "") -> None:
-                new = progress.tasks[0].completed + 1 - done
-                speed = rate(new, time.perf_counter() - started)
-                progress.update(task, advance=1, rate=speed, detail=shown(detail, sys.stderr))
+                pace.finish(self.clock())
+                progress.update(task, advance=1, rate=pace.rate, left=pace.left, detail=shown(detail, sys.stderr))
 
             yield advance
 
 
 class Plain:
     """A line every few seconds, and one at the end."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.perf_counter) -> None:
+        """Make one that takes the time, in seconds, from a clock."""
+        self.clock = clock
 
     def note(self, message: str) -> None:
         """Show one line."""
@@ -74,28 +79,16 @@ class Plain:
     @contextmanager
     def track(self, what: str, total: int, *, done: int = 0) -> Iterator[Advance]:
         """Show lines while the block runs."""
-        started = shown_at = time.perf_counter()
-        count = done
+        shown_at = self.clock()
+        pace = Pace(total, done=done, started=shown_at)
 
         def advance(detail: str = "") -> None:
-            nonlocal count, shown_at
-            count += 1
-            now = time.perf_counter()
-            if count == total or now - shown_at >= PLAIN_INTERVAL:
+            nonlocal shown_at
+            now = self.clock()
+            pace.finish(now)
+            if pace.done == total or now - shown_at >= PLAIN_INTERVAL:
                 shown_at = now
-                parts = [f"{count}/{total}", rate(count - done, now - started)]
-                if count < total:
-                    parts.append(f"{duration((total - count) * (now - started) / (count - done))} left")
-                self.note(f"{what}: {', '.join(filter(None, [*parts, detail]))}")
+                parts = (f"{pace.done}/{total}", pace.rate, pace.left, detail)
+                self.note(f"{what}: {', '.join(filter(None, parts))}")
 
         yield advance
-
-
-def rate(count: float, seconds: float) -> str:
-    """Return a rate for people: per second, or the time of each when slow."""
-    if count == 0 or seconds == 0:
-        return ""
-    if count >= seconds:
-        return f"{count / seconds:.1f}/s"
-    each = seconds / count
-    return f"{each:.1f} s each" if each < 59.95 else f"{duration(each)} each"

@@ -1,7 +1,13 @@
-"""Texts for people: outside text made safe to show, counts with their noun, and times."""
+"""Texts for people: outside text made safe to show, sentences, counts with their noun, and times."""
+
+import re
 
 # Invisible, but part of how words are written (Persian, Indic scripts, emoji), or a space that is wider than others.
 ALLOWED = frozenset("\u200c\u200d\u00a0\u202f\u3000")
+
+DOUBLED = re.compile(r"(?<=\w)\.\.(?!\S)")  # full stops; neither a path such as a/.. nor three dots
+ENDS = (".", "?", "!", "…")
+UNFINISHED = " \t\r\n:;,"  # at the end of a text: what an exception without words leaves
 
 
 def safe(text: object) -> str:
@@ -23,6 +29,12 @@ def shortened(text: str, most: int) -> str:
         return text
     end = (most - 1) // 2
     return f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
+
+
+def sentence(text: object) -> str:
+    """Return a text that ends in one full stop, as messages are put together from others', with or without one."""
+    whole = DOUBLED.sub(".", str(text).rstrip(UNFINISHED))
+    return whole if whole.endswith(ENDS) else f"{whole}."
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -1,6 +1,7 @@
 """From layers of settings to one: default < recipe < file < flag; what is wrong is named, with a suggestion."""
 
 import difflib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -10,9 +11,24 @@ from pydantic import ValidationError
 from faa_core import FaaError
 from faa_core.text import safe
 from faa_search.config import Settings
+from faa_search.config.numbers import real_number
 from faa_search.yaml_files import read_yaml
 
 Config = TypeVar("Config", bound=Settings)
+LIMITS = {  # by pydantic's name of the fault: what is said, and which of its figures
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+TYPES = {
+    "string_type": "a text",
+    "bool_type": "true or false, without quotes",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "tuple_type": "a list",
+}
 
 
 class Layer(NamedTuple):
@@ -56,13 +72,21 @@ def _named(config: type[Settings], source: str, settings: Mapping[str, Any]) -> 
     for given, value in settings.items():
         key = str(given).replace("-", "_")
         if key not in config.model_fields:
-            close = difflib.get_close_matches(key, config.model_fields, n=2)
-            hint = f"; did you mean {' or '.join(close)}?" if close else f" of {config.__name__}."
-            raise FaaError(f"{source}: unknown setting '{safe(given)[:80]}'{hint}")
+            raise FaaError(f"{source}: unknown setting '{safe(given)[:80]}'{_hint(config, key)}")
         if key in named:
             raise FaaError(f"{source}: '{key}' is there twice, as '{key.replace('_', '-')}' too; leave one out.")
         named[key] = value
     return named
+
+
+def _hint(config: type[Settings], key: str) -> str:
+    """Return which setting an unknown one may stand for."""
+    if close := difflib.get_close_matches(key, config.model_fields, n=2):
+        return f"; did you mean {' or '.join(close)}?"
+    nearest = difflib.get_close_matches(key, config.model_fields, n=1, cutoff=0.3)
+    return f" of {config.of_what}; " + (
+        f"the nearest name is {nearest[0]}." if nearest else "see the command's --help."
+    )
 
 
 def _fault(fault: Any, origin: Mapping[str, str]) -> str:
@@ -71,6 +95,40 @@ def _fault(fault: Any, origin: Mapping[str, str]) -> str:
     key = str(fault["loc"][0])
     where = origin.get(key, "settings")
     flag = f"--{key.replace('_', '-')}" if where == "flags" else f"{where}: {key}"
-    ours = fault["msg"].removeprefix("Value error, ")  # of a validator; else it is pydantic's, which is a sentence
-    said = ours if fault["type"] == "value_error" else ours.lower()
-    return f"{flag}: {said} (given {fault['input']!r:.80})"
+    return f"{flag}: {_said(fault)} (given {fault['input']!r:.80})"
+
+
+def _said(fault: Any) -> str:
+    """Return what is allowed, of a value that is not."""
+    kind, given, limits = fault["type"], fault["input"], fault.get("ctx", {})
+    if kind in LIMITS:
+        word, key = LIMITS[kind]
+        return f"it must be {word} {_number(limits[key])}"
+    if kind == "value_error":
+        return str(fault["msg"].removeprefix("Value error, "))
+    if kind in TYPES:
+        return f"it must be {TYPES[kind]}{_advice(kind, given)}"
+    return f"{fault['msg'].lower()}{_advice(kind, given)}"
+
+
+def _advice(kind: str, given: Any) -> str:
+    """Return how a value is written in a file, where it is of another kind there than was meant."""
+    if given is None:
+        return "; give a value, or leave the setting out"
+    if kind in {"string_type", "literal_error"} and isinstance(given, bool):
+        return "; put quotes around it, as YAML takes yes, no, on, off, true and false for yes or no"
+    if kind == "string_type" and isinstance(given, int | float):
+        return "; put quotes around it"
+    return "; write it without quotes" if kind in {"int_type", "float_type"} and _says_a_number(given) else ""
+
+
+def _says_a_number(given: Any) -> bool:
+    try:
+        return isinstance(given, str) and math.isfinite(real_number(given))
+    except ValueError:
+        return False
+
+
+def _number(limit: Any) -> str:
+    """Return a limit in few digits."""
+    return f"{limit:,}" if isinstance(limit, int) else f"{limit:g}"

@@ -2,17 +2,19 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import filelock
+import torch
 import yaml
 
 from faa_core import FaaError
 from faa_core.files import write_text
 from faa_core.paths import refusal, refused_as
+from faa_core.reading import as_text, parse_json, read_content
 from faa_core.text import safe
 from faa_search.config import Settings, differences
 from faa_search.environment import environment
@@ -25,6 +27,7 @@ CHANGEABLE = frozenset({  # settings that change no result, so a run may be resu
 })  # fmt: skip
 # Where the images are: they may be elsewhere when a run goes on, once they are found to be the same (`run_images`).
 PLACE = frozenset({"data_dir", "dataset", "dataset_download", "input_key", "target_key"})
+KEPT = PLACE | {"device"}  # as it was said when the run began
 CONFIG = "config.yaml"
 DATA = "data.json"
 ENVIRONMENT = "environment.json"
@@ -125,12 +128,33 @@ def _check_claim(output: Path, command: str, config: Settings, renewed: frozense
         this = KINDS.get(command, f"a run of '{command}'")
         raise FaaError(f"'{output}' holds {KINDS[kind]}, and this is {this}. Choose another --output.")
     check_kinds(output)
-    changed = differences(before, config, ignoring=CHANGEABLE | PLACE | renewed)
+    now = config.model_copy(update={"device": before["device"]}) if _computes_alike(output, before, config) else config
+    changed = differences(before, now, ignoring=CHANGEABLE | PLACE | renewed)
     if changed:
         raise FaaError(
             f"'{output}' holds a run with other settings ({'; '.join(changed)}). Choose another --output, or "
             "repeat the command as it was to resume."
         )
+
+
+def _computes_alike(output: Path, before: Mapping[str, Any], config: Settings) -> bool:
+    """Return whether a run's device is today's in other words: ``auto``, and what it came to where the run began."""
+    now = getattr(config, "device", None)
+    if now is None or "auto" not in (before.get("device"), now):
+        return False
+    try:
+        began = parse_json(as_text(read_content(output / ENVIRONMENT)))
+    except FaaError:  # somebody has removed it
+        return False
+    if not isinstance(began, dict) or "cuda" not in began:
+        return False
+    then = _device(before.get("device"), cuda=began["cuda"] is not None)
+    return bool(then == _device(now, cuda=torch.cuda.is_available()))
+
+
+def _device(asked: Any, *, cuda: bool) -> Any:
+    """Return what a device comes to where there is CUDA, or none."""
+    return ("cuda" if cuda else "cpu") if asked == "auto" else asked
 
 
 def _check_empty(output: Path) -> None:
@@ -190,8 +214,8 @@ def _claim(output: Path, command: str, config: Settings) -> None:
     settings = {"command": command, **config.model_dump(mode="json")}
     if (output / CONFIG).is_file():
         before = read_config(output)
-        if differences(before, config, ignoring=CHANGEABLE | PLACE):
-            kept = {name: before[name] for name in PLACE & before.keys()}
+        if differences(before, config, ignoring=CHANGEABLE | KEPT):
+            kept = {name: before[name] for name in KEPT & before.keys()}
             write_file(output, CONFIG, yaml.safe_dump(settings | kept, sort_keys=False))
         return
     # The settings first, beside their place: with them the directory is a run's.

@@ -56,7 +56,8 @@ def parse_yaml(text: str, *, source: str) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise FaaError(f"{source} is no YAML of settings{place}: {safe(error.problem or error.context)}.") from error
+        what = ", ".join(filter(None, (error.context, error.problem)))
+        raise FaaError(f"{source} is no YAML of settings{place}: {safe(what)}.") from error
     except RecursionError as error:
         raise FaaError(f"{source} is no YAML of settings: {TOO_DEEP}.") from error
     except (yaml.YAMLError, ValueError) as error:  # a character that YAML has not, or a number that is none
@@ -77,7 +78,10 @@ class _Reader:
 
     def value(self) -> Any:
         """Return the document's value; None where it is empty."""
-        node = self._loader.get_single_node()
+        node = self._loader.get_node() if self._loader.check_node() else None
+        second = self._loader.get_node() if self._loader.check_node() else None
+        if second is not None:
+            raise _fault(second, "a second document begins here; keep one of them")
         return None if node is None else self._value(node, 0)
 
     def _value(self, node: Node, depth: int) -> Any:

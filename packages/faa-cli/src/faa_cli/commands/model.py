@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from faa_cli.help_pages import Command, Group
+from faa_cli.reporting import make_reporter
 from faa_cli.showing import say, say_starting, show_table
 from faa_core import FaaError
 from faa_core.files import put_in_place
@@ -63,7 +64,12 @@ def list_models(
     if not names:
         raise FaaError(f"timm has no model that matches '{pattern}'.")
     headers = ("model", "input", "classes", "parameters", "multiply-adds", "weights")
-    show_table(headers, (_row(name) for name in names))
+    rows = []
+    with make_reporter().track("Networks", len(names)) as advance:
+        for name in names:
+            rows.append(_row(name))
+            advance()
+    show_table(headers, rows)
 
 
 def _row(name: str) -> tuple[str, ...]:
@@ -109,7 +115,7 @@ def convert(
     Nothing that the file holds is executed. The logits are compared with the original's before anything is written.
     """
     target = Path(output)
-    _check_output(target, output)
+    _check_output(target)
     say_starting()
     from faa_models import conversion  # noqa: PLC0415 torch is slow to import
     from faa_search.training.models import register_models  # noqa: PLC0415
@@ -134,10 +140,8 @@ def convert(
     say(f"import faa_models, timm; model = timm.create_model({source}, pretrained=True)")
 
 
-def _check_output(target: Path, given: str) -> None:
+def _check_output(target: Path) -> None:
     """Refuse a folder that holds something, so that no other weights are lost."""
-    if not given:
-        raise FaaError("The folder to write must not be empty.")
     try:
         # Hidden files are what a killed process did not get to put in place.
         strangers = sorted(child.name for child in target.iterdir() if not child.name.startswith("."))

@@ -1,15 +1,20 @@
 """`faa policy`: list, show, preview, convert."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, ClassVar
 
 import typer
 
 from faa_cli.describing import operation_table, policy_kind, policy_lines, policy_size, provenance_lines
+from faa_cli.given import number_of
 from faa_cli.help_pages import Command, Group
+from faa_cli.outputs import check_outputs
 from faa_cli.reporting import make_reporter
 from faa_cli.showing import say, say_starting, show_table, write_data
 from faa_core import FaaError, Policy, formats, plugins
 from faa_search.config import DataConfig
+from faa_search.config.base import LARGEST_SEED
+from faa_search.config.numbers import whole_number
 from faa_search.resolving import Layer, resolve
 
 EXAMPLES = """
@@ -41,6 +46,7 @@ faa policy convert fa-reduced-cifar10 - --to legacy
 """
 app = typer.Typer(add_completion=False, cls=Group, epilog=EXAMPLES)
 
+MOST_SHOWN = 30  # images, and draws of each, in a picture
 NAME = Annotated[str, typer.Argument(metavar="POLICY", help="Built-in name or policy file.")]
 
 
@@ -92,15 +98,38 @@ def show(
 def preview(
     policy: NAME,
     *,
-    output: Annotated[str, typer.Option(metavar="FILE", help="PNG file to write.")] = "preview.png",
+    output: Annotated[Path, typer.Option(metavar="FILE", help="PNG file to write.")] = Path("preview.png"),
     dataset: Annotated[str, typer.Option(metavar="NAME", help="Images to show; see `faa train --help`.")] = "digits",
     data_dir: Annotated[str | None, typer.Option(metavar="FOLDER", help="Folder that holds the data set.")] = None,
-    images: Annotated[int, typer.Option(min=1, metavar="N", help="Rows: images, spread over the data set.")] = 6,
-    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Columns: draws of each image.")] = 9,
-    img_size: Annotated[int | None, typer.Option(min=4, metavar="N", help="Side in pixels.")] = None,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Keys the draws.")] = 0,
+    images: Annotated[
+        int,
+        typer.Option(
+            parser=number_of("--images", whole_number, least=1, most=MOST_SHOWN),
+            metavar="N",
+            help="Rows: images, spread over the data set.",
+        ),
+    ] = 6,
+    draws: Annotated[
+        int,
+        typer.Option(
+            parser=number_of("--draws", whole_number, least=1, most=MOST_SHOWN),
+            metavar="N",
+            help="Columns: draws of each image.",
+        ),
+    ] = 9,
+    img_size: Annotated[
+        int | None,
+        typer.Option(parser=number_of("--img-size", whole_number), metavar="N", help="Side in pixels."),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(
+            parser=number_of("--seed", whole_number, least=0, most=LARGEST_SEED), metavar="N", help="Keys the draws."
+        ),
+    ] = 0,
 ) -> None:
     """Draw images beside several augmented draws of each, as a PNG."""
+    check_outputs({"--output .png": output})
     loaded = Policy.load(policy)
     layer = Layer("flags", {"dataset": dataset, "data_dir": data_dir, "img_size": img_size})
     settings = resolve(DataConfig, [layer])
@@ -113,7 +142,13 @@ def preview(
     say(f"Wrote {output}")
 
 
-@app.command(cls=Command, epilog=CONVERT_EXAMPLES)
+class ConvertCommand(Command):
+    """The command that may write to the terminal."""
+
+    takes_dash: ClassVar[frozenset[str]] = frozenset({"target"})
+
+
+@app.command(cls=ConvertCommand, epilog=CONVERT_EXAMPLES)
 def convert(
     source: Annotated[str, typer.Argument(metavar="IN", help="Built-in name, file of any format, or timm string.")],
     target: Annotated[str, typer.Argument(metavar="OUT", help="File to write, or - for the terminal.")],
@@ -134,8 +169,10 @@ def convert(
 
     What the other format cannot say is an error that names it; nothing is rounded or left out.
     """
-    if not target or target in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+    if target in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
         raise FaaError(f"'{target}' is not a file to write; for the terminal, or a pipe, give - as OUT.")
+    if target != "-":
+        check_outputs({"OUT": Path(target)})
     format_out = formats.find_format(write_as or ("deepaa" if target.endswith(".npz") else "faa"))
     policy = formats.read_policy(source, format=read_as, table=table, name=name)
     if target != "-":

@@ -4,12 +4,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from faa_cli.given import number_of
 from faa_cli.help_pages import Command
 from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, use_threads, with_settings
 from faa_cli.reporting import make_reporter
 from faa_cli.showing import say, say_starting
 from faa_core.text import counted, duration
 from faa_search.config import TrainConfig
+from faa_search.config.numbers import whole_number
 
 if TYPE_CHECKING:
     from faa_search.training.run import TrainResult
@@ -29,8 +31,7 @@ OutputOption = Annotated[
 ProcessesOption = Annotated[
     int | None,
     typer.Option(
-        min=1,
-        max=1024,
+        parser=number_of("--num-processes", whole_number, least=1, most=1024),
         metavar="N",
         help="Start this many processes, one for each GPU, or on the CPU (default: one, here).",
     ),

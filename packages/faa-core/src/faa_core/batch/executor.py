@@ -44,7 +44,10 @@ class PolicyBatch(nn.Module):
         self.policy, self.baseline, self.normalize, self.engine = policy, baseline, normalize, engine
         given = 0 if partners is None else len(partners)
         if given == 0 and any(row.base == "SamplePairing" for row in policy.table.values()):
-            raise FaaError(f"The policy '{policy.name}' mixes in other images: give `partners`, uint8 [M, C, H, W].")
+            raise FaaError(
+                f"The policy '{policy.name}' mixes in other images (SamplePairing), which the faa command does not do; "
+                "take one without. In Python, give `partners`, uint8 [M, C, H, W]."
+            )
         self._missing = missing_for(policy)
         if engine != "auto" and engine not in self._missing:
             raise FaaError(f"There is no engine '{engine}'; there are {', '.join(self._missing)} and auto.")

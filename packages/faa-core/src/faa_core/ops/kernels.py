@@ -136,7 +136,10 @@ def sample_pairing(image: PILImage, weight: float, canvas: Canvas) -> PILImage:
         FaaError: If there is no partner, or it has another size or mode.
     """
     if canvas.partner is None:
-        raise FaaError("SamplePairing mixes in another image: give the policy `partners` to choose from.")
+        raise FaaError(
+            "The policy mixes in other images (SamplePairing), which the faa command does not do; take one without. In "
+            "Python, give the policy `partners` to choose from."
+        )
     if (canvas.partner.size, canvas.partner.mode) != (image.size, image.mode):
         raise FaaError(
             f"SamplePairing takes partners like the image ({image.size}, {image.mode}), "

@@ -8,7 +8,7 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from faa_core import FaaError, Policy
-from faa_core.text import counted
+from faa_core.text import counted, sentence
 from faa_search.data import OpenedData, open_data
 from faa_search.progress import Advance, Reporter, Silent
 from faa_search.run_directory import slug
@@ -36,7 +36,13 @@ def check(config: TrainConfig, policies: Mapping[str, Policy], output: Path, *, 
     check_policies(policies, output, seeds=seeds)
     check_schedule(config)
     expected = model_input(config.model)
-    count_weights(config.model, classes=2, size=config.img_size or expected.size, options=config.model_kwargs)
+    count_weights(
+        config.model,
+        classes=2,
+        size=config.img_size or expected.size,
+        pretrained=config.pretrained,
+        options=config.model_kwargs,
+    )
     data = open_data(config, model_size=expected.size, note=Silent().note)
     if data.open_test is None:
         raise FaaError("A comparison needs a test split; --test-fraction holds a part out for it.")
@@ -98,7 +104,9 @@ def train_all(
             try:
                 result = train(run, directory, policy=policy, reporter=told, accelerator=accelerator, runs=left)
             except FaaError as error:
-                raise FaaError(f"The run of '{name}' with seed {seed}: {error} Finished runs are kept.") from error
+                raise FaaError(
+                    f"The run of '{name}' with seed {seed}: {sentence(error)} Finished runs are kept."
+                ) from error
             if result.test is None:
                 raise FaaError(f"The run in '{directory}' has no test error, so there is nothing to compare.")
             errors[name].append(100 * (1 - result.test.top1))

@@ -4,13 +4,16 @@ import ast
 import math
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from faa_search.config.base import NUMBER
+from faa_search.config.numbers import real_number, whole_number
 
 LONGEST = 100  # characters of a value
 LARGEST = 10_000  # whole number: a network of a million layers takes forever to make
 MOST = 100  # arguments
+ALLOWED = "names are words; values are true, false, finite numbers in decimals, or words without commas"
 
 
 def as_arguments(given: Any) -> Any:
@@ -31,7 +34,7 @@ def as_arguments(given: Any) -> Any:
     if len(given) > MOST:
         raise ValueError(f"a model has at most {MOST} arguments")
     if not all(map(_is_argument, given, given.values())):
-        raise ValueError("names are words; values are true, false, finite numbers, or words without commas")
+        raise ValueError(ALLOWED)
     if any(abs(value) > LARGEST for value in given.values() if isinstance(value, int)):
         raise ValueError(f"a whole number must not be above {LARGEST:,}")
     return given
@@ -53,22 +56,37 @@ def _pair(text: str) -> tuple[str, Any]:
 
 
 def _parsed(value: str) -> Any:
-    """Return what a value stands for: a Python literal, true or false in any case; all else is a word."""
+    """Return what a value stands for: true or false in any case, a number, a text in quotes; all else is a word.
+
+    Raises:
+        ValueError: If it is a number to Python alone, such as 1_0 or 0x10.
+    """
     if value.lower() in {"true", "false"}:
         return value.lower() == "true"
+    for read in (whole_number, real_number):
+        with suppress(ValueError):
+            return read(value)
     try:
         with warnings.catch_warnings(action="ignore"):  # of Python's about the spelling, as in 1if
-            return ast.literal_eval(value)
+            found = ast.literal_eval(value)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return value
+    if isinstance(found, int | float | complex) and not isinstance(found, bool):
+        raise ValueError(ALLOWED)
+    return found
 
 
 def _written(value: Any) -> str:
     """Return what `_parsed` reads back; quoted only where it must be."""
-    plain = (
-        isinstance(value, str) and len(value) <= LONGEST and value == value.strip() != "" and _parsed(value) == value
-    )
-    return str(value) if plain else repr(value)
+    return str(value) if isinstance(value, str) and _is_plain(value) else repr(value)
+
+
+def _is_plain(value: str) -> bool:
+    """Return whether a text is read back as itself without quotes."""
+    try:
+        return len(value) <= LONGEST and value == value.strip() != "" and _parsed(value) == value
+    except ValueError:  # a number to Python
+        return False
 
 
 def _is_power(value: Any) -> bool:

@@ -4,9 +4,11 @@ import os
 import re
 from collections.abc import Mapping
 from numbers import Integral
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
+
+from faa_search.config.numbers import real_number
 
 MOST = 10**9  # of what is counted, where nothing smaller is said
 LARGEST = 1e300  # of numbers that are not counted; a million times as much is still finite
@@ -35,6 +37,8 @@ def _usable(text: str) -> str:
     Raises:
         ValueError: If no system would take it.
     """
+    if not text.strip():
+        raise ValueError("a text must not be empty; leave the setting out")
     if len(text) > LONGEST:
         raise ValueError(f"a text has at most {LONGEST:,} characters")
     if "\0" in text:
@@ -63,7 +67,7 @@ def _numbers(given: Any) -> Any:
     if not isinstance(given, str):
         return as_tuple(given)
     try:
-        return tuple(float(part) for part in _parts(given))
+        return tuple(real_number(part) for part in _parts(given))
     except ValueError as error:
         raise ValueError("give numbers with commas between them, such as 90,180") from error
 
@@ -94,7 +98,12 @@ class Settings(BaseModel):
 
     A field that came after version 0.1.0 says by ``json_schema_extra={"formerly": value}`` what runs did before it
     was there: in a run's file that lacks it, it means that, whatever its default is.
+
+    Attributes:
+        of_what: What they are settings of, for messages.
     """
+
+    of_what: ClassVar[str] = "this"
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 

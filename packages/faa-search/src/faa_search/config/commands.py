@@ -1,6 +1,6 @@
 """The settings of each command."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -35,6 +35,8 @@ class PolicyConfig(Settings):
 class TrainConfig(RunConfig, PolicyConfig):
     """`faa train`: a training run and the policy it is trained with."""
 
+    of_what: ClassVar[str] = "a training"
+
 
 class PoliciesConfig(Settings):
     """Which policies, and how often each."""
@@ -58,6 +60,8 @@ class PoliciesConfig(Settings):
 class CompareConfig(RunConfig, PoliciesConfig):
     """`faa compare`: the training run that all policies get, and which ones they are."""
 
+    of_what: ClassVar[str] = "a comparison"
+
     seed: Seed = Field(default=0, description="The first seed, s; the others are s + 1, s + 2, …")
 
     @model_validator(mode="after")
@@ -69,6 +73,8 @@ class CompareConfig(RunConfig, PoliciesConfig):
 
 class EvalConfig(DataConfig, DeviceConfig):
     """`faa eval`: which images, and how the network is applied."""
+
+    of_what: ClassVar[str] = "an evaluation"
 
     split: Literal["test", "train"] = Field(default="test", description="Which images.")
     corruptions: Text | None = Field(

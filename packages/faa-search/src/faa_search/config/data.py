@@ -1,6 +1,6 @@
 """Which images."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -9,6 +9,8 @@ from faa_search.config.base import MOST_SIDE, Count, Settings, Share, Text, Whol
 
 class DataConfig(Settings):
     """Which images."""
+
+    of_what: ClassVar[str] = "a data set"
 
     dataset: Text = Field(
         default="digits",

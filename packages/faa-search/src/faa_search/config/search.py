@@ -1,7 +1,7 @@
 """The settings of `faa search`, in the order of its stages."""
 
 import re
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
@@ -19,6 +19,7 @@ from faa_search.config.base import (
 )
 from faa_search.config.data import DataConfig
 from faa_search.config.fitting import FitConfig
+from faa_search.config.numbers import real_number
 
 RewardName = Literal["mean-loss", "mean-accuracy", "best-accuracy", "best-loss"]
 StageName = Literal["folds", "explore", "merge"]
@@ -46,8 +47,11 @@ class Budget(NamedTuple):
         Raises:
             ValueError: If it says none.
         """
-        match = re.fullmatch(r"(\d{1,10}(?:\.\d{1,10})?)(gpu-)?([smh])", text.strip().lower(), re.ASCII)
-        seconds = float(match[1]) * UNITS[match[3]] if match else 0.0
+        match = re.fullmatch(r"([0-9.]+)(gpu-)?([smh])", text.strip().lower())
+        try:
+            seconds = real_number(match[1]) * UNITS[match[3]] if match else 0.0
+        except ValueError:
+            seconds = 0.0
         if match is None or not 0 < seconds <= LONGEST_BUDGET:
             raise ValueError(
                 "a budget is a time such as 90s, 30m or 2h, or device time such as 2gpu-h; more than 0, at most "
@@ -178,5 +182,7 @@ class WorkersConfig(Settings):
 
 class SearchConfig(DataConfig, FitConfig, FoldsConfig, SpaceConfig, ExploringConfig, SelectingConfig, WorkersConfig):
     """`faa search`: data, the folds' network, and the search itself."""
+
+    of_what: ClassVar[str] = "a search"
 
     algorithm: Text = Field(default="fast", description="fast (density matching), or random (no model of the rewards).")

@@ -15,6 +15,7 @@ from faa_search.resolving import Layer, resolve
 from faa_search.run_directory import PLACE, read_config
 from faa_search.run_images import is_made_with
 
+EMPTY = {"dataset": "folder"}  # what version 0.1.0 took an empty text for; elsewhere for none
 DEEPEST = 3  # folders between a run's directory and a file of weights: kept, one epoch's, and the file itself
 
 
@@ -43,6 +44,7 @@ def run_of(path: Path) -> TrainedRun | None:
         for place in (start, *start.parents[:DEEPEST]):
             if (place / "config.yaml").is_file() and "command" in (settings := read_config(place)):
                 data = {key: value for key, value in settings.items() if key in DataConfig.model_fields}
+                data = {key: EMPTY.get(key) if value == "" else value for key, value in data.items()}
                 return TrainedRun(
                     directory=place, settings=settings, data=resolve(DataConfig, [Layer(str(place), data)])
                 )

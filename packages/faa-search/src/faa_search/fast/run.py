@@ -97,7 +97,13 @@ def _search(
     warm = None if config.warm_start is None else Policy.load(config.warm_start)
     expected = model_input(config.model)
     check_schedule(config)
-    count_weights(config.model, classes=2, size=config.img_size or expected.size, options=config.model_kwargs)
+    count_weights(
+        config.model,
+        classes=2,
+        size=config.img_size or expected.size,
+        pretrained=config.pretrained,
+        options=config.model_kwargs,
+    )
     renewed = CHOICE if config.stage == "merge" else frozenset[str]()
     with run_directory(output, "search", config, renewed=renewed) as directory:
         before = read_result(directory)

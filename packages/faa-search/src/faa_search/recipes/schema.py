@@ -1,6 +1,6 @@
 """What a recipe's file says."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
@@ -17,6 +17,7 @@ class RecipeFile(Settings):
     """
 
     model_config = ConfigDict(strict=True)
+    of_what: ClassVar[str] = "a recipe"
 
     about: Text = Field(description="What it is, in a line.")
     source: Text = Field(description="Where its numbers come from.")

@@ -78,6 +78,8 @@ def make_model(
     expected = model_input(name)
     kwargs = dict(options or {})
     given = f" with {as_pairs(kwargs):.200}" if kwargs else ""
+    if pretrained:
+        _check_published(name)
     if taken := sorted(key for key, value in kwargs.items() if _is_set_elsewhere(key, value)):
         raise FaaError(f"Arguments of the model '{name}': the data and the run set {', '.join(taken)}; leave it out.")
     if _is_built_for_one_size(name) and size != expected.size:
@@ -91,14 +93,18 @@ def make_model(
     return model
 
 
-def count_weights(name: str, *, classes: int, size: int, options: Mapping[str, Any] | None = None) -> int:
+def count_weights(
+    name: str, *, classes: int, size: int, pretrained: bool = False, options: Mapping[str, Any] | None = None
+) -> int:
     """Return how many numbers a network's weights are, without memory for them and without fetching any.
 
     Called before a run's directory is made, so that arguments the network refuses leave nothing behind.
 
     Raises:
-        FaaError: If it cannot be made.
+        FaaError: If it cannot be made, or is to be `pretrained` and nobody publishes weights of it.
     """
+    if pretrained and timm.is_model(name):
+        _check_published(name)
     make = partial(make_model, name, classes=classes, pretrained=False, size=size, seed=0, options=options)
     try:
         with torch.device("meta"):
@@ -122,6 +128,15 @@ class Normalise(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the normalised images, float32 ``[B, 3, H, W]``."""
         return (images.float() - self.mean) * self.scale
+
+
+def _check_published(name: str) -> None:
+    config = timm.get_pretrained_cfg(name)
+    if config is None or not config.has_weights:
+        raise FaaError(
+            f"--pretrained: timm has no published weights of '{name}'; leave it out, or choose a model that has some "
+            "(`faa model list 'resnet*'` shows them)."
+        )
 
 
 def _is_built_for_one_size(name: str) -> bool:

@@ -15,8 +15,9 @@ from faa_core import FaaError
 from faa_search.config import FitConfig
 from faa_search.training.schedules import make_scheduler
 
-__all__ = ["add_decay", "make_average", "make_optimizer", "make_scheduler", "peak_rate"]
+__all__ = ["add_decay", "make_average", "make_optimizer", "make_scheduler", "peak_rate", "ways_to_converge"]
 
+LARGEST_SHRINKAGE = 0.1  # of a weight in one update, beyond which its decay is a likely cause
 ADDED_DECAY = "added_decay"  # in a parameter group: what `add_decay` takes, where the optimizer itself decays nothing
 NORMS = (
     *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm),
@@ -48,7 +49,7 @@ def make_optimizer(model: nn.Module, config: FitConfig, *, images: int | None = 
             **eps,
         )
     except (AssertionError, TypeError, ValueError, RuntimeError) as error:
-        raise FaaError(f"The optimizer '{config.opt}' cannot be made: {error}") from error
+        raise FaaError(f"The optimizer '{config.opt}' cannot be made: {error}.") from error
     if getattr(optimizer, "is_second_order", False):
         raise FaaError(
             f"The optimizer '{config.opt}' needs second derivatives, which faa does not take; choose another."
@@ -131,3 +132,17 @@ def _is_scale(name: str, parameter: Parameter) -> bool:
 
 def _is_bias(name: str, parameter: Parameter) -> bool:
     return parameter.ndim <= 1 and "bias" in name
+
+
+def ways_to_converge(config: FitConfig) -> str:
+    """Return what to change where the loss grew beyond all numbers, the likeliest first."""
+    ways = [f"a smaller --lr (now {config.lr:g})", "a longer --warmup-epochs"]
+    if config.lr * config.weight_decay > LARGEST_SHRINKAGE:
+        ways.insert(0, f"a smaller --weight-decay (now {config.weight_decay:g})")
+    if config.momentum == 1:
+        ways.insert(0, "a --momentum below 1")
+    if not config.clip_grad:
+        ways.append("--clip-grad 5")
+    if config.precision == "float16":
+        ways.append("--amp-dtype bfloat16")
+    return f"{', '.join(ways[:-1])} or {ways[-1]}"

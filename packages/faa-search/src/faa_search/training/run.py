@@ -82,7 +82,13 @@ def train(
     chosen = policy or Policy.load(config.policy)
     check_trackers(config.log_with)
     expected = model_input(config.model)
-    count_weights(config.model, classes=2, size=config.img_size or expected.size, options=config.model_kwargs)
+    count_weights(
+        config.model,
+        classes=2,
+        size=config.img_size or expected.size,
+        pretrained=config.pretrained,
+        options=config.model_kwargs,
+    )
     with (
         together(processes),
         run_directory(Path(output), "train", config, main_process=processes.is_main_process) as directory,

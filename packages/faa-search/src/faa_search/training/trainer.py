@@ -16,7 +16,7 @@ from faa_search.keyed_torch import torch_seeded
 from faa_search.training.checkpoint import EpochPart, Progress, State
 from faa_search.training.losses import make_loss, make_mixing
 from faa_search.training.network import Network
-from faa_search.training.optimisation import add_decay, make_average, make_optimizer, make_scheduler
+from faa_search.training.optimisation import add_decay, make_average, make_optimizer, make_scheduler, ways_to_converge
 from faa_search.training.plan import Plan
 from faa_search.training.processes import Processes
 from faa_search.training.views import Batch
@@ -91,11 +91,7 @@ class Trainer:
         """
         losses, right, images = self.accelerator.reduce(tally.sums, reduction="sum").tolist()
         if not math.isfinite(losses):
-            half = ", or --amp-dtype bfloat16" if self.scaler.is_enabled() else ""
-            raise FaaError(
-                f"The training loss of epoch {epoch + 1} is {losses}; try a smaller --lr (now {self.config.lr:g}) "
-                f"or a longer --warmup-epochs{half}."
-            )
+            raise FaaError(f"The training loss of epoch {epoch + 1} is {losses}; try {ways_to_converge(self.config)}.")
         return losses, right, images
 
     def best_network(self) -> Network:

@@ -75,7 +75,7 @@ class ScorePolicy:
         if not scores.loss.isfinite().all():
             raise FaaError(
                 f"The network of fold {self.fold} predicts nothing finite, so its fitting must have diverged; choose "
-                "another --output and a lower --lr."
+                "another --output, and a smaller --lr or --weight-decay."
             )
         found = {name: mean_and_error(scores.per_image(name)) for name in REWARDS}
         return PolicyScores(
