@@ -38,7 +38,7 @@ def test_folds_of_the_training_images(pixels: Callable[[ImageSource], np.ndarray
     images = opened(dataset="digits", train_subset=60, folds=3, held_out=0.25, seed=4)
     assert images.scored is images.train
     assert (60, 8, 3) == (len(images.train), images.size, len(images.folds))
-    wanted = make_folds(images.train.labels, folds=3, held_out=0.25, seed=4)
+    wanted = make_folds(images.train.labels, class_names=(), folds=3, held_out=0.25, seed=4)
     for fold, other in zip(images.folds, wanted, strict=True):
         assert (other.train.tolist(), other.held_out.tolist()) == (fold.train.tolist(), fold.held_out.tolist())
         assert not np.intersect1d(fold.train, fold.held_out).size

@@ -264,7 +264,7 @@ def test_fingerprints(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names and sizes of all files, and the content of all of them or, of very many bytes, of evenly spread ones."""
     source = open_folder(DatasetRequest(name=str(photos))).train
     assert isinstance(source, DecodedSource)
-    whole = fingerprint.fingerprint([source])
+    whole = fingerprint.fingerprint([source]).digests
     assert {"classes", "files", "content"} == whole.keys()
     read: list[int] = []
     content = type(source.files).content
@@ -276,22 +276,24 @@ def test_fingerprints(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(source.files), "content", counted)
     total = sum(path.stat().st_size for path in (photos / "train").rglob("*.bmp"))
     monkeypatch.setattr(fingerprint, "MOST_READ", total // 4 - 1)
-    part = fingerprint.fingerprint([source])
+    part = fingerprint.fingerprint([source]).digests
     assert [0, 5, 10, 15] == read
     assert (whole["files"], whole["classes"]) == (part["files"], part["classes"])
     touch(photos / "train/ant/1.bmp")  # not among those that are read, and of the same size
-    assert part == fingerprint.fingerprint([source])
+    assert part == fingerprint.fingerprint([source]).digests
     touch(photos / "train/ant/0.bmp")
-    assert part != fingerprint.fingerprint([source])
-    assert fingerprint.fingerprint([source])["files"] == part["files"]
+    assert part != fingerprint.fingerprint([source]).digests
+    assert fingerprint.fingerprint([source]).digests["files"] == part["files"]
     (photos / "train/ant/1.bmp").write_bytes(b"shorter")
-    assert fingerprint.fingerprint([source])["files"] != part["files"]
+    assert fingerprint.fingerprint([source]).digests["files"] != part["files"]
 
 
 def test_fingerprints_of_arrays(noise: Callable[..., ArraySource]) -> None:
     """Pixels, their shape, their order, and which split they are in."""
     one = noise(12)
-    digest = fingerprint.fingerprint
+    def digest(sources: list[ArraySource]) -> dict[str, str]:
+        return fingerprint.fingerprint(sources).digests
+
     assert digest([one]) == digest([ArraySource(one.images.copy(), one.labels, one.class_names)])
     assert digest([one]) != digest([one.subset(np.arange(12)[::-1])])
     assert digest([one]) != digest([ArraySource(one.images.reshape(12, 4, 16, 3), one.labels, one.class_names)])

@@ -54,7 +54,13 @@ def open_images(config: SearchConfig, *, model_size: int, note: Callable[[str], 
     """
     if config.val_split is None:
         data = open_data(config, model_size=model_size, note=note)
-        folds = make_folds(data.train.labels, folds=config.folds, held_out=config.held_out, seed=config.seed)
+        folds = make_folds(
+            data.train.labels,
+            class_names=data.train.class_names,
+            folds=config.folds,
+            held_out=config.held_out,
+            seed=config.seed,
+        )
         return SearchImages(
             train=data.train,
             scored=data.train,
