@@ -63,7 +63,7 @@ def test_fewer_images_than_folds() -> None:
 
 def test_a_class_with_one_image() -> None:
     """It cannot be on both sides; the class is named."""
-    with pytest.raises(FaaError, match="1 class has a single training image \(h\)"):
+    with pytest.raises(FaaError, match=r"1 class has a single training image \(h\)"):
         made(np.array([3, 3, 3, 7, 5, 5]))
 
 

@@ -116,7 +116,7 @@ def test_no_images_and_one_class(tmp_path: Path) -> None:
     """Nothing to learn from is said before anything is trained."""
     empty = np.zeros((0, 4, 4, 3), dtype=np.uint8)
     np.savez(tmp_path / "none.npz", images=empty, labels=np.zeros(0, dtype=int))
-    with pytest.raises(FaaError, match="has no training images"):
+    with pytest.raises(FaaError, match=r"'images' of '.*none\.npz' holds no image\."):
         opened(dataset=str(tmp_path / "none.npz"))
     np.savez(tmp_path / "one.npz", images=np.zeros((3, 4, 4, 3), dtype=np.uint8), labels=np.ones(3, dtype=int))
     with pytest.raises(FaaError, match=r"All 3 training images of .* are of one class"):

@@ -71,8 +71,8 @@ def _tell_repeated(
     repeated = int(np.isin(others, trained_on).sum())
     if repeated:
         note(
-            f"{repeated:,} of {len(others):,} {what} looked at {'are' if repeated > 1 else 'is'} also among the training images, "
-            "with the same content; that flatters the error. Remove them from one side."
+            f"{repeated:,} of {len(others):,} {what} that were looked at {'are' if repeated > 1 else 'is'} also among "
+            "the training images, with the same content; that flatters the error. Remove them from one side."
         )
 
 
