@@ -174,7 +174,7 @@ def _check_links(test: _Split, train: _Split) -> None:
         first, other = shared[0]
         images = sum(len(found.images) for found in test.found.values())
         raise FaaError(
-            f"{len(shared):,} of the {counted(images, 'image')} in '{test.root}' are links to training images: "
+            f"'{test.root}' holds {counted(len(shared), 'link')} to training images, of {counted(images, 'image')}: "
             f"'{test.root / first}' is the same file as '{train.root / other}'. An error on images that were trained "
             "on is no test error. Remove these links, or put other images there."
         )
