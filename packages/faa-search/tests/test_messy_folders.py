@@ -216,7 +216,7 @@ def test_test_images_that_are_links_to_training_images(splits: Path, link: str) 
         (splits / split / "dog" / "2.png").rename(splits / "extra" / f"{split}.png")
         (splits / split / "dog" / "2.png").symlink_to(splits / "extra" / f"{split}.png")
         os.link(splits / "extra" / f"{split}.png", splits / split / "dog" / "9.png")
-    assert 6 + 2 - 1 == len(opened(splits)[0].open_stored_test())  # type: ignore[misc]
+    assert 6 == len(opened(splits)[0].open_stored_test())  # type: ignore[misc]
     one, other = splits / "test" / "cat" / "1.png", splits / "train" / "dog" / "3.png"
     if link == "back":
         one, other = other, one
@@ -226,7 +226,7 @@ def test_test_images_that_are_links_to_training_images(splits: Path, link: str) 
     else:
         one.symlink_to(other)
     message = fault(splits)
-    assert f"1 of the 7 images in '{splits / 'test'}' are links to training images" in message
+    assert f"'{splits / 'test'}' holds 1 link to training images, of 6 images:" in message
     assert f"'{splits / 'test/cat/1.png'}' is the same file as '{splits / 'train/dog/3.png'}'" in message
     with pytest.raises(FaaError, match="--val-split test, which is read as a --test-split"):
         open_images(
@@ -241,7 +241,7 @@ def test_a_split_is_a_folder_of_the_data_set(splits: Path) -> None:
     for name in ("../flat", str(splits.parent / "flat"), "train/cat", "..", ".", "train/../test", "./test"):
         assert f"has no folder '{name}' for the split of that name" in fault(splits, test_split=name)
         assert f"has no folder '{name}' for the split of that name" in fault(splits, train_split=name)
-        with pytest.raises(FaaError, match="has no folder '.*' for the split of that name"):
+        with pytest.raises(FaaError, match=r"has no folder '.*' for the split of that name"):
             open_images(SearchConfig(dataset=str(splits), val_split=name), model_size=8, note=lambda _line: None)
     assert "which is a folder directly in it; it has: test, train" in fault(splits, test_split="../flat")
     (splits / "more").symlink_to(splits.parent / "flat")  # put there by whoever made the data set
@@ -289,10 +289,8 @@ def test_classes_one_level_deeper(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         picture(root / "deep" / "photos" / name / "0.png")
     for given in (root, root / "deep"):
-        assert f"('{root / 'deep/photos'}'" not in fault(given)
-        assert f"the folders in '{root / 'deep/photos'}' (a, b, c): Give --dataset '{root / 'deep/photos'}'." in fault(
-            given
-        )
+        do = f"Give --dataset '{root / 'deep/photos'}'."
+        assert f"the folders in '{root / 'deep/photos'}' (a, b, c): {do}" in fault(given)
     assert 3 == len(opened(root / "deep" / "photos")[0].train)
     (root / "deep" / "photos").rename(root / "photos")
     (root / "deep").rmdir()

@@ -162,7 +162,7 @@ def test_a_finished_run_whose_images_changed(photos: Path, tmp_path: Path) -> No
     kept = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     for path, words in (("train/bee/3.bmp", "it has other pixels."), ("test/cow/1.bmp", "pixels in the test images.")):
         touch(photos / path)
-        refused(lambda: train(given, run), f"since '{run}' was finished: ", words, "put back those it had")  # noqa: B023
+        refused(lambda: train(given, run), f"since '{run}' was finished: ", words, "put back those it had")
         touch(photos / path)
     (photos / "train/ant/0.bmp").rename(tmp_path / "0.bmp")
     refused(lambda: train(given, run), "it had 18 training images, now 17")

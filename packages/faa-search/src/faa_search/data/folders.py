@@ -134,7 +134,7 @@ def natural_order(name: str) -> tuple[list[int | str], str]:
 def _root(request: DatasetRequest) -> Path:
     name = "" if request.name == "folder" and request.data_dir else request.name.removeprefix("folder/")
     if not name and not request.data_dir:
-        raise FaaError(f"'{request.name}' says no folder. Give it as --data-dir; the current folder is --dataset . .")
+        raise FaaError(f"'{request.name}' says no folder. Give one as --dataset; . is the current one.")
     root = Path(request.data_dir or "", name)
     if root.is_dir():
         return root
