@@ -235,17 +235,19 @@ def test_test_images_that_are_links_to_training_images(splits: Path, link: str) 
 
 
 def test_a_split_is_a_folder_of_the_data_set(splits: Path) -> None:
-    """No way leads out of it, nor deeper; a slash at the end is no other folder."""
+    """No way leads out of it, nor deeper; nor does another spelling of a split."""
     picture(splits.parent / "flat" / "cat" / "0.png")
     picture(splits.parent / "flat" / "dog" / "0.png")
-    for name in ("../flat", str(splits.parent / "flat"), "train/cat", "..", ".", "train/../test", "./test"):
+    for name in (
+        "../flat", str(splits.parent / "flat"), "train/cat", "..", ".", "train/../test", "./test", "test/", "train/",
+    ):  # fmt: skip
         assert f"has no folder '{name}' for the split of that name" in fault(splits, test_split=name)
         assert f"has no folder '{name}' for the split of that name" in fault(splits, train_split=name)
         with pytest.raises(FaaError, match=r"has no folder '.*' for the split of that name"):
             open_images(SearchConfig(dataset=str(splits), val_split=name), model_size=8, note=lambda _line: None)
     assert "which is a folder directly in it; it has: test, train" in fault(splits, test_split="../flat")
     (splits / "more").symlink_to(splits.parent / "flat")  # put there by whoever made the data set
-    assert 2 == len(opened(splits, test_split="more/")[0].open_stored_test())  # type: ignore[misc]
+    assert 2 == len(opened(splits, test_split="more")[0].open_stored_test())  # type: ignore[misc]
 
 
 def test_a_place_is_said(splits: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,11 +180,10 @@ def holds_nothing(root: Path, layout: Layout, skipped: Sequence[Skipped]) -> str
 def _named(root: Path, there: Sequence[str], asked: str | None, usual: tuple[str, ...]) -> str | None:
     """Return the folder of the split that was asked for, or the first of the usual ones that is there."""
     if asked is not None:
-        name = asked.removesuffix("/")
-        if name not in there:  # also where it leads elsewhere, such as "../flat"
-            rule = ", which is a folder directly in it" if "/" in name or os.sep in name else ""
-            raise FaaError(f"'{root}' has no folder '{asked}' for the split of that name{rule}{close_to(name, there)}")
-        return name
+        if asked not in there:  # also where it leads elsewhere, such as "../flat"
+            rule = ", which is a folder directly in it" if "/" in asked or os.sep in asked else ""
+            raise FaaError(f"'{root}' has no folder '{asked}' for the split of that name{rule}{close_to(asked, there)}")
+        return asked
     for name in usual:
         found = [folder for folder in there if folder.casefold() == name]
         if len(found) > 1:

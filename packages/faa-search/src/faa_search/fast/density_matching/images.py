@@ -70,20 +70,7 @@ def open_images(config: SearchConfig, *, model_size: int, note: Callable[[str], 
             own_size=data.own_size,
             open_stored=lambda: [data.stored],
         )
-    if config.val_split.casefold() == (config.train_split or "train").casefold():
-        raise FaaError(f"--val-split {config.val_split} is the training split; score on images that are not fitted on.")
-    if config.val_split.casefold() == (config.test_split or "test").casefold():
-        raise FaaError(
-            f"--val-split {config.val_split} is the test split, which a search never reads; score on another one, or "
-            "on parts of the training images (--folds)."
-        )
-    if is_array_file(config.dataset, config.data_dir) or config.dataset.startswith("torch/"):
-        raise FaaError(
-            f"--val-split is for data sets with splits of any name (folders, hfds/OWNER/NAME); '{config.dataset}' has "
-            "a training and a test split only, and a search never reads the test split. Leave it out for --folds."
-        )
-    if config.test_fraction:
-        raise FaaError("--val-split names the images to score on, so --test-fraction has nothing to do; leave it out.")
+    _check_val_split(config, config.val_split)
     # The reader of the second split is the test split's, which matches the classes of both.
     try:
         data = open_data(config.model_copy(update={"test_split": config.val_split}), model_size=model_size, note=note)
@@ -103,6 +90,28 @@ def open_images(config: SearchConfig, *, model_size: int, note: Callable[[str], 
         own_size=data.own_size,
         open_stored=lambda: [data.stored, open_stored()],
     )
+
+
+def _check_val_split(config: SearchConfig, name: str) -> None:
+    """Refuse a split to score on that is one of the other two, or that the data set cannot have.
+
+    Raises:
+        FaaError: If it is so.
+    """
+    if name.casefold() == (config.train_split or "train").casefold():
+        raise FaaError(f"--val-split {name} is the training split; score on images that are not fitted on.")
+    if name.casefold() == (config.test_split or "test").casefold():
+        raise FaaError(
+            f"--val-split {name} is the test split, which a search never reads; score on another one, or "
+            "on parts of the training images (--folds)."
+        )
+    if is_array_file(config.dataset, config.data_dir) or config.dataset.startswith("torch/"):
+        raise FaaError(
+            f"--val-split is for data sets with splits of any name (folders, hfds/OWNER/NAME); '{config.dataset}' has "
+            "a training and a test split only, and a search never reads the test split. Leave it out for --folds."
+        )
+    if config.test_fraction:
+        raise FaaError("--val-split names the images to score on, so --test-fraction has nothing to do; leave it out.")
 
 
 def _check_room(config: SearchConfig, scored: ImageSource, *others: ImageSource, size: int) -> None:
