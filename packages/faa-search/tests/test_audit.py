@@ -158,7 +158,7 @@ class Trains:
 def make_search(tmp_path: Path, noise: Callable[..., ArraySource]) -> Callable[..., Search]:
     """Return a function that makes a search of one fold."""
     source = noise(30)
-    folds = make_folds(source.labels, folds=1, held_out=0.4, seed=0)
+    folds = make_folds(source.labels, class_names=source.class_names, folds=1, held_out=0.4, seed=0)
 
     def make(executor: Any, request: StopRequest | None = None, **settings: Any) -> Search:
         return Search(

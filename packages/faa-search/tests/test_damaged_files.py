@@ -107,7 +107,7 @@ def test_fields_of_another_type(folder: Path, name: str, place: tuple[Any, ...],
 )
 def test_tables_of_epochs(tmp_path: Path, table: bytes) -> None:
     """Only the time that a fold took is lost with one."""
-    folds = make_folds(np.arange(20) % 2, folds=2, held_out=0.5, seed=0)
+    folds = make_folds(np.arange(20) % 2, class_names=("a", "b"), folds=2, held_out=0.5, seed=0)
     for number, content in enumerate((b"epoch,seconds\n1,1.5\n2,2\n", b"epoch,seconds\n1,4\n")):
         (tmp_path / f"fold{number}").mkdir()
         (tmp_path / f"fold{number}/summary.csv").write_bytes(content)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,13 @@ import pytest
 from numpy.lib import format as npy
 
 from faa_core import FaaError
-from faa_search.config import TrainConfig
-from faa_search.data import DatasetRequest, Splits, memory, open_data
+from faa_search.config import SearchConfig, TrainConfig
+from faa_search.data import ArraySource, DatasetRequest, Splits, memory, open_data
 from faa_search.data.arrays import open_npz
+from faa_search.data.fingerprint import fingerprint
+from faa_search.data.parts import held_out
+from faa_search.fast.density_matching.images import open_images
+from faa_search.run_images import record_of
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (8, 5, 4, 3), dtype=np.uint8)
 LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1])
@@ -61,11 +66,36 @@ def test_each_label_that_occurs_is_one_class(tmp_path: Path, values: Any, names:
 
 
 def test_labels_from_zero_on_need_no_word(tmp_path: Path) -> None:
-    """Classes that only the test images have count, as they always did."""
-    splits = opened(npz(tmp_path, test_images=IMAGES[:2], test_labels=[3, 0]))
-    assert ("0", "1", "2", "3") == splits.train.class_names
+    """The usual case."""
+    splits = opened(npz(tmp_path, test_images=IMAGES[:2], test_labels=[2, 0]))
+    assert ("0", "1", "2") == splits.train.class_names
     assert "" == splits.notice
     assert 2 == splits.test_images
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"test_labels": [0, 3, 5]}, "do not: 3, 5."),
+        ({"test_labels": [0, 3, 1], "class_names": ["a", "b", "c", "elk"]}, "do not: elk."),
+        ({"test_labels": [0, 300, 1], "labels": LABELS * 100}, "do not: 1, 300."),
+    ],
+)
+def test_classes_of_test_images_alone(tmp_path: Path, arrays: dict[str, Any], words: str) -> None:
+    """Nothing is learnt about them; folders refuse them too."""
+    message = fault(npz(tmp_path, test_images=IMAGES[:3], **arrays))
+    assert f"'test_labels' of '{tmp_path / 'data.npz'}' has classes that the training images {words}" in message
+
+
+def test_a_long_header(tmp_path: Path) -> None:
+    """Nobody is told to trust the file."""
+    text = "{'descr': '|u1', 'fortran_order': False, 'shape': (8, 5, 4, 3), }"
+    long = npy.magic(1, 0) + (20_001).to_bytes(2, "little") + f"{text:20000}\n".encode() + IMAGES.tobytes()
+    message = fault(replaced(npz(tmp_path), "images", long))
+    assert "'images' has a header of 20,001 letters" in message
+    assert "Save it anew" in message
+    assert "pickle" not in message
+    assert "max_header" not in message
 
 
 def test_names_are_text_and_each_its_own(tmp_path: Path) -> None:
@@ -220,16 +250,90 @@ def test_what_is_no_npz_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_more_than_half_of_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Grey images count as stored and as three channels; the limit of a container counts."""
+    """The test images count, though they are opened in the end; the limit of a container counts."""
     limit = tmp_path / "memory.max"
     monkeypatch.setattr(memory, "LIMIT_OF_CONTAINER", limit)
-    limit.write_text(f"{2 * IMAGES.nbytes}\n")
+    needed = IMAGES.nbytes + LABELS.nbytes
+    limit.write_text(f"{2 * needed}\n")
     assert 8 == len(opened(npz(tmp_path)).train)
-    assert "'images' of" in fault(npz(tmp_path, images=np.zeros((8, 5, 4 * 3), dtype=np.uint8)))
-    limit.write_text(f"{2 * IMAGES.nbytes - 1}\n")
+    limit.write_text(f"{2 * needed - 1}\n")
     assert "GiB, of which images get at most half. Give fewer images" in fault(npz(tmp_path))
+    limit.write_text(f"{4 * needed - 1}\n")
+    assert "What '" in fault(npz(tmp_path, test_images=IMAGES, test_labels=LABELS))
+    limit.write_text(f"{4 * needed}\n")
+    assert 8 == opened(npz(tmp_path, test_images=IMAGES, test_labels=LABELS)).test_images
     limit.write_text("max\n")
     assert 8 == len(opened(npz(tmp_path)).train)
+
+
+SQUARE = np.random.default_rng(2).integers(0, 256, (12, 6, 6), dtype=np.uint8)  # grey: 432 bytes
+
+
+@pytest.mark.parametrize(
+    ("settings", "needed"),
+    [
+        ({"img_size": 6}, 432),  # as it comes
+        ({"img_size": 9}, 432 + 12 * 243),
+        ({"img_size": 9, "train_subset": 6}, 432 + 6 * 243),
+        ({"img_size": 9, "test_fraction": 0.5}, 432 + 12 * 243),
+    ],
+)
+def test_what_is_made_of_arrays_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], needed: int
+) -> None:
+    """Images at the network's size lie beside the images as they come, those to test on from the start."""
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(memory, "LIMIT_OF_CONTAINER", limit)
+    labels = (np.arange(12) % 3).astype(np.uint8)
+    given = TrainConfig(dataset=str(npz(tmp_path, images=SQUARE, labels=labels)), **settings)
+    limit.write_text(f"{2 * max(needed, 444)}\n")  # with the labels
+    assert open_data(given, model_size=8, note=lambda _line: None)
+    limit.write_text(f"{2 * needed - 1}\n")
+    with pytest.raises(FaaError, match="of which images get at most half") as raised:
+        open_data(given, model_size=8, note=lambda _line: None)
+    assert ("at 9 px" in str(raised.value)) == (needed > 444)
+    path = npz(tmp_path, images=SQUARE, labels=labels, test_images=SQUARE[:, :5], test_labels=labels)
+    limit.write_text(f"{2 * (432 + 360 + 12 * 108) - 1}\n")  # the test images alone are of another size
+    with pytest.raises(FaaError, match="at 6 px"):
+        open_data(TrainConfig(dataset=str(path), img_size=6), model_size=8, note=lambda _line: None)
+
+
+def test_images_to_score_on_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search keeps them once more, in the order that its engine has; it is said before anything is fitted."""
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(memory, "LIMIT_OF_CONTAINER", limit)
+    path = npz(tmp_path, images=SQUARE, labels=(np.arange(12) % 3).astype(np.uint8))
+    given = SearchConfig(dataset=str(path), folds=2, device="cpu")
+    limit.write_text(f"{2 * 4 * 432}\n")
+    assert open_images(given, model_size=8, note=lambda _line: None)
+    limit.write_text(f"{2 * 4 * 432 - 1}\n")
+    with pytest.raises(FaaError, match="12 images of 6 px to score on, with those that lie in memory already, would"):
+        open_images(given, model_size=8, note=lambda _line: None)
+
+
+def test_arrays_are_held_once(tmp_path: Path) -> None:
+    """Grey, deflated, with parts held out, and digested: about as much memory as the array says."""
+    images = np.random.default_rng(3).integers(0, 256, (4000, 32, 32), dtype=np.uint8)
+    path = tmp_path / "grey.npz"
+    np.savez_compressed(path, images=images, labels=np.arange(4000) % 4)
+    given = TrainConfig(dataset=str(path), test_fraction=0.2, train_subset=3000)
+    tracemalloc.start()
+    try:
+        data = open_data(given, model_size=8, note=lambda _line: None)
+        assert data.open_test is not None
+        record_of([data.stored], data.open_test())
+        rest, part = held_out(data.train, 0.25, option="--val-fraction")
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.6 * images.nbytes
+    at = [int(np.flatnonzero((images == np.asarray(one.image(5))[..., 0]).all((1, 2)))[0]) for one in (rest, part)]
+    assert [rest.labels[5], part.labels[5]] == [number % 4 for number in at]
+    assert at[0] != at[1]
+    assert isinstance(part, ArraySource)
+    assert np.array_equal(part.images[5], np.asarray(part.image(5)))
+    whole = ArraySource(part.images, part.labels, part.class_names)
+    assert fingerprint([whole]).digests == fingerprint([part]).digests
 
 
 BOMBS = """

@@ -28,7 +28,7 @@ from faa_search.training.stopping import StopRequest
 @pytest.fixture
 def folds(noise: Callable[..., ArraySource]) -> tuple[Fold, ...]:
     """Return three folds."""
-    return make_folds(noise(30).labels, folds=3, held_out=0.4, seed=0)
+    return make_folds(noise(30).labels, class_names=("a", "b", "c"), folds=3, held_out=0.4, seed=0)
 
 
 class Fits:

@@ -99,6 +99,17 @@ def test_hub_data_without_labels(tmp_path: Path) -> None:
         open_named(DatasetRequest(name=name, **given))
 
 
+def test_hub_classes_of_test_images_alone(tmp_path: Path) -> None:
+    """A class that has a name and no training image is no better known than one without a name."""
+    kind = datasets.ClassLabel(names=["ant", "bee", "cow", "dog"])
+    name = table(tmp_path / "few", {"train": {"kind": [0, 3, 0, 3]}, "test": {"kind": [3, 2, 0]}}, kind=kind)
+    data = open_data(TrainConfig(dataset=name, data_dir=str(tmp_path / "cache")), model_size=8, note=print)
+    for opener in (data.open_test, data.open_stored_test):
+        assert opener is not None
+        with pytest.raises(FaaError, match=r"The test split of 'hfds/.*' has classes that the training .* not: cow\."):
+            opener()
+
+
 def test_hub_labels_that_are_texts(tmp_path: Path) -> None:
     """Each is a class, sorted; the test images are numbered alike, and may have no others."""
     splits = {

@@ -12,7 +12,7 @@ from PIL import Image
 
 from faa_core import FaaError
 from faa_search.config import SearchConfig
-from faa_search.data import ImageSource
+from faa_search.data import ImageSource, memory
 from faa_search.fast.density_matching.folds import make_folds
 from faa_search.fast.density_matching.images import SearchImages, open_images, stage
 
@@ -38,7 +38,7 @@ def test_folds_of_the_training_images(pixels: Callable[[ImageSource], np.ndarray
     images = opened(dataset="digits", train_subset=60, folds=3, held_out=0.25, seed=4)
     assert images.scored is images.train
     assert (60, 8, 3) == (len(images.train), images.size, len(images.folds))
-    wanted = make_folds(images.train.labels, folds=3, held_out=0.25, seed=4)
+    wanted = make_folds(images.train.labels, class_names=(), folds=3, held_out=0.25, seed=4)
     for fold, other in zip(images.folds, wanted, strict=True):
         assert (other.train.tolist(), other.held_out.tolist()) == (fold.train.tolist(), fold.held_out.tolist())
         assert not np.intersect1d(fold.train, fold.held_out).size
@@ -133,14 +133,15 @@ def test_images_are_staged_at_size(write_images: Callable[..., Path], pixels: An
     assert 9 == len(one)
 
 
-def test_images_that_do_not_fit_into_memory(noise: Callable[..., ImageSource]) -> None:
-    """Said before they are decoded, with the remedy."""
-
-    class Many:
-        labels = np.zeros(1)
-
-        def __len__(self) -> int:
-            return 10**12
-
-    with pytest.raises(FaaError, match=r"1,000,000,000,000 images of 224 px .* take 140,?\d+ GiB.* --train-subset"):
-        stage(Many(), 224, device=CPU, workers=0)  # type: ignore[arg-type]
+def test_images_that_do_not_fit_into_memory(
+    write_images: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said before they are decoded and anything is fitted, with the remedy; images on the disk count at their size."""
+    root = write_images({"ant": 3, "bee": 3, "cow": 3}, size=65)
+    config = SearchConfig(dataset=str(root), folds=2)
+    monkeypatch.setattr(memory, "LIMIT_OF_CONTAINER", tmp_path / "limit")
+    (tmp_path / "limit").write_text(f"{2 * 9 * 3 * 224**2}\n")
+    assert open_images(config, model_size=224, note=print).size == 224
+    (tmp_path / "limit").write_text(f"{2 * 9 * 3 * 224**2 - 1}\n")
+    with pytest.raises(FaaError, match=r"^9 images of 224 px to score on would take .* --train-subset"):
+        open_images(config, model_size=224, note=print)

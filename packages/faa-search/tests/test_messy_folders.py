@@ -18,8 +18,10 @@ from faa_search.config import EvalConfig, SearchConfig, TrainConfig
 from faa_search.data import DatasetRequest, DecodedSource, OpenedData, open_data
 from faa_search.data.folders import FolderImages, natural_order, open_folder
 from faa_search.data.formats import all_formats, formats_by_suffix
+from faa_search.data.named import open_named
 from faa_search.evaluation import evaluate_checkpoint
 from faa_search.fast.density_matching.images import open_images
+from faa_search.resolving import Layer, resolve
 from faa_search.training import train
 
 WriteImages = Callable[..., Path]
@@ -204,6 +206,108 @@ def test_links_from_the_test_images_to_training_images(splits: Path) -> None:
     shutil.rmtree(splits / "test")
     (splits / "test").symlink_to("train")
     assert "cannot be both the training and the test split" in fault(splits)
+
+
+@pytest.mark.parametrize("link", ["hard", "symbolic", "back"])
+def test_test_images_that_are_links_to_training_images(splits: Path, link: str) -> None:
+    """Of either kind and in either direction; links to images elsewhere are images."""
+    (splits / "extra").mkdir()
+    for split in ("train", "test"):
+        (splits / split / "dog" / "2.png").rename(splits / "extra" / f"{split}.png")
+        (splits / split / "dog" / "2.png").symlink_to(splits / "extra" / f"{split}.png")
+        os.link(splits / "extra" / f"{split}.png", splits / split / "dog" / "9.png")
+    assert 6 == len(opened(splits)[0].open_stored_test())  # type: ignore[misc]
+    one, other = splits / "test" / "cat" / "1.png", splits / "train" / "dog" / "3.png"
+    if link == "back":
+        one, other = other, one
+    one.unlink()
+    if link == "hard":
+        os.link(other, one)
+    else:
+        one.symlink_to(other)
+    message = fault(splits)
+    assert f"'{splits / 'test'}' holds 1 link to training images, of 6 images:" in message
+    assert f"'{splits / 'test/cat/1.png'}' is the same file as '{splits / 'train/dog/3.png'}'" in message
+    with pytest.raises(FaaError, match="--val-split test, which is read as a --test-split"):
+        open_images(
+            SearchConfig(dataset=str(splits), val_split="test", test_split="x"), model_size=8, note=lambda _line: None
+        )
+
+
+def test_a_split_is_a_folder_of_the_data_set(splits: Path) -> None:
+    """No way leads out of it, nor deeper; nor does another spelling of a split."""
+    picture(splits.parent / "flat" / "cat" / "0.png")
+    picture(splits.parent / "flat" / "dog" / "0.png")
+    for name in (
+        "../flat", str(splits.parent / "flat"), "train/cat", "..", ".", "train/../test", "./test", "test/", "train/",
+    ):  # fmt: skip
+        assert f"has no folder '{name}' for the split of that name" in fault(splits, test_split=name)
+        assert f"has no folder '{name}' for the split of that name" in fault(splits, train_split=name)
+        with pytest.raises(FaaError, match=r"has no folder '.*' for the split of that name"):
+            open_images(SearchConfig(dataset=str(splits), val_split=name), model_size=8, note=lambda _line: None)
+    assert "which is a folder directly in it; it has: test, train" in fault(splits, test_split="../flat")
+    (splits / "more").symlink_to(splits.parent / "flat")  # put there by whoever made the data set
+    assert 2 == len(opened(splits, test_split="more")[0].open_stored_test())  # type: ignore[misc]
+
+
+def test_a_place_is_said(splits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty name is not the current folder, in whichever layer it stands."""
+    monkeypatch.chdir(splits)
+    for name in ("dataset", "data_dir", "train_split", "test_split"):
+        for value in ("", " "):
+            with pytest.raises(FaaError, match="it is empty; give a name"):
+                resolve(TrainConfig, [Layer("flags", {name: value})])
+    for name, data_dir in (("", None), ("folder/", None), ("", ""), ("folder/", "")):
+        with pytest.raises(FaaError, match="says no folder"):
+            open_named(DatasetRequest(name=name, data_dir=data_dir))
+    for name in ("hfds/", "torch/"):
+        with pytest.raises(FaaError, match="lacks the name of the data set"):
+            open_named(DatasetRequest(name=name, data_dir="."))
+    with pytest.raises(FaaError, match="says no folder"):
+        open_data(TrainConfig(dataset="reduced_imagenet"), model_size=8, note=print)
+    assert 10 == len(opened(Path())[0].train)
+
+
+def test_a_class_called_train_beside_others(tmp_path: Path) -> None:
+    """It looks like a split, and holds images where that has classes."""
+    root = tmp_path / "vehicles"
+    for name in ("train", "bus", "car"):
+        for number in range(3):
+            picture(root / name / f"{number}.png")
+    message = fault(root)
+    assert f"'{root / 'train'}' is taken for the training split" in message
+    assert "If 'train' is a class, as bus, car may be, rename it" in message
+    assert f"'{root / 'train' / 'train'}', '{root / 'train' / 'bus'}'" in message
+    (root / "all").mkdir()
+    for name in ("train", "bus", "car"):
+        (root / name).rename(root / "all" / name)
+    (root / "all").rename(root / "train")
+    assert opened(root)[0].train.class_names == ("bus", "car", "train")
+
+
+def test_classes_one_level_deeper(tmp_path: Path) -> None:
+    """A single folder that holds folders of images is no class; which folder to give is said."""
+    root = tmp_path / "lvl"
+    for name in ("a", "b", "c"):
+        picture(root / "deep" / "photos" / name / "0.png")
+    for given in (root, root / "deep"):
+        do = f"Give --dataset '{root / 'deep/photos'}'."
+        assert f"the folders in '{root / 'deep/photos'}' (a, b, c): {do}" in fault(given)
+    assert 3 == len(opened(root / "deep" / "photos")[0].train)
+    (root / "deep" / "photos").rename(root / "photos")
+    (root / "deep").rmdir()
+    (tmp_path / "set").mkdir()
+    root.rename(tmp_path / "set" / "train")
+    assert f"Move these folders into '{tmp_path / 'set/train'}'" in fault(tmp_path / "set")
+
+
+def test_classes_that_differ_in_capital_letters(splits: Path) -> None:
+    """Said as what they are, beside classes that are unknown altogether."""
+    (splits / "test" / "cat").rename(splits / "test" / "x").rename(splits / "test" / "Cat")
+    picture(splits / "test" / "elk" / "0.png")
+    message = fault(splits)
+    assert "has classes that the training images do not: Cat, elk." in message
+    assert "Some differ from a training class in capital letters only: 'Cat' ('cat'). Rename these folders" in message
 
 
 def test_empty_classes_in_both_splits(splits: Path) -> None:

@@ -19,6 +19,8 @@ from faa_search.data import ArraySource, DatasetRequest, DecodedSource, fingerpr
 from faa_search.data.folders import open_folder
 from faa_search.evaluation import evaluate_checkpoint
 from faa_search.evaluation.trained_on import run_of, same_images
+from faa_search.fast.density_matching.images import open_images
+from faa_search.progress import Silent
 from faa_search.run_images import has_moved, keep_images, record_of, same_record
 from faa_search.training import train
 
@@ -137,9 +139,60 @@ def test_pixels_of_arrays_are_compared(tmp_path: Path) -> None:
     refused(lambda: train(TrainConfig(dataset=str(tmp_path / "one.npz"), **settings), run), "other pixels")
     assert str(tmp_path / "two.npz") == place_of(run)
     npz(tmp_path / "two.npz", seed=1)
-    assert train(TrainConfig(dataset=str(tmp_path / "two.npz"), **settings), run)  # finished: nothing is read
     (run / "result.json").unlink()
     refused(lambda: train(TrainConfig(dataset=str(tmp_path / "two.npz"), **settings), run), "other pixels")
+
+
+class Notes(Silent):
+    """Keeps what is noted."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_a_finished_run_whose_images_changed(photos: Path, tmp_path: Path) -> None:
+    """Its result is of other images, also where only a test image differs; it is given where they are gone."""
+    run, given = tmp_path / "run", TrainConfig(dataset=str(photos), **SETTINGS)
+    first, notes = train(given, run), Notes()
+    assert first == train(given, run, reporter=notes)
+    assert [f"'{run}' is finished."] == notes.lines
+    kept = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    for path, words in (("train/bee/3.bmp", "it has other pixels."), ("test/cow/1.bmp", "pixels in the test images.")):
+        touch(photos / path)
+        refused(lambda: train(given, run), f"since '{run}' was finished: ", words, "put back those it had")
+        touch(photos / path)
+    (photos / "train/ant/0.bmp").rename(tmp_path / "0.bmp")
+    refused(lambda: train(given, run), "it had 18 training images, now 17")
+    shutil.rmtree(photos)
+    assert first == train(given, run, reporter=notes)
+    assert "is finished; its images cannot be compared with those it was made with (No data set is" in notes.lines[-1]
+    assert kept == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+def test_images_that_are_in_both_splits(tmp_path: Path, small_search: SearchConfig) -> None:
+    """By content, whatever their names: counted where all are read anyway."""
+    rng = np.random.default_rng(3)
+    images = rng.integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)
+    path = npz(tmp_path / "one.npz", images=images, test_images=images[[4, 7, 9, 4, 11]], test_labels=[1, 1, 0, 1, 2])
+    notes = Notes()
+    train(TrainConfig(dataset=str(path), **SETTINGS), tmp_path / "run", reporter=notes)
+    words = "5 of 5 test images that were looked at are also among the training images, with the same content"
+    assert 1 == sum(words in line for line in notes.lines)
+    for split in ("train", "score"):
+        for number in range(12):
+            pixels = images[number] if split == "train" or number == 7 else images[number] ^ 255
+            (tmp_path / "set" / split / "abc"[number % 3]).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / "set" / split / "abc"[number % 3] / f"{split}{number}.png")
+    given = SearchConfig(dataset=str(tmp_path / "set"), val_split="score")
+    sources = open_images(given, model_size=8, note=lambda _line: None).open_stored()
+    found: list[str] = []
+    record = record_of(sources, note=found.append)
+    assert record == record_of(sources)
+    assert found[0].startswith("1 of 12 images to score on that were looked at is also among the training images")
+    assert 1 == len(found)
 
 
 def test_a_run_of_an_earlier_version(photos: Path, tmp_path: Path) -> None:
@@ -185,6 +238,10 @@ def test_a_search_goes_on_where_its_data_are(small_search: SearchConfig, tmp_pat
     assert again.policy.sub_policies == found.policy.sub_policies
     assert str(tmp_path / "three.npz") == place_of(tmp_path / "run")
     refused(lambda: search(at("noise.npz"), tmp_path / "run"), "other pixels")
+    whole = (tmp_path / "three.npz").read_bytes()
+    npz(tmp_path / "three.npz", seed=2)
+    refused(lambda: search(at("three.npz"), tmp_path / "run"), "was finished", "other pixels")
+    (tmp_path / "three.npz").write_bytes(whole)
     # Networks are taken from a search of the same images, wherever they lie, and of no others.
     shutil.copy(tmp_path / "three.npz", tmp_path / "four.npz")
     search(at("four.npz", stage="folds", init_models=str(tmp_path / "run")), tmp_path / "second")
@@ -212,6 +269,11 @@ def test_a_comparison_goes_on_where_its_data_are(tmp_path: Path) -> None:
     assert first == compare(CompareConfig(dataset=str(tmp_path / "three.npz"), **shared), tmp_path / "runs")
     places = [place_of(run) for run in (tmp_path / "runs", *(tmp_path / "runs").iterdir()) if run.is_dir()]
     assert [str(tmp_path / "three.npz")] * 5 == places
+    npz(tmp_path / "three.npz", seed=1)
+    again = CompareConfig(dataset=str(tmp_path / "three.npz"), **shared)
+    refused(lambda: compare(again, tmp_path / "runs"), "was finished", "other pixels")
+    (tmp_path / "runs" / "comparison.json").unlink()
+    refused(lambda: compare(again, tmp_path / "runs"), "has changed since", "other pixels")
 
 
 def test_other_settings_are_refused_as_ever(photos: Path, tmp_path: Path) -> None:
@@ -264,7 +326,7 @@ def test_fingerprints(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names and sizes of all files, and the content of all of them or, of very many bytes, of evenly spread ones."""
     source = open_folder(DatasetRequest(name=str(photos))).train
     assert isinstance(source, DecodedSource)
-    whole = fingerprint.fingerprint([source])
+    whole = fingerprint.fingerprint([source]).digests
     assert {"classes", "files", "content"} == whole.keys()
     read: list[int] = []
     content = type(source.files).content
@@ -276,22 +338,25 @@ def test_fingerprints(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(source.files), "content", counted)
     total = sum(path.stat().st_size for path in (photos / "train").rglob("*.bmp"))
     monkeypatch.setattr(fingerprint, "MOST_READ", total // 4 - 1)
-    part = fingerprint.fingerprint([source])
+    part = fingerprint.fingerprint([source]).digests
     assert [0, 5, 10, 15] == read
     assert (whole["files"], whole["classes"]) == (part["files"], part["classes"])
     touch(photos / "train/ant/1.bmp")  # not among those that are read, and of the same size
-    assert part == fingerprint.fingerprint([source])
+    assert part == fingerprint.fingerprint([source]).digests
     touch(photos / "train/ant/0.bmp")
-    assert part != fingerprint.fingerprint([source])
-    assert fingerprint.fingerprint([source])["files"] == part["files"]
+    assert part != fingerprint.fingerprint([source]).digests
+    assert fingerprint.fingerprint([source]).digests["files"] == part["files"]
     (photos / "train/ant/1.bmp").write_bytes(b"shorter")
-    assert fingerprint.fingerprint([source])["files"] != part["files"]
+    assert fingerprint.fingerprint([source]).digests["files"] != part["files"]
 
 
 def test_fingerprints_of_arrays(noise: Callable[..., ArraySource]) -> None:
     """Pixels, their shape, their order, and which split they are in."""
     one = noise(12)
-    digest = fingerprint.fingerprint
+
+    def digest(sources: list[ArraySource]) -> dict[str, str]:
+        return fingerprint.fingerprint(sources).digests
+
     assert digest([one]) == digest([ArraySource(one.images.copy(), one.labels, one.class_names)])
     assert digest([one]) != digest([one.subset(np.arange(12)[::-1])])
     assert digest([one]) != digest([ArraySource(one.images.reshape(12, 4, 16, 3), one.labels, one.class_names)])

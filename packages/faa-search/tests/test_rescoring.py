@@ -76,7 +76,7 @@ class Flips:
 def make_search(tmp_path: Path, noise: Callable[..., ArraySource]) -> Callable[..., Search]:
     """Return a function that makes a search of two folds."""
     source = noise(30)
-    folds = make_folds(source.labels, folds=2, held_out=0.4, seed=0)
+    folds = make_folds(source.labels, class_names=source.class_names, folds=2, held_out=0.4, seed=0)
     base = {"dataset": "digits", "reward": REWARD, "top": 2, "rescore": 3, "rescore_views": 20, "folds": 2, "width": 1}
 
     def make(executor: Any, request: StopRequest | None = None, **settings: Any) -> Search:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from faa_core import FaaError
 from faa_search.config import TrainConfig
 from faa_search.data import ArraySource, ImageSource, OpenedData, in_one_array, open_data, stratified
+from faa_search.data.parts import held_out, subset
 from faa_search.data.sizing import fitted
+from faa_search.fast.density_matching.folds import make_folds
 
 Pixels = Callable[[ImageSource], np.ndarray]
 
@@ -116,11 +118,44 @@ def test_no_images_and_one_class(tmp_path: Path) -> None:
     """Nothing to learn from is said before anything is trained."""
     empty = np.zeros((0, 4, 4, 3), dtype=np.uint8)
     np.savez(tmp_path / "none.npz", images=empty, labels=np.zeros(0, dtype=int))
-    with pytest.raises(FaaError, match="has no training images"):
+    with pytest.raises(FaaError, match=r"'images' of '.*none\.npz' holds no image\."):
         opened(dataset=str(tmp_path / "none.npz"))
     np.savez(tmp_path / "one.npz", images=np.zeros((3, 4, 4, 3), dtype=np.uint8), labels=np.ones(3, dtype=int))
     with pytest.raises(FaaError, match=r"All 3 training images of .* are of one class"):
         opened(dataset=str(tmp_path / "one.npz"))
+
+
+@pytest.mark.parametrize("option", ["--test-fraction", "--val-fraction", "--held-out", "--train-subset"])
+def test_parts_that_classes_do_not_allow(option: str, tmp_path: Path, noise: Callable[..., ArraySource]) -> None:
+    """The option, the numbers, what is allowed, classes by name and few of them; and the limits are allowed."""
+    source = noise(40, classes=4)  # one of each class is a part of 0.1
+
+    def parted(fraction: float, source: ArraySource = source) -> tuple[int, int]:
+        if option == "--train-subset":
+            part = len(subset(source, round(fraction * len(source))))
+            return len(source) - part, part
+        if option == "--held-out":
+            names = source.class_names
+            fold = make_folds(source.labels, class_names=names, folds=2, held_out=fraction, seed=0)[1]
+            return len(fold.train), len(fold.held_out)
+        rest, part = held_out(source, fraction, option=option)
+        return len(rest), len(part)
+
+    assert ((36, 4), (4, 36)) == (parted(0.1), parted(0.9))
+    for fraction in (0.05, 0.95, 0.99) if option != "--train-subset" else (0.05, 0.95):
+        with pytest.raises(FaaError) as raised:
+            parted(fraction)
+        message = str(raised.value)
+        assert message.startswith(option)
+        assert "the 40 training images would be split into" in message
+        assert "one image of each of the 4 classes. Give " in message
+        assert ("4 to 36 images" if option == "--train-subset" else "a fraction of 0.1 to 0.9") in message
+    many = noise(3000, classes=2000)
+    with pytest.raises(FaaError) as raised:
+        parted(0.5, many)
+    message = str(raised.value)
+    assert "1,000 classes have a single training image (class 1000, class 1001, " in message
+    assert len(message) < 400
 
 
 def test_img_size(pixels: Pixels) -> None:

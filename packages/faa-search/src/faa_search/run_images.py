@@ -2,19 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 from pydantic import AfterValidator, TypeAdapter
 
 from faa_core import FaaError
 from faa_core.reading import as_text, parse_json_as, read_content
 from faa_core.text import safe
 from faa_search.config import DataConfig
-from faa_search.data import ImageSource
+from faa_search.data import ImageSource, open_stored
 from faa_search.data.fingerprint import fingerprint
 from faa_search.run_directory import CONFIG, DATA, PLACE, read_config
 from faa_search.run_files import write_file
@@ -36,23 +37,54 @@ SINCE = (
 )
 
 
-def record_of(train: Sequence[ImageSource], test: ImageSource | None = None) -> dict[str, Any]:
+def record_of(
+    train: Sequence[ImageSource], test: ImageSource | None = None, *, note: Callable[[str], None] | None = None
+) -> dict[str, Any]:
     """Return what is written down of images, whatever place they are at.
 
     Args:
         train: All that a run learns from and scores on, as they come.
         test: What it is tested on, as they come; None if nothing.
+        note: Told where images to test or to score on are training images too.
 
     Raises:
         FaaError: If an image cannot be read.
     """
-    tested = {} if test is None else fingerprint([test])
+    found = fingerprint(train)
+    tested = None if test is None else fingerprint([test])
+    if note is not None:
+        if tested is not None:
+            _tell_repeated(np.concatenate(found.images), tested.images[0], "test images", note)
+        for scored in found.images[1:]:
+            _tell_repeated(found.images[0], scored, "images to score on", note)
     return {
         "images": sum(len(source) for source in train),
         "labels": _labels_digest(train),
-        **fingerprint(train),
-        **{f"test_{name}": value for name, value in tested.items()},
+        **found.digests,
+        **({} if tested is None else {f"test_{name}": value for name, value in tested.digests.items()}),
     }
+
+
+def _tell_repeated(
+    trained_on: NDArray[np.uint64], others: NDArray[np.uint64], what: str, note: Callable[[str], None]
+) -> None:
+    """Say how many images are training images too, of those that were read."""
+    repeated = int(np.isin(others, trained_on).sum())
+    if repeated:
+        note(
+            f"{repeated:,} of {len(others):,} {what} that were looked at {'are' if repeated > 1 else 'is'} also among "
+            "the training images, with the same content; that flatters the error. Remove them from one side."
+        )
+
+
+def record_of_settings(config: DataConfig) -> dict[str, Any]:
+    """Return what `record_of` says of the images that settings name, training and test images; none is resized.
+
+    Raises:
+        FaaError: If they cannot be opened, or one cannot be read.
+    """
+    data = open_stored(config)
+    return record_of([data.train], data.open_test and data.open_test())
 
 
 def keep_images(directory: Path, config: DataConfig, now: dict[str, Any]) -> None:
@@ -89,6 +121,42 @@ def keep_images(directory: Path, config: DataConfig, now: dict[str, Any]) -> Non
             f"{'' if 'content' in before else SINCE}Choose another --output."
         )
     _settle(directory, config)
+
+
+def check_finished(directory: Path, config: DataConfig, record: Callable[[], dict[str, Any]]) -> str:
+    """Compare the images that a finished run was made with, before its result is given again.
+
+    Where its images are not there any more its result is all there is, and is given. A run of an earlier version, which
+    wrote no pixels down, is compared only where its data have moved.
+
+    Args:
+        directory: The run's.
+        config: Says where the images are now.
+        record: Gives what `record_of` says of them.
+
+    Returns:
+        Words that go on after "it is finished": what was found, or "" for the same images at the same place.
+
+    Raises:
+        FaaError: If they are others, or at another place cannot be opened.
+    """
+    if has_moved(directory, config):
+        keep_images(directory, config, record())
+        return "; its data set has moved, and is the same"
+    before = _read(directory / DATA) if (directory / DATA).is_file() else {}
+    if "content" not in before:
+        return ""
+    try:
+        now = record()
+    except FaaError as error:
+        return f"; its images cannot be compared with those it was made with ({str(error).rstrip('.')})"
+    if differs := _differs(before, now):
+        raise FaaError(
+            f"The data set has changed since '{directory}' was finished: {differs}. Its result is of the images "
+            "as they were, and is kept. Choose another --output to start anew with those of now, or put back those it "
+            "had."
+        )
+    return ""
 
 
 def has_moved(directory: Path, config: DataConfig) -> bool:

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ from faa_search.environment import versions
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import run_directory
 from faa_search.run_files import write_file
-from faa_search.run_images import has_moved, keep_images, record_of
+from faa_search.run_images import check_finished, has_moved, keep_images, record_of, record_of_settings
 from faa_search.training.processes import from_main, make_accelerator
 
 RESULT = "comparison.json"
@@ -109,31 +110,40 @@ def _compare(
     shown: Reporter = reporter or Silent()
     processes = accelerator or make_accelerator(run.device)
     before = from_main(processes, read_comparison(finished) if finished.is_file() else None)
-    moved = from_main(processes, (directory / "config.yaml").is_file() and has_moved(directory, claimed))
     record = None
-    if before is None or moved:
+    if before is None:
         data = check(run, policies, directory, seeds=seeds)
         if processes.is_main_process:
-            record = record_of([data.stored], data.open_stored_test and data.open_stored_test())
+            record = record_of([data.stored], data.open_stored_test and data.open_stored_test(), note=shown.note)
         del data  # each run opens it anew
     with run_directory(directory, command, claimed, main_process=processes.is_main_process):
-        if record is not None:
-            made = [run_path(directory, name, seed) for name, seed in itertools.product(policies, seeds)]
-            for path in made if before is not None else ():  # of those that are to be trained, each looks for itself
-                if (path / "config.yaml").is_file():
-                    keep_images(path, run, record)
-            keep_images(directory, claimed, record)
         if before is not None:
             check_policies(policies, directory, seeds=seeds)
             _check_of(before, policies, seeds, finished)
-            shown.note(f"'{directory}' is finished.")
+            if processes.is_main_process:
+                made = [run_path(directory, name, seed) for name, seed in itertools.product(policies, seeds)]
+                shown.note(f"'{directory}' is finished{_check_images(directory, claimed, run, made)}.")
             return before
-        result = summarise(train_all(run, policies, directory, seeds=seeds, reporter=shown, accelerator=processes))
+        if record is not None:
+            keep_images(directory, claimed, record)
+        result = summarise(
+            train_all(run, policies, directory, seeds=seeds, reporter=shown, accelerator=processes, record=record)
+        )
         if processes.is_main_process:
             write_file(
                 directory, RESULT, json.dumps(_document(run, seeds, result), indent=1, ensure_ascii=False) + "\n"
             )
         return result
+
+
+def _check_images(directory: Path, claimed: RunConfig, run: TrainConfig, made: Sequence[Path]) -> str:
+    """Compare the images of a finished comparison, and of its runs where they have moved; return what was found."""
+    record = cache(partial(record_of_settings, run))
+    if has_moved(directory, claimed):
+        for path in made:
+            if (path / "config.yaml").is_file():
+                keep_images(path, run, record())
+    return check_finished(directory, claimed, record)
 
 
 def read_comparison(path: Path) -> Comparison:

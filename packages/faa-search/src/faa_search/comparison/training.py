@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from accelerate import Accelerator
 
@@ -72,6 +73,7 @@ def train_all(
     seeds: Sequence[int],
     reporter: Reporter,
     accelerator: Accelerator,
+    record: dict[str, Any] | None = None,
 ) -> dict[str, list[float]]:
     """Return the test errors in per cent, by policy, one per seed; runs that are finished are only read.
 
@@ -82,6 +84,7 @@ def train_all(
         seeds: Of the runs; every policy has had a seed before the next seed begins.
         reporter: Shown the progress.
         accelerator: Processes and device.
+        record: What `record_of` says of the images; None where the main process knows it.
 
     Raises:
         FaaError: If a run does; the runs before it stay finished.
@@ -102,7 +105,9 @@ def train_all(
             told = _NotesOnly(reporter) if fresh and not announced else None  # the first says what one costs
             announced = announced or fresh
             try:
-                result = train(run, directory, policy=policy, reporter=told, accelerator=accelerator, runs=left)
+                result = train(
+                    run, directory, policy=policy, reporter=told, accelerator=accelerator, runs=left, record=record
+                )
             except FaaError as error:
                 raise FaaError(
                     f"The run of '{name}' with seed {seed}: {sentence(error)} Finished runs are kept."

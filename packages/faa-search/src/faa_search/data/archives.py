@@ -1,5 +1,6 @@
 """The members of a ``.npz`` file: their headers are checked before memory is taken, and nothing is unpickled."""
 
+import io
 import math
 import stat
 import warnings
@@ -17,11 +18,13 @@ from numpy.typing import NDArray
 from faa_core import FaaError
 from faa_core.paths import refusal
 from faa_core.text import safe
-from faa_search.data.memory import check_memory
+from faa_search.data.memory import FEWER, check_memory
 
 SUFFIX = ".npy"
 NPY_MAGIC = b"\x93NUMPY"
 ENCRYPTED = 0x1  # a bit of a member's flags
+LONGEST_HEADER = 10_000  # letters, as numpy reads it without being told that it may be longer
+ANEW = "Save it anew: np.savez('data.npz', images=images, labels=labels)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Member:
         Raises:
             FaaError: If it is damaged, or half of the memory would not hold it.
         """
-        check_memory(self.nbytes, f"'{self.name}' of '{self.path}'", "Give fewer images, or a folder of image files.")
+        check_memory(self.nbytes, f"'{self.name}' of '{self.path}'", FEWER)
         with _archive(self.path) as archive:
             info = _members(archive, self.path)[self.name]
             if _header(archive, self.path, self.name, info) != self:
@@ -123,17 +126,16 @@ def _members(archive: zipfile.ZipFile, path: Path) -> Mapping[str, zipfile.ZipIn
 
 def _header(archive: zipfile.ZipFile, path: Path, name: str, info: zipfile.ZipInfo) -> Member:
     """Return what the header of a member says, if that can be true."""
-    anew = "Save it anew: np.savez('data.npz', images=images, labels=labels)."
     if info.flag_bits & ENCRYPTED:
-        raise FaaError(f"'{path}' cannot be read as .npz: '{name}' is encrypted. Unpack it with its password. {anew}")
+        raise FaaError(f"'{path}' cannot be read as .npz: '{name}' is encrypted. Unpack it with its password. {ANEW}")
     try:
         file = archive.open(info)
     except (NotImplementedError, RuntimeError) as error:
         raise FaaError(
-            f"'{path}' cannot be read as .npz: '{name}' is compressed otherwise ({error}). {anew}"
+            f"'{path}' cannot be read as .npz: '{name}' is compressed otherwise ({error}). {ANEW}"
         ) from error
     with file:
-        shape, dtype = _shape_and_dtype(file)
+        shape, dtype = _shape_and_dtype(file, path, name)
         left = info.file_size - file.tell()
     if dtype.hasobject:
         raise FaaError(
@@ -143,17 +145,24 @@ def _header(archive: zipfile.ZipFile, path: Path, name: str, info: zipfile.ZipIn
     if math.prod(shape) * dtype.itemsize > left:
         raise FaaError(
             f"'{path}' cannot be read as .npz: '{name}' says it is {dtype} {list(shape)}, but holds {left:,} bytes. "
-            f"{anew}"
+            f"{ANEW}"
         )
     return Member(path, name, shape, dtype)
 
 
-def _shape_and_dtype(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _shape_and_dtype(file: IO[bytes], path: Path, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = npy.read_magic(file)
     if version not in {(1, 0), (2, 0)}:
         raise ValueError(f"a header of version {version}")
+    length = file.read(2 if version == (1, 0) else 4)
+    letters = int.from_bytes(length, "little")
+    if letters > LONGEST_HEADER:
+        raise FaaError(
+            f"'{path}' cannot be read as .npz: '{name}' has a header of {letters:,} letters; that of an array of "
+            f"numbers or texts has about 100. {ANEW}"
+        )
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _fortran, dtype = read(file)
+    shape, _fortran, dtype = read(io.BytesIO(length + file.read(letters)))
     if any(isinstance(side, bool) or side < 0 for side in shape):
         raise ValueError(f"the shape {shape}")
     return shape, dtype

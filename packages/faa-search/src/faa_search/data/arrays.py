@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from faa_core import FaaError
 from faa_search.data.archives import Member, members, names_in
-from faa_search.data.classes import Labelling, class_names, labelling, some
-from faa_search.data.memory import check_memory
+from faa_search.data.classes import Labelling, check_known, class_names, labelling, some
+from faa_search.data.memory import FEWER, check_memory
 from faa_search.data.source import ArraySource
 from faa_search.data.splits import DatasetRequest, Splits
 
@@ -46,10 +46,13 @@ def open_npz(request: DatasetRequest) -> Splits:
     has_test = "test_images" in arrays
     labels = {name: arrays[name].read() for name in ("labels", "test_labels") if name in arrays}
     classes = _classes(path, labels)
-    names = classes.names if "class_names" not in arrays else _names(arrays["class_names"], classes)
-    numbered = labels if "class_names" in arrays else {
-        name: classes.numbers(array, where=f"'{name}' of '{path}'") for name, array in labels.items()
-    }  # fmt: skip
+    names, numbered = classes.names, labels
+    if "class_names" in arrays:  # labels are their numbers
+        names = _names(arrays["class_names"], max(int(array.max()) for array in labels.values()))
+    else:
+        numbered = {name: classes.numbers(array, where=f"'{name}' of '{path}'") for name, array in labels.items()}
+    if has_test:
+        check_known(numbered["test_labels"], numbered["labels"], names, where=f"'test_labels' of '{path}'")
     grey = _is_grey(arrays["images"])
     notices = ["The images are grey; each is repeated into three channels."] if grey else []
     if "class_names" not in arrays and classes.notice:
@@ -60,6 +63,7 @@ def open_npz(request: DatasetRequest) -> Splits:
         native_size=min(arrays["images"].shape[1:3]),
         notice=" ".join(notices),
         test_images=arrays["test_images"].shape[0] if has_test else None,
+        test_shape=_shape(arrays["test_images"]) if has_test else None,
     )
 
 
@@ -77,8 +81,8 @@ def _members(path: Path) -> dict[str, Member]:
     _check(path, arrays["images"], arrays["labels"])
     if has_test:  # now, not after hours of training
         _check(path, arrays["test_images"], arrays["test_labels"])
-        if arrays["test_images"].shape[0] == 0:
-            raise FaaError(f"'test_images' of '{path}' holds no image; leave test_images and test_labels out.")
+    needed = sum(array.nbytes for name, array in arrays.items() if name != "class_names")
+    check_memory(needed, f"What '{path}' holds", FEWER)
     return arrays
 
 
@@ -95,8 +99,9 @@ def _check(path: Path, images: Member, labels: Member) -> None:
         )
     if images.shape[0] != labels.shape[0]:
         raise FaaError(f"'{path}' has {images.shape[0]} {images.name} but {labels.shape[0]} {labels.name}.")
-    needed = images.nbytes * (4 if _is_grey(images) else 1)  # as stored, and as three channels
-    check_memory(needed, f"'{images.name}' of '{path}'", "Give fewer images, or a folder of image files.")
+    if images.shape[0] == 0:
+        left_out = "; leave test_images and test_labels out" if images.name == "test_images" else ""
+        raise FaaError(f"'{images.name}' of '{path}' holds no image{left_out}.")
 
 
 def _for_images(images: Member) -> str:
@@ -135,8 +140,8 @@ def _classes(path: Path, labels: Mapping[Any, NDArray[Any]]) -> Labelling:
     return labelling(*labels.values())
 
 
-def _names(given: Member, classes: Labelling) -> tuple[str, ...]:
-    """Return the names that a file gives its classes; labels are their numbers."""
+def _names(given: Member, largest: int) -> tuple[str, ...]:
+    """Return the names that a file gives its classes; labels are their numbers, up to `largest`."""
     where = f"'{given.name}' of '{given.path}'"
     if len(given.shape) != 1 or given.dtype.kind not in "USiu":
         raise FaaError(
@@ -148,7 +153,6 @@ def _names(given: Member, classes: Labelling) -> tuple[str, ...]:
         raise FaaError(f"{where} has room for names of {letters:,} letters; they have at most {LONGEST_NAME:,}.")
     if given.shape[0] > MOST_NAMES:
         raise FaaError(f"{where} are {given.shape[0]:,} names; a data set has at most {MOST_NAMES:,} classes.")
-    largest = max(classes.values, default=-1)
     if largest >= given.shape[0]:
         raise FaaError(f"'{given.path}' has {given.shape[0]} class_names for labels up to {largest}.")
     return class_names(given.read().tolist(), where=where)
@@ -156,10 +160,14 @@ def _names(given: Member, classes: Labelling) -> tuple[str, ...]:
 
 def _source(images: Member, labels: NDArray[np.generic], names: tuple[str, ...]) -> ArraySource:
     pixels = images.read()
-    if _is_grey(images):
-        pixels = np.repeat(pixels.reshape(*images.shape[:3], 1), 3, axis=-1)
-    return ArraySource(np.asarray(pixels, dtype=np.uint8), labels.astype(np.int64), names)
+    return ArraySource(pixels.reshape(_shape(images)), labels.astype(np.int64, copy=False), names)
+
+
+def _shape(images: Member) -> tuple[int, int, int, int]:
+    """Return the shape of images, with their channels."""
+    count, height, width, *channels = images.shape
+    return count, height, width, channels[0] if channels else 1
 
 
 def _is_grey(images: Member) -> bool:
-    return len(images.shape) == 3 or images.shape[-1] == 1
+    return _shape(images)[3] == 1

@@ -86,6 +86,25 @@ def class_names(given: Iterable[object], *, where: str) -> tuple[str, ...]:
     return names
 
 
+def check_known(test: NDArray[Any], train: NDArray[Any], names: Sequence[str], *, where: str) -> None:
+    """Refuse test images of classes that nothing is learnt about.
+
+    Args:
+        test: Shape ``[N]``, class numbers.
+        train: Shape ``[M]``, class numbers.
+        names: Of all classes.
+        where: Which test images, for the message.
+
+    Raises:
+        FaaError: If a class has test images and no training image; it is named.
+    """
+    strange = np.setdiff1d(test, train)
+    if strange.size:
+        raise FaaError(
+            f"{where} has classes that the training images do not: {some([names[int(one)] for one in strange])}."
+        )
+
+
 def as_text(name: object) -> str:
     """Return a name as text that can be encoded as UTF-8."""
     if isinstance(name, bytes):

@@ -2,23 +2,37 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faa_core import FaaError
 from faa_search.data.source import ArraySource, DecodedSource, ImageSource
 
 MOST_READ = 2**30  # bytes; of larger sets of files the content of evenly spread ones, about this much, is compared
 DIGEST = 16  # bytes
+BLOCK = 256  # images that are read together
 
 
-def fingerprint(sources: Sequence[ImageSource]) -> dict[str, str]:
-    """Return digests by what they are of, as text.
+@dataclass(frozen=True, slots=True, eq=False)
+class Fingerprint:
+    """Digests of images.
 
-    ``classes``: the classes' names. ``files``, for image files only: their names, below the folder, and sizes.
-    ``content``: all pixels of arrays; all bytes of files, or of evenly spread ones where they are more than 1 GiB; of
-    other sources all pixels or those of evenly spread images.
+    Attributes:
+        digests: By what they are of, as text. ``classes``: the classes' names. ``files``, for image files only: their
+            names, below the folder, and sizes. ``content``: all pixels of arrays; all bytes of files, or of evenly
+            spread ones where they are more than 1 GiB; of other sources all pixels or those of evenly spread images.
+        images: A short digest of each image that was read, by source: equal for images of equal content.
+    """
+
+    digests: dict[str, str]
+    images: tuple[NDArray[np.uint64], ...]
+
+
+def fingerprint(sources: Sequence[ImageSource]) -> Fingerprint:
+    """Return digests of images.
 
     Args:
         sources: The images as they come, such as those of each split.
@@ -28,21 +42,39 @@ def fingerprint(sources: Sequence[ImageSource]) -> dict[str, str]:
     """
     classes, files, content = (hashlib.blake2b(digest_size=DIGEST) for _ in range(3))
     stored = False
+    images = []
     for source in sources:
         classes.update("\0".join(source.class_names).encode("utf-8", "surrogatepass") + b"\0\0")
         if isinstance(source, ArraySource):
-            content.update(str(source.images.shape).encode())
-            content.update(np.ascontiguousarray(source.images).data)
+            images.append(_of_arrays(source, content))
             continue
         sizes = _sizes(source, files)
         stored = stored or sizes is not None
         read = _reader(source)
+        each = []
         for number in range(0, len(source), _step(source, sizes, read)):
             part = read(number)
             content.update(len(part).to_bytes(8, "little"))
             content.update(part)
-    found = {"classes": classes.hexdigest(), "content": content.hexdigest()}
-    return found | ({"files": files.hexdigest()} if stored else {})
+            each.append(_short(part))
+        images.append(np.array(each, dtype=np.uint64))
+    digests = {"classes": classes.hexdigest(), "content": content.hexdigest()}
+    return Fingerprint(digests | ({"files": files.hexdigest()} if stored else {}), tuple(images))
+
+
+def _of_arrays(source: ArraySource, content: Any) -> NDArray[np.uint64]:
+    """Return the images' short digests, after all pixels went into the digest of the content."""
+    content.update(str((len(source), *source.side, 3)).encode())
+    each = []
+    for start in range(0, len(source), BLOCK):  # a copy of all would be as large as they are
+        pixels = np.ascontiguousarray(source.pixels(np.arange(start, min(start + BLOCK, len(source)))))
+        content.update(pixels.data)
+        each += [_short(image.data) for image in pixels]
+    return np.array(each, dtype=np.uint64)
+
+
+def _short(content: Any) -> int:
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
 
 
 def _sizes(source: ImageSource, digest: Any) -> int | None:

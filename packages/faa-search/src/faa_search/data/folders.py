@@ -17,13 +17,21 @@ from PIL import Image
 from PIL.Image import Image as PILImage
 
 from faa_core import FaaError
+from faa_core.text import counted
 from faa_search.data.classes import class_names, some
 from faa_search.data.formats import formats_by_suffix
-from faa_search.data.layout import below_a_class, find_layout, holds_nothing, only_splits
+from faa_search.data.layout import (
+    below_a_class,
+    find_layout,
+    holds_nothing,
+    one_level_too_high,
+    only_splits,
+    same_classes,
+)
 from faa_search.data.skipping import NAMED, words_of
 from faa_search.data.source import DecodedSource
 from faa_search.data.splits import DatasetRequest, Splits
-from faa_search.data.walking import Found, Identity, Skipped, children, find_images
+from faa_search.data.walking import Found, Identity, Skipped, children, find_images, shared_files
 
 LOOSE = "an image beside the class folders, so of no class"
 NO_IMAGES = "a folder without images"
@@ -94,14 +102,16 @@ def open_folder(request: DatasetRequest) -> Splits:
     train = _split(layout.train, suffixes, root)
     only_splits(layout.train, tuple(train.found))
     if not train.found:
-        raise FaaError(holds_nothing(layout.train, train.skipped))
+        raise FaaError(holds_nothing(root, layout, train.skipped))
+    one_level_too_high(root, layout.train, {name: found.images for name, found in train.found.items()})
     classes = sorted(train.found, key=natural_order)
     names = class_names((os.fsencode(name) for name in classes), where=f"'{layout.train}'")
     test = None if layout.test is None else _split(layout.test, suffixes, root)
     if test is not None and test.folders & train.folders:
         raise FaaError(f"Links in '{test.root}' lead to folders of training images, which are no test images.")
-    if test is not None and (strange := sorted(set(test.found) - set(classes))):
-        raise FaaError(f"'{test.root}' has classes that the training images do not: {some(strange)}.")
+    if test is not None:
+        same_classes(test.root, sorted(test.found), classes)
+        _check_links(test, train)
     deeper = sorted(name for found in train.found.values() for name in found.folders)
     remarks = [f"folders below a class are images of it: {some(deeper, at_most=NAMED)}"] if deeper else []
     if skipped := (*layout.skipped, *train.skipped, *(test.skipped if test else ())):
@@ -122,9 +132,10 @@ def natural_order(name: str) -> tuple[list[int | str], str]:
 
 
 def _root(request: DatasetRequest) -> Path:
-    root = Path(request.data_dir or request.name.removeprefix("folder/") or ".")
-    if request.name not in ("", "folder", "folder/") and request.data_dir is not None:
-        root = root / request.name.removeprefix("folder/")
+    name = "" if request.name == "folder" and request.data_dir else request.name.removeprefix("folder/")
+    if not name and not request.data_dir:
+        raise FaaError(f"'{request.name}' says no folder. Give one as --dataset; . is the current one.")
+    root = Path(request.data_dir or "", name)
     if root.is_dir():
         return root
     kinds = "digits, torch/NAME, hfds/OWNER/NAME, a .npz file, or a folder with one sub-folder of images per class"
@@ -150,6 +161,23 @@ def _split(root: Path, suffixes: Collection[str], data_set: Path) -> _Split:
             skipped.append(Skipped(name, NO_IMAGES))
     prefix = "" if root == data_set else f"{os.path.relpath(root, data_set)}/"
     return _Split(root, classes, frozenset(seen), tuple(Skipped(f"{prefix}{one.name}", one.why) for one in skipped))
+
+
+def _check_links(test: _Split, train: _Split) -> None:
+    """Refuse test images that are training images by another name.
+
+    Raises:
+        FaaError: If some are; it says how many, and names one.
+    """
+    shared = shared_files(test.root, test.found.values(), train.root, [*train.found.values()])
+    if shared:
+        first, other = shared[0]
+        images = sum(len(found.images) for found in test.found.values())
+        raise FaaError(
+            f"'{test.root}' holds {counted(len(shared), 'link')} to training images, of {counted(images, 'image')}: "
+            f"'{test.root / first}' is the same file as '{train.root / other}'. An error on images that were trained "
+            "on is no test error. Remove these links, or put other images there."
+        )
 
 
 def _source(split: _Split, classes: Sequence[str], names: tuple[str, ...]) -> DecodedSource:

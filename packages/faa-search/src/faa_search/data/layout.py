@@ -1,6 +1,7 @@
 """Which folders of an image folder are splits; layouts that would train on test images are refused."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,9 +109,68 @@ def below_a_class(root: Path, name: str, folders: Sequence[str]) -> None:
     )
 
 
-def holds_nothing(folder: Path, skipped: Sequence[Skipped]) -> str:
+def one_level_too_high(root: Path, folder: Path, found: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a single class that holds folders of images: they are more likely to be the classes.
+
+    Args:
+        root: Of the data set.
+        folder: Of the class folders.
+        found: The images in each class folder, by their names relative to `folder`.
+
+    Raises:
+        FaaError: If it is so; it says which folder to give.
+    """
+    images = [image for names in found.values() for image in names]
+    if len(found) > 1 or not images:
+        return
+    top = Path(os.path.commonpath([Path(image).parent for image in images]))
+    below = sorted({Path(image).relative_to(top).parts[0] for image in images})
+    if any(str(top / name) in images for name in below):
+        return
+    do = (
+        f"Give --dataset '{root / top}'"
+        if folder == root
+        else f"Move these folders into '{folder}', where a split's classes are"
+    )
+    raise FaaError(
+        f"'{folder}' has one folder with images, '{next(iter(found))}', so there would be one class. If the classes "
+        f"are the folders in '{folder / top}' ({some(below)}): {do}."
+    )
+
+
+def same_classes(test: Path, names: Sequence[str], classes: Sequence[str]) -> None:
+    """Refuse test images of classes without training images.
+
+    Args:
+        test: Folder of the test images' class folders.
+        names: Of these.
+        classes: Names of the training images' class folders.
+
+    Raises:
+        FaaError: If there are such; those that are training classes but for capital letters are said.
+    """
+    strange = sorted(set(names) - set(classes))
+    if not strange:
+        return
+    written = {name.casefold(): name for name in classes}
+    cased = [f"'{name}' ('{written[name.casefold()]}')" for name in strange if name.casefold() in written]
+    rename = (
+        f" Some differ from a training class in capital letters only: {some(cased)}. Rename these folders, so that "
+        "both splits have the same names."
+    )
+    raise FaaError(f"'{test}' has classes that the training images do not: {some(strange)}.{rename if cased else ''}")
+
+
+def holds_nothing(root: Path, layout: Layout, skipped: Sequence[Skipped]) -> str:
     """Return what to say of a folder without images in class folders."""
+    folder, beside = layout.train, [one.name for one in layout.skipped]
     why = f" {words_of(skipped)}." if skipped else ""
+    if folder != root and layout.test is None and beside:
+        return (
+            f"'{folder}' is taken for the training split, but holds no images in sub-folders, one for each class."
+            f"{why} If '{folder.name}' is a class, as {some(beside)} may be, rename it, or put all classes into the "
+            f"training split: '{root / 'train' / folder.name}', '{root / 'train' / beside[0]}'."
+        )
     return (
         f"'{folder}' holds no images in sub-folders, one for each class.{why} Labels come from sub-folders: "
         f"'{folder / 'CLASS' / 'image.png'}'."
@@ -120,8 +180,9 @@ def holds_nothing(folder: Path, skipped: Sequence[Skipped]) -> str:
 def _named(root: Path, there: Sequence[str], asked: str | None, usual: tuple[str, ...]) -> str | None:
     """Return the folder of the split that was asked for, or the first of the usual ones that is there."""
     if asked is not None:
-        if not asked or not (root / asked).is_dir():
-            raise FaaError(f"'{root}' has no folder '{asked}' for the split of that name{close_to(asked, there)}")
+        if asked not in there:  # also where it leads elsewhere, such as "../flat"
+            rule = ", which is a folder directly in it" if "/" in asked or os.sep in asked else ""
+            raise FaaError(f"'{root}' has no folder '{asked}' for the split of that name{rule}{close_to(asked, there)}")
         return asked
     for name in usual:
         found = [folder for folder in there if folder.casefold() == name]

@@ -8,6 +8,7 @@ from pathlib import Path
 from faa_core import FaaError
 
 MOST_MEMORY = 0.5  # of what this process may have, for one data set's images
+FEWER = "Give fewer images, or a folder of image files."
 LIMIT_OF_CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 

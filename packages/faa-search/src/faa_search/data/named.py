@@ -23,6 +23,8 @@ def open_named(request: DatasetRequest) -> Splits:
         raise FaaError(
             f"'{request.name}' is a stream; a search needs images it can return to. Use hfds/… or an image folder."
         )
+    if request.name in ("hfds/", "torch/"):
+        raise FaaError(f"'{request.name}' lacks the name of the data set, as in hfds/OWNER/NAME or torch/NAME.")
     if request.name.startswith("hfds/"):
         return open_hub(request)
     if request.input_key or request.target_key:

@@ -1,24 +1,43 @@
 """From settings to images: which opener, which subset, at which size, in memory or decoded when asked for."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from faa_core import FaaError, plugins
 from faa_search.config import DataConfig
 from faa_search.data.arrays import is_array_file, open_npz
+from faa_search.data.classes import check_known
 from faa_search.data.memory import check_memory
 from faa_search.data.named import open_named
-from faa_search.data.reduced import stratified
+from faa_search.data.parts import held_out, subset
 from faa_search.data.sizing import fitted
 from faa_search.data.source import ArraySource, DecodedSource, ImageSource
 from faa_search.data.splits import DatasetRequest, Splits
 from faa_search.data.summary import summary
 
 IN_MEMORY_SIDE = 64  # images up to this many pixels a side are decoded once and kept
-DATA_SEED = 0  # the run's seed must not move it: a search and a training of other seeds share the test images
 SCANNED = 20_000  # headers read when a data set is opened; of more images, evenly spread ones
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredData:
+    """A data set as it comes.
+
+    Attributes:
+        full: All training images, after any test part was held out.
+        train: Those of them that are used, after any subset was drawn.
+        open_test: Opens the test images, or None.
+        splits: What the data set's opener said of it.
+    """
+
+    full: ImageSource
+    train: ImageSource
+    open_test: Callable[[], ImageSource] | None
+    splits: Splits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +70,41 @@ def open_data(config: DataConfig, *, model_size: int, note: Callable[[str], None
         note: Told what was done to the images, and in the end, once, how many of which classes there are.
 
     Raises:
+        FaaError: If it is missing, unreadable, without labels, of one class only, or too large for the memory.
+    """
+    stored = open_stored(config)
+    train, open_test, splits = stored.train, stored.open_test, stored.splits
+    if splits.notice:
+        note(splits.notice)
+    small, side = _scan(train, note)
+    own_size = splits.native_size or side
+    size = config.img_size or own_size or model_size
+    _check_room(stored, size, small=small, name=config.dataset)
+    opened = OpenedData(
+        train=_ready(train, size, in_memory=small),
+        open_test=None if open_test is None else lambda: _ready(open_test(), size, in_memory=small),
+        size=size,
+        own_size=own_size,
+        stored=train,
+        open_stored_test=open_test,
+    )
+    note(
+        summary(
+            images=len(train),
+            of=len(stored.full),
+            class_names=train.class_names,
+            test_images=splits.test_images,
+            has_test=open_test is not None,
+            remarks=splits.remarks,
+        )
+    )
+    return opened
+
+
+def open_stored(config: DataConfig) -> StoredData:
+    """Return the data set that the settings name as it comes; of image files none is read.
+
+    Raises:
         FaaError: If it is missing, unreadable, without labels, or of one class only.
     """
     splits = _opener(config)(
@@ -64,37 +118,21 @@ def open_data(config: DataConfig, *, model_size: int, note: Callable[[str], None
             target_key=config.target_key,
         )
     )
-    if splits.notice:
-        note(splits.notice)
+    _check(splits.train, config.dataset)
     splits = _with_test(splits, config.test_fraction)
-    full = train = _checked(splits.train, config.dataset)
-    if config.train_subset is not None:
-        if config.train_subset > len(full):
-            raise FaaError(f"--train-subset {config.train_subset} is more than the {len(full)} training images.")
-        train = full.subset(stratified(full.labels, config.train_subset, seed=DATA_SEED))
-    small, side = _scan(train, note)
-    own_size = splits.native_size or side
-    size = config.img_size or own_size or model_size
-    open_test = splits.open_test
-    opened = OpenedData(
-        train=_ready(train, size, in_memory=small),
-        open_test=None if open_test is None else lambda: _ready(open_test(), size, in_memory=small),
-        size=size,
-        own_size=own_size,
-        stored=train,
-        open_stored_test=open_test,
+    full, open_test = splits.train, splits.open_test
+
+    def known_test(opened: Callable[[], ImageSource]) -> ImageSource:
+        test = opened()
+        check_known(test.labels, full.labels, full.class_names, where=f"The test split of '{config.dataset}'")
+        return test
+
+    return StoredData(
+        full=full,
+        train=full if config.train_subset is None else subset(full, config.train_subset),
+        open_test=None if open_test is None else partial(known_test, open_test),
+        splits=splits,
     )
-    note(
-        summary(
-            images=len(train),
-            of=len(full),
-            class_names=train.class_names,
-            test_images=splits.test_images,
-            has_test=open_test is not None,
-            remarks=splits.remarks,
-        )
-    )
-    return opened
 
 
 def _opener(config: DataConfig) -> Callable[[DatasetRequest], Splits]:
@@ -110,13 +148,11 @@ def _with_test(splits: Splits, fraction: float) -> Splits:
         return splits
     if splits.open_test is not None:
         raise FaaError("--test-fraction is for data sets without a test split; this one has a test split.")
-    full = splits.train
-    test = stratified(full.labels, max(1, round(fraction * len(full))), seed=DATA_SEED)
-    train = np.setdiff1d(np.arange(len(full)), test)
-    return replace(splits, train=full.subset(train), open_test=lambda: full.subset(test), test_images=len(test))
+    train, test = held_out(splits.train, fraction, option="--test-fraction")
+    return replace(splits, train=train, open_test=lambda: test, test_images=len(test))
 
 
-def _checked(source: ImageSource, name: str) -> ImageSource:
+def _check(source: ImageSource, name: str) -> None:
     if len(source) == 0:
         raise FaaError(f"'{name}' has no training images.")
     if len(np.unique(source.labels)) < 2:
@@ -129,13 +165,12 @@ def _checked(source: ImageSource, name: str) -> ImageSource:
             f"{them} of one class ('{source.class_names[source.labels[0]]}'), so there is nothing to learn. "
             "Labels come from sub-folders (one for each class) or the label column."
         )
-    return source
 
 
 def _scan(source: ImageSource, note: Callable[[str], None]) -> tuple[bool, int | None]:
     """Return whether the images are small, and the side they come in, if small and of one; say what is converted."""
     if not isinstance(source, DecodedSource):
-        return (True, min(source.images.shape[1:3])) if isinstance(source, ArraySource) else (False, None)
+        return (True, min(source.side)) if isinstance(source, ArraySource) else (False, None)
     step = max(1, len(source) // SCANNED)
     headers = [source.header(index) for index in range(0, len(source), step)]
     others = [mode for mode, _size in headers if mode != "RGB"]
@@ -147,13 +182,42 @@ def _scan(source: ImageSource, note: Callable[[str], None]) -> tuple[bool, int |
     return small, sides.pop() if small and len(sides) == 1 else None
 
 
+def _check_room(stored: StoredData, size: int, *, small: bool, name: str) -> None:
+    """Refuse, before they are made, arrays at the network's size that would not fit beside those that are there.
+
+    Test images count from the start: they are opened when everything is trained.
+    """
+    there = copied = 0
+    train, splits = stored.train, stored.splits
+    in_memory = isinstance(train, ArraySource)
+    if isinstance(train, ArraySource):
+        there += train.stored.nbytes
+    if _is_brought(train, size, in_memory=small):
+        copied += len(train) * 3 * size**2
+    if splits.test_shape is not None:
+        count, *side, channels = splits.test_shape
+        there += count * math.prod(side) * channels
+        copied += count * 3 * size**2 if side != [size, size] else 0
+    elif splits.test_images is not None and copied:
+        copied += splits.test_images * 3 * size**2
+    if copied:
+        also = f", beside {there / 2**30:,.1f} GiB as they come" if in_memory else ""
+        remedy = "Give a smaller --img-size, or fewer images"
+        check_memory(
+            there + copied,
+            f"The images of '{name}' at {size} px ({copied / 2**30:,.1f} GiB{also})",
+            f"{remedy}." if in_memory else f"{remedy} (--train-subset).",
+        )
+
+
+def _is_brought(source: ImageSource, size: int, *, in_memory: bool) -> bool:
+    """Return whether images become one array at the network's size."""
+    return in_memory and not (isinstance(source, ArraySource) and source.side == (size, size))
+
+
 def _ready(source: ImageSource, size: int, *, in_memory: bool) -> ImageSource:
     """Return small images as one array at the network's size, others as they are."""
-    if isinstance(source, ArraySource) and source.images.shape[1:3] == (size, size):
-        return source
-    if not in_memory:
-        return source
-    return in_one_array(source, size)
+    return in_one_array(source, size) if _is_brought(source, size, in_memory=in_memory) else source
 
 
 def in_one_array(source: ImageSource, size: int) -> ArraySource:

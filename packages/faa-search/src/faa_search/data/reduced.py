@@ -3,11 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedShuffleSplit
 
 from faa_core import FaaError
 from faa_search.data.named import open_named
+from faa_search.data.parts import stratified
 from faa_search.data.source import ImageSource
 from faa_search.data.splits import DatasetRequest, Splits
 
@@ -53,27 +52,6 @@ def open_reduced_imagenet(request: DatasetRequest) -> Splits:
         open_test=None if open_test is None else lambda: _keep_classes(open_test(), IMAGENET_CLASSES),
         test_images=None,
     )
-
-
-def stratified(labels: NDArray[np.int64], size: int, *, seed: int) -> NDArray[np.int64]:
-    """Return the sorted positions of a random subset with the classes' shares kept, as scikit-learn splits.
-
-    Args:
-        labels: Shape ``[N]``.
-        size: How many to keep, 1…N; N keeps all.
-        seed: Keys the choice.
-
-    Raises:
-        FaaError: If the labels do not allow it.
-    """
-    if size == len(labels):
-        return np.arange(len(labels))
-    try:
-        splitter = StratifiedShuffleSplit(n_splits=1, train_size=size, test_size=len(labels) - size, random_state=seed)
-        kept, _rest = next(splitter.split(np.zeros(len(labels)), labels))
-    except ValueError as error:
-        raise FaaError(f"A stratified subset of {size} of {len(labels)} images is not possible: {error}") from error
-    return np.sort(kept)
 
 
 def _reduced(full: Splits, size: int) -> Splits:

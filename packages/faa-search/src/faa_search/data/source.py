@@ -49,23 +49,42 @@ class ImageSource(ABC):
 
 @dataclass(frozen=True, eq=False)
 class ArraySource(ImageSource):
-    """Images of one size, in memory.
+    """Images of one size, in memory; subsets share one array, and grey images stay grey there.
 
     Attributes:
-        images: Shape ``[N, H, W, 3]``, uint8.
+        stored: Shape ``[M, H, W, C]``, uint8, of 3 channels or of one.
+        positions: Shape ``[N]``: which of the stored images these are; None for all, in their order.
     """
 
-    images: NDArray[np.uint8]
+    stored: NDArray[np.uint8]
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
+    positions: NDArray[np.int64] | None = None
+
+    @property
+    def side(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.stored.shape[1], self.stored.shape[2]
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """All images, ``[N, H, W, 3]``; those of a subset, or of grey images, are copied."""
+        whole = self.positions is None and self.stored.shape[3] == 3
+        return self.stored if whole else self.pixels(np.arange(len(self)))
+
+    def pixels(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return a copy of the images at the indices, ``[B, H, W, 3]``."""
+        found = self.stored[indices if self.positions is None else self.positions[indices]]
+        return found if found.shape[3] == 3 else np.repeat(found, 3, axis=3)
 
     def image(self, index: int) -> PILImage:
         """Return one image."""
-        return Image.fromarray(self.images[index])
+        return Image.fromarray(self.pixels(np.array([index]))[0])
 
     def subset(self, indices: NDArray[np.int64]) -> "ArraySource":
         """Return the images at the indices."""
-        return ArraySource(self.images[indices], self.labels[indices], self.class_names)
+        positions = indices if self.positions is None else self.positions[indices]
+        return ArraySource(self.stored, self.labels[indices], self.class_names, positions)
 
 
 class ImageFiles(Protocol):

@@ -39,6 +39,7 @@ class Splits:
         native_size: Side in pixels that the images come in, or None if it varies or is the model's to choose.
         notice: Something the user should be told once, or "".
         test_images: How many test images there are, where that is known without opening them.
+        test_shape: ``[N, H, W, C]`` of test images that will lie in memory as one array once they are opened, or None.
         remarks: What is said beside the count of images: what is skipped of the data set and why, or "".
     """
 
@@ -47,4 +48,5 @@ class Splits:
     native_size: int | None = None
     notice: str = ""
     test_images: int | None = None
+    test_shape: tuple[int, int, int, int] | None = None
     remarks: str = ""

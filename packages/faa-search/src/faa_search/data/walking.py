@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Container
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -35,11 +35,13 @@ class Found:
 
     Attributes:
         images: Files to read, in no particular order.
+        links: Those of them that are links.
         folders: Folders below the one that was walked.
         skipped: All else.
     """
 
     images: tuple[str, ...]
+    links: tuple[str, ...]
     folders: tuple[str, ...]
     skipped: tuple[Skipped, ...]
 
@@ -136,7 +138,7 @@ def find_images(root: Path, name: str, suffixes: Container[str], seen: set[Ident
         plain += [f"{here}/{child}" for child in found.folders if child not in found.links]
         linked = sorted([*linked, *(f"{here}/{child}" for child in found.links)])
     first, again = _apart(root, images, file_links)
-    return Found((*images, *first), tuple(folders[1:]), (*skipped, *again))
+    return Found((*images, *first), tuple(first), tuple(folders[1:]), (*skipped, *again))
 
 
 def _apart(root: Path, images: list[str], links: list[str]) -> tuple[list[str], list[Skipped]]:
@@ -153,6 +155,32 @@ def _apart(root: Path, images: list[str], links: list[str]) -> tuple[list[str], 
             seen.add(identity)
             first.append(name)
     return first, again
+
+
+def shared_files(root: Path, found: Iterable[Found], other: Path, others: Sequence[Found]) -> list[tuple[str, str]]:
+    """Return the images of one folder that are images of another by links, hard or symbolic, as pairs of names.
+
+    All files of the first are looked at, of the other only links where that is enough: it is the larger one.
+
+    Args:
+        root: The folder.
+        found: What lies in it.
+        other: The other folder.
+        others: What lies in that.
+
+    Raises:
+        FaaError: If a file cannot be looked at.
+    """
+    identities, is_linked = dict[str, Identity](), False
+    for one in found:
+        is_linked = is_linked or bool(one.links)
+        for name in one.images:
+            file = _stat(root / name)
+            identities[name] = file.st_dev, file.st_ino
+            is_linked = is_linked or file.st_nlink > 1
+    looked_at = [name for one in others for name in (one.images if is_linked else one.links)]
+    names = {identity_of(other / name): name for name in looked_at}
+    return sorted((name, names[identity]) for name, identity in identities.items() if identity in names)
 
 
 def _kind(entry: "os.DirEntry[str]") -> int | str:
@@ -175,8 +203,12 @@ def identity_of(path: Path) -> Identity:
     Raises:
         FaaError: If it cannot be looked at.
     """
+    found = _stat(path)
+    return found.st_dev, found.st_ino
+
+
+def _stat(path: Path) -> os.stat_result:
     try:
-        found = path.stat()
+        return path.stat()
     except OSError as error:
         raise refusal(error, f"'{safe(path)}' cannot be read") from error
-    return found.st_dev, found.st_ino

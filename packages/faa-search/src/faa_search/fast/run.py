@@ -6,6 +6,7 @@ Every stage leaves its result in the run's directory and is taken from there whe
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from accelerate import Accelerator
 
@@ -22,7 +23,7 @@ from faa_search.fast.search import Search
 from faa_search.fast.stages import run_stages
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import run_directory
-from faa_search.run_images import has_moved, keep_images, record_of
+from faa_search.run_images import check_finished, has_moved, keep_images, record_of
 from faa_search.samplers import PolicySpace, Sampler
 from faa_search.samplers.presets import PRESETS, chosen_operations
 from faa_search.training.models import count_weights, model_input
@@ -111,8 +112,10 @@ def _search(
         if has_moved(directory, config):  # then nothing that is there counts before the images are found the same
             images = _open_images(config, directory, reporter)
         if before is not None and _is_finished(config, before):
+            moved = "; its data set has moved, and is the same"
+            looked = moved if images else check_finished(directory, config, partial(_record, config))
             ended = "finished" if before.complete else f"ended by its --budget {before.budget}; with more it goes on"
-            reporter.note(f"'{directory}' is {ended}.")
+            reporter.note(f"'{directory}' is {ended}{looked}.")
             tell(False)
             return before
         if before is not None and not _is_chosen(config, before):
@@ -141,8 +144,14 @@ def _search(
 def _open_images(config: SearchConfig, directory: Path, reporter: Reporter) -> SearchImages:
     """Return the images, the same as those the search was started with."""
     images = open_images(config, model_size=model_input(config.model).size, note=reporter.note)
-    keep_images(directory, config, record_of(images.open_stored()))
+    keep_images(directory, config, record_of(images.open_stored(), note=reporter.note))
     return images
+
+
+def _record(config: SearchConfig) -> dict[str, Any]:
+    """Return what is written down of the images that settings name."""
+    images = open_images(config, model_size=model_input(config.model).size, note=Silent().note)
+    return record_of(images.open_stored())
 
 
 def _executor(config: SearchConfig, launched: Accelerator) -> ExecutorFactory:

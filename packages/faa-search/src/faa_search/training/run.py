@@ -5,11 +5,10 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import numpy as np
 from accelerate import Accelerator
 from pydantic import AfterValidator, Field, TypeAdapter
 
@@ -18,11 +17,12 @@ from faa_core.reading import as_text, parse_json_as, read_content
 from faa_core.text import counted, duration, safe
 from faa_search.config import TrainConfig
 from faa_search.costs import fitting_ways, shorter, until
-from faa_search.data import DATA_SEED, ImageSource, OpenedData, open_data, stratified
+from faa_search.data import ImageSource, OpenedData, open_data
+from faa_search.data.parts import held_out
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import run_directory
 from faa_search.run_files import write_file
-from faa_search.run_images import has_moved, keep_images, record_of
+from faa_search.run_images import check_finished, keep_images, record_of, record_of_settings
 from faa_search.run_policy import keep_policy
 from faa_search.training.checkpoint import STATE, WEIGHTS, Row, load_weights
 from faa_search.training.estimate import fitting_seconds, scratch_network
@@ -63,6 +63,7 @@ def train(
     reporter: Reporter | None = None,
     accelerator: Accelerator | None = None,
     runs: int = 1,
+    record: dict[str, Any] | None = None,
 ) -> TrainResult:
     """Train a network with a policy; the same call again resumes, and a finished run returns its result.
 
@@ -73,6 +74,7 @@ def train(
         reporter: Shown notes and progress; silent when None.
         accelerator: Processes and device; made from `config.device` when None.
         runs: How many such runs the caller makes, this one included, for the time that is announced.
+        record: What `record_of` says of the images, where the caller has looked at them.
 
     Raises:
         FaaError: If something that was given cannot be used; nothing already in the directory is lost.
@@ -97,15 +99,13 @@ def train(
             keep_policy(directory, chosen)
         finished = directory / "result.json"
         before = from_main(processes, read_content(finished) if finished.is_file() else None)
-        moved = from_main(processes, processes.is_main_process and has_moved(directory, config))
-        result = None if before is None else _read_result(finished, before)
-        if result is not None and not moved:
-            shown.note(f"'{directory}' is finished.")
+        if before is not None:
+            result = _read_result(finished, before)
+            if processes.is_main_process:
+                images = partial(record_of_settings, config) if record is None else lambda: record
+                shown.note(f"'{directory}' is finished{check_finished(directory, config, images)}.")
             return result
-        data = _open_images(config, directory, expected, shown, processes)
-        if result is not None:
-            shown.note(f"'{directory}' is finished; its data set has moved, and is the same.")
-            return result
+        data = _open_images(config, directory, expected, shown, processes, record)
         with tracking(config.log_with, directory, config.model_dump(mode="json")) as log:
             result = _run(config, directory, chosen, data, shown, processes, log, runs=runs)
         if processes.is_main_process:
@@ -114,7 +114,12 @@ def train(
 
 
 def _open_images(
-    config: TrainConfig, directory: Path, expected: ModelInput, reporter: Reporter, accelerator: Accelerator
+    config: TrainConfig,
+    directory: Path,
+    expected: ModelInput,
+    reporter: Reporter,
+    accelerator: Accelerator,
+    record: dict[str, Any] | None,
 ) -> OpenedData:
     """Return the data set, found to be what the run was started with."""
     # One process of each machine fetches what is missing, before the others look.
@@ -122,7 +127,7 @@ def _open_images(
         data = open_data(config, model_size=expected.size, note=reporter.note)
     if accelerator.is_main_process:
         test = data.open_stored_test
-        keep_images(directory, config, record_of([data.stored], None if test is None else test()))
+        keep_images(directory, config, record or record_of([data.stored], test and test(), note=reporter.note))
     return data
 
 
@@ -211,8 +216,7 @@ def _validation_part(source: ImageSource, config: TrainConfig) -> tuple[ImageSou
     """Return the images to fit on, and the stratified part held out for choosing the best epoch."""
     if config.val_fraction == 0:
         return source, None
-    held_out = stratified(source.labels, max(1, round(config.val_fraction * len(source))), seed=DATA_SEED)
-    return source.subset(np.setdiff1d(np.arange(len(source)), held_out)), source.subset(held_out)
+    return held_out(source, config.val_fraction, option="--val-fraction")
 
 
 def _read_result(path: Path, content: bytes) -> TrainResult:

@@ -29,6 +29,7 @@ Key = tuple[int, int]  # (epoch or view, number); the number modulo the count of
 Batch = tuple[Tensor, Tensor]  # images uint8 [B, C, H, W], labels int64 [B]
 Interval = tuple[float, float]
 ResizedCrop = tuple[Interval, Interval]  # ranges of the area and of the aspect
+BLOCK = 4096  # images that are brought to the device together
 SMALL_SIDE = 64  # images up to this many pixels a side are cropped by padding, as CIFAR's are
 
 
@@ -51,7 +52,7 @@ def resized_crop_of(config: FitConfig, source: ImageSource) -> ResizedCrop | Non
 def _crop_mode(config: FitConfig, source: ImageSource) -> str:
     if config.train_crop_mode != "auto":
         return config.train_crop_mode
-    return "pad" if isinstance(source, ArraySource) and source.images.shape[1] <= SMALL_SIDE else "rrc"
+    return "pad" if isinstance(source, ArraySource) and source.side[0] <= SMALL_SIDE else "rrc"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -94,17 +95,16 @@ class View(Dataset[Batch]):
         return policy.to_batch(baseline=self.baseline)
 
     @property
-    def ready(self) -> NDArray[np.uint8] | None:
-        """The images ``[N, H, W, C]`` where they lie in memory as the policy is to see them, else None."""
-        side = (self.size, self.size)
+    def ready(self) -> ArraySource | None:
+        """The images where they lie in memory as the policy is to see them, else None."""
         untouched = self.resized_crop is None and not self.color_jitter
-        if untouched and isinstance(self.source, ArraySource) and self.source.images.shape[1:3] == side:
-            return self.source.images
+        if untouched and isinstance(self.source, ArraySource) and self.source.side == (self.size, self.size):
+            return self.source
         return None
 
     def _epoch(self, epoch: int, numbers: NDArray[np.int64]) -> Tensor:
         """Return the images ``[B, C, H, W]`` of an epoch."""
-        images_BHWC = self._at_size(epoch, numbers) if self.ready is None else self.ready[numbers % len(self)]
+        images_BHWC = self._at_size(epoch, numbers) if self.ready is None else self.ready.pixels(numbers % len(self))
         images_BCHW = torch.from_numpy(np.ascontiguousarray(images_BHWC.transpose(0, 3, 1, 2)))
         augmented: Tensor = self._augment(images_BCHW, seed=self.seed, epoch=epoch, indices=torch.from_numpy(numbers))
         return augmented
@@ -171,7 +171,12 @@ def resident(view: View, device: torch.device) -> ResidentView:
             "--resident is for small images that are cropped by padding: these are decoded, resized or jittered one by "
             "one in loader processes. Leave it out."
         )
-    images_NCHW = torch.from_numpy(np.ascontiguousarray(view.ready.transpose(0, 3, 1, 2))).to(device)
+    images_NCHW = torch.empty(len(view), 3, view.size, view.size, dtype=torch.uint8, device=device)
+    for numbers in np.split(np.arange(len(view)), range(BLOCK, len(view), BLOCK)):
+        images_BHWC = view.ready.pixels(numbers)
+        images_NCHW[numbers[0] : numbers[-1] + 1] = torch.from_numpy(
+            np.ascontiguousarray(images_BHWC.transpose(0, 3, 1, 2))
+        )
     labels_N = torch.from_numpy(view.source.labels).to(device)
     given = {field.name: getattr(view, field.name) for field in fields(View)}
     return ResidentView(**given, images_NCHW=images_NCHW, labels_N=labels_N)
@@ -181,5 +186,5 @@ def placed(view: View, device: torch.device, *, wanted: bool | None) -> View:
     """Return the view, resident on the device if that is wanted, or, if not said, on a GPU with ample room for it."""
     if wanted is None:
         free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
-        wanted = view.ready is not None and view.ready.nbytes < free // 4
+        wanted = view.ready is not None and len(view) * 3 * view.size**2 < free // 4
     return resident(view, device) if wanted else view

@@ -4,6 +4,8 @@ As in the original these are independent shuffles, not a partition: the held-out
 """
 
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +14,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from faa_core import FaaError
 from faa_core.randomness import seed_of
+from faa_search.data.parts import check_parts, fractions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,11 +32,14 @@ class Fold:
     held_out: NDArray[np.int64]
 
 
-def make_folds(labels: NDArray[np.int64], *, folds: int, held_out: float, seed: int) -> tuple[Fold, ...]:
+def make_folds(
+    labels: NDArray[np.int64], *, class_names: Sequence[str], folds: int, held_out: float, seed: int
+) -> tuple[Fold, ...]:
     """Return the folds.
 
     Args:
         labels: Shape ``[N]``, of the training images.
+        class_names: Of the classes, for messages.
         folds: How many.
         held_out: Part of the images in D_A, between 0 and 1.
         seed: Keys the shuffles.
@@ -43,17 +49,10 @@ def make_folds(labels: NDArray[np.int64], *, folds: int, held_out: float, seed: 
     """
     if len(labels) < folds:
         raise FaaError(f"{len(labels)} training images are fewer than --folds {folds}.")
-    numbers, counts = np.unique(labels, return_counts=True)
-    if counts.min() < 2:
-        raise FaaError(
-            f"Class {numbers[counts.argmin()]} has a single training image; each fold needs one to fit on and one to "
-            "score on. Add images, or leave that class out."
-        )
+    scored = math.ceil(held_out * len(labels))  # as scikit-learn counts
+    check_parts(labels, class_names, scored, option=f"--held-out {held_out:g}", allowed=fractions(labels))
     splitter = StratifiedShuffleSplit(n_splits=folds, test_size=held_out, random_state=seed_of("folds", seed))
-    try:
-        splits = list(splitter.split(np.zeros(len(labels)), labels))
-    except ValueError as error:
-        raise FaaError(f"{len(labels)} images do not split with --held-out {held_out:g}: {error}") from error
+    splits = splitter.split(np.zeros(len(labels)), labels)
     return tuple(Fold(index, np.sort(train), np.sort(test)) for index, (train, test) in enumerate(splits))
 
 

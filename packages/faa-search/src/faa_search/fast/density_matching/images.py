@@ -10,7 +10,7 @@ from faa_core import FaaError
 from faa_search.config import SearchConfig
 from faa_search.data import ArraySource, ImageSource, open_data
 from faa_search.data.arrays import is_array_file
-from faa_search.data.memory import MOST_MEMORY, memory
+from faa_search.data.memory import check_memory
 from faa_search.fast.density_matching.folds import Fold, make_folds
 from faa_search.fast.density_matching.objective import Staged
 from faa_search.training.loading import OrderedBatches, load
@@ -50,11 +50,18 @@ def open_images(config: SearchConfig, *, model_size: int, note: Callable[[str], 
         note: Told, once, what was done to the images.
 
     Raises:
-        FaaError: If they are missing, too few, or the two splits are the same.
+        FaaError: If they are missing, too few or too many for the memory, or the two splits are the same.
     """
     if config.val_split is None:
         data = open_data(config, model_size=model_size, note=note)
-        folds = make_folds(data.train.labels, folds=config.folds, held_out=config.held_out, seed=config.seed)
+        _check_room(config, data.train, data.stored, size=data.size)
+        folds = make_folds(
+            data.train.labels,
+            class_names=data.train.class_names,
+            folds=config.folds,
+            held_out=config.held_out,
+            seed=config.seed,
+        )
         return SearchImages(
             train=data.train,
             scored=data.train,
@@ -63,20 +70,7 @@ def open_images(config: SearchConfig, *, model_size: int, note: Callable[[str], 
             own_size=data.own_size,
             open_stored=lambda: [data.stored],
         )
-    if config.val_split.casefold() == (config.train_split or "train").casefold():
-        raise FaaError(f"--val-split {config.val_split} is the training split; score on images that are not fitted on.")
-    if config.val_split.casefold() == (config.test_split or "test").casefold():
-        raise FaaError(
-            f"--val-split {config.val_split} is the test split, which a search never reads; score on another one, or "
-            "on parts of the training images (--folds)."
-        )
-    if is_array_file(config.dataset, config.data_dir) or config.dataset.startswith("torch/"):
-        raise FaaError(
-            f"--val-split is for data sets with splits of any name (folders, hfds/OWNER/NAME); '{config.dataset}' has "
-            "a training and a test split only, and a search never reads the test split. Leave it out for --folds."
-        )
-    if config.test_fraction:
-        raise FaaError("--val-split names the images to score on, so --test-fraction has nothing to do; leave it out.")
+    _check_val_split(config, config.val_split)
     # The reader of the second split is the test split's, which matches the classes of both.
     try:
         data = open_data(config.model_copy(update={"test_split": config.val_split}), model_size=model_size, note=note)
@@ -86,6 +80,7 @@ def open_images(config: SearchConfig, *, model_size: int, note: Callable[[str], 
     if data.open_test is None or open_stored is None:
         raise FaaError(f"'{config.dataset}' has no split '{config.val_split}' to score on.")
     scored = data.open_test()
+    _check_room(config, scored, data.train, data.stored, size=data.size)
     fold = Fold(index=0, train=np.arange(len(data.train)), held_out=np.arange(len(scored)))
     return SearchImages(
         train=data.train,
@@ -94,6 +89,46 @@ def open_images(config: SearchConfig, *, model_size: int, note: Callable[[str], 
         size=data.size,
         own_size=data.own_size,
         open_stored=lambda: [data.stored, open_stored()],
+    )
+
+
+def _check_val_split(config: SearchConfig, name: str) -> None:
+    """Refuse a split to score on that is one of the other two, or that the data set cannot have.
+
+    Raises:
+        FaaError: If it is so.
+    """
+    if name.casefold() == (config.train_split or "train").casefold():
+        raise FaaError(f"--val-split {name} is the training split; score on images that are not fitted on.")
+    if name.casefold() == (config.test_split or "test").casefold():
+        raise FaaError(
+            f"--val-split {name} is the test split, which a search never reads; score on another one, or "
+            "on parts of the training images (--folds)."
+        )
+    if is_array_file(config.dataset, config.data_dir) or config.dataset.startswith("torch/"):
+        raise FaaError(
+            f"--val-split is for data sets with splits of any name (folders, hfds/OWNER/NAME); '{config.dataset}' has "
+            "a training and a test split only, and a search never reads the test split. Leave it out for --folds."
+        )
+    if config.test_fraction:
+        raise FaaError("--val-split names the images to score on, so --test-fraction has nothing to do; leave it out.")
+
+
+def _check_room(config: SearchConfig, scored: ImageSource, *others: ImageSource, size: int) -> None:
+    """Refuse, before anything is fitted, images to score on that would not fit: they are decoded once and kept.
+
+    Raises:
+        FaaError: If they would not.
+    """
+    on_gpu = config.device != "cpu" and torch.cuda.is_available()
+    if on_gpu and isinstance(scored, ArraySource):
+        return
+    arrays = {id(one.stored): one.stored.nbytes for one in (scored, *others) if isinstance(one, ArraySource)}
+    beside = ", with those that lie in memory already," if arrays else ""
+    check_memory(
+        len(scored) * 3 * size**2 + sum(arrays.values()),
+        f"{len(scored):,} images of {size} px to score on{beside}",
+        "Search on fewer: --train-subset 6000 is what the original took of ImageNet.",
     )
 
 
@@ -107,14 +142,8 @@ def stage(source: ImageSource, size: int, *, device: torch.device, workers: int)
         workers: Loader processes that decode.
 
     Raises:
-        FaaError: If an image cannot be read, or they would not fit into memory.
+        FaaError: If an image cannot be read.
     """
-    needed, there = len(source) * 3 * size**2, memory()
-    if needed > MOST_MEMORY * there and not isinstance(source, ArraySource):
-        raise FaaError(
-            f"{len(source):,} images of {size} px to score on take {needed / 2**30:.0f} GiB, and this machine has "
-            f"{there / 2**30:.0f}. Search on fewer: --train-subset 6000 is what the original took of ImageNet."
-        )
     images_NCHW = torch.empty(len(source), 3, size, size, dtype=torch.uint8, device=device)
     order, done = OrderedBatches(len(source), BATCH, rank=Rank()), 0
     with load(View(source=source, size=size), order, workers=workers) as batches:
