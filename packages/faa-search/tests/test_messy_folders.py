@@ -255,7 +255,7 @@ def test_a_place_is_said(splits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(splits)
     for name in ("dataset", "data_dir", "train_split", "test_split"):
         for value in ("", " "):
-            with pytest.raises(FaaError, match="it is empty; give a name"):
+            with pytest.raises(FaaError, match="a text must not be empty; leave the setting out"):
                 resolve(TrainConfig, [Layer("flags", {name: value})])
     for name, data_dir in (("", None), ("folder/", None), ("", ""), ("folder/", "")):
         with pytest.raises(FaaError, match="says no folder"):

@@ -1,24 +1,10 @@
 """Which images."""
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from faa_search.config.base import MOST_SIDE, Count, Settings, Share, Text, Whole
-
-
-def _said(text: str) -> str:
-    """Return a name or a place.
-
-    Raises:
-        ValueError: If it is blank, which would pass for the current folder.
-    """
-    if not text.strip():
-        raise ValueError("it is empty; give a name or a folder (. is the current one), or leave it out")
-    return text
-
-
-Place = Annotated[Text, AfterValidator(_said)]
 
 
 class DataConfig(Settings):
@@ -26,14 +12,14 @@ class DataConfig(Settings):
 
     of_what: ClassVar[str] = "a data set"
 
-    dataset: Place = Field(
+    dataset: Text = Field(
         default="digits",
         description="digits, reduced_cifar10, torch/NAME, hfds/OWNER/NAME, FILE.npz, or a folder of class folders.",
     )
-    data_dir: Place | None = Field(default=None, description="Folder that holds the data set.")
+    data_dir: Text | None = Field(default=None, description="Folder that holds the data set.")
     dataset_download: bool = Field(default=False, description="Fetch the data set if it is not there.")
-    train_split: Place | None = Field(default=None, description="Name of the training split (default: the usual ones).")
-    test_split: Place | None = Field(default=None, description="Name of the test split (default: the usual ones).")
+    train_split: Text | None = Field(default=None, description="Name of the training split (default: the usual ones).")
+    test_split: Text | None = Field(default=None, description="Name of the test split (default: the usual ones).")
     input_key: Text | None = Field(
         default=None,
         description="Column of the images, for hfds/… data sets with several.",
