@@ -13,7 +13,7 @@ LABELS = np.array([0, 1, 2] * 6, dtype=np.int64)
 
 def test_images_of_folds() -> None:
     """The held-out images of three folds."""
-    folds = make_folds(LABELS, folds=3, held_out=1 / 3, seed=5)
+    folds = make_folds(LABELS, class_names=("a", "b", "c"), folds=3, held_out=1 / 3, seed=5)
     assert [fold.held_out.tolist() for fold in folds] == [
         [0, 3, 5, 7, 13, 17],
         [1, 2, 3, 6, 10, 17],

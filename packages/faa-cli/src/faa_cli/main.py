@@ -14,7 +14,7 @@ from faa_cli.refusals import refused
 from faa_cli.showing import say
 from faa_core import FaaError, plugins
 from faa_core.paths import WORDS, refusal
-from faa_core.text import safe, sentence
+from faa_core.text import one_line, safe, sentence
 
 FIRST = ("search", "train", "eval", "compare", "policy", "model", "recipe", "doctor")  # in the order one meets them
 USAGE_ERROR = 2
@@ -125,7 +125,7 @@ def _explained(error: Exception) -> tuple[str | None, int]:
     """Return what to say of an error that is neither ours nor the system's, None if nothing; and the exit code."""
     torch = sys.modules.get("torch")  # not imported for this: where it is not, it raised nothing
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
-        return f"{TOO_LITTLE_MEMORY} {' '.join(str(error).split()):.200}", 1
+        return f"{TOO_LITTLE_MEMORY} {one_line(error, most=200)}", 1
     return refused(error), USAGE_ERROR
 
 

@@ -31,6 +31,11 @@ def shortened(text: str, most: int) -> str:
     return f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
 
 
+def one_line(error: BaseException, *, most: int = 300) -> str:
+    """Return what an exception of somebody's says, in one line of at most so many characters."""
+    return shortened(" ".join(str(error).split()), most)
+
+
 def sentence(text: object) -> str:
     """Return a text that ends in one full stop, as messages are put together from others', with or without one."""
     whole = DOUBLED.sub(".", str(text).rstrip(UNFINISHED))

@@ -1,6 +1,6 @@
 """Which images."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 

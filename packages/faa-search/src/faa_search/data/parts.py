@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedShuffleSplit
 
 from faa_core import FaaError
 from faa_core.text import counted
@@ -98,6 +97,8 @@ def stratified(labels: NDArray[np.int64], size: int, *, seed: int) -> NDArray[np
     Raises:
         FaaError: If the labels do not allow it.
     """
+    from sklearn.model_selection import StratifiedShuffleSplit  # noqa: PLC0415 a third of a command's imports
+
     if size == len(labels):
         return np.arange(len(labels))
     try:

@@ -16,7 +16,7 @@ from torch import nn
 
 from faa_core import FaaError
 from faa_core.reading import as_text, parse_json_as, read_content
-from faa_core.text import safe
+from faa_core.text import one_line, safe
 from faa_search.config.arguments import LARGEST
 from faa_search.training.checkpoint import WEIGHTS, load_weights
 from faa_search.training.models import ModelInput, count_weights, make_model, model_input
@@ -111,7 +111,7 @@ def _fetched(name: str) -> Path:
     try:
         paths = [Path(download_from_hf(identity, file)) for file in ("config.json", WEIGHTS)]
     except Exception as error:  # of the Hub's library, of the one it fetches with, or an assertion of timm
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(".")
+        reason = f"{type(error).__name__}: {one_line(error)}".rstrip(".")
         raise FaaError(
             f"config.json and {WEIGHTS} of '{name}' cannot be had from the Hugging Face Hub: {reason}. Other files of "
             "weights are not read. Without a network, give a folder with both as --checkpoint."

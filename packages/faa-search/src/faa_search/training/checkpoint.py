@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from faa_core import FaaError
 from faa_core.paths import refusal, refused_as
-from faa_core.text import safe
+from faa_core.text import one_line, safe
 from faa_search.run_files import replacing_file
 from faa_search.training.packing import pack, unpack
 
@@ -147,7 +147,7 @@ def latest_state(directory: Path, note: Callable[[str], None]) -> State | None:
         try:
             state = read_state(path)
         except UNREADABLE as error:
-            reasons.append(f"'{path}': {' '.join(str(error).split())[:200]}")
+            reasons.append(f"'{path}': {one_line(error)}")
             continue
         if reasons:
             last.replace(last.with_name(DAMAGED))
@@ -206,7 +206,7 @@ def load_weights(path: Path, model: nn.Module) -> None:
             f"The weights '{safe(path)}' are damaged ({safe(error)}); put back a copy of the file, or choose others."
         ) from error
     except RuntimeError as error:
-        raise FaaError(f"The weights '{path}' are of another model: {_first_lines(error)}") from error
+        raise FaaError(f"The weights '{path}' are of another model: {one_line(error)}") from error
 
 
 def damage(path: Path) -> str | None:
@@ -249,7 +249,3 @@ def _place(progress: Progress) -> str:
     """Return where a run goes on."""
     within = f", update {progress.part.updates + 1}" if progress.part.updates else ""
     return f"at epoch {progress.epochs_done + 1}{within}"
-
-
-def _first_lines(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from faa_core import FaaError
+from faa_core.text import one_line
 from faa_search.parents import end_when_told
 from faa_search.training.orders import epoch_order
 from faa_search.training.plan import Plan, Rank
@@ -175,11 +176,10 @@ def _lost_in_words() -> Iterator[None]:
     except RuntimeError as error:
         if not str(error).startswith("DataLoader worker"):
             raise
-        reason = " ".join(str(error).split())[:200]
         method = multiprocessing.get_start_method()
         guard = f" Python starts processes by '{method}' here, so a script needs `if __name__ == \"__main__\":`."
         raise FaaError(
-            f"A loader process is gone ({reason}). Check that there is enough memory, or use fewer --workers."
+            f"A loader process is gone ({one_line(error)}). Check that there is enough memory, or use fewer --workers."
             f"{'' if method == 'fork' else guard} The same command goes on from the last saved state."
         ) from error
 

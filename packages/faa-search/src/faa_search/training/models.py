@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from faa_core import FaaError, plugins
 from faa_core.randomness import seed_of
+from faa_core.text import one_line
 from faa_search.config import as_pairs
 from faa_search.keyed_torch import torch_seeded
 
@@ -88,7 +89,7 @@ def make_model(
         try:
             model: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=classes, **kwargs)
         except Exception as error:  # a constructor, given what its author did not think of, may raise anything
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            reason = f"{type(error).__name__}: {one_line(error)}"
             raise FaaError(f"The model '{name}' cannot be made{given}: {reason}") from error
     return model
 

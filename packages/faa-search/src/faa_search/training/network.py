@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from faa_core import FaaError
+from faa_core.text import one_line
 from faa_search.config import FitConfig, as_pairs
 from faa_search.training.metrics import Metrics, Tally
 from faa_search.training.models import ModelInput, Normalise, make_model
@@ -108,10 +109,9 @@ def check_input(network: Network, size: int, options: Mapping[str, Any]) -> None
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # as when it is made: with foreign arguments anything may be raised
-        message = " ".join(str(error).split())[:200]
         hint = f", or other --model-kwargs than {as_pairs(options):.200}" if options else ""
         raise FaaError(
-            f"The model does not take images of {size} px ({message}); give another --img-size{hint}."
+            f"The model does not take images of {size} px ({one_line(error, most=200)}); give another --img-size{hint}."
         ) from error
 
 

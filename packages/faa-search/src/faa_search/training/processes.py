@@ -12,6 +12,7 @@ from accelerate.utils import broadcast_object_list
 from torch import Tensor
 
 from faa_core import FaaError
+from faa_core.text import one_line
 from faa_search.training.meeting import meet, stay_on_this_machine
 from faa_search.training.plan import Rank
 
@@ -169,9 +170,9 @@ def together(accelerator: Accelerator) -> Iterator[None]:
         gone = isinstance(error, torch.distributed.DistError) or "onnection" in str(error)
         if accelerator.num_processes == 1 or not gone:
             raise
-        reason = " ".join(str(error).split())[:200]
         raise FaaError(
-            f"Another process of this run is gone ({reason}). The same command goes on from the last saved state."
+            f"Another process of this run is gone ({one_line(error)}). The same command goes on from the last saved "
+            "state."
         ) from error
 
 

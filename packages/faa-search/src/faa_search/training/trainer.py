@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from faa_core import FaaError
 from faa_core.randomness import key_of, seed_of
+from faa_core.text import one_line
 from faa_search.config import FitConfig
 from faa_search.keyed_torch import torch_seeded
 from faa_search.training.checkpoint import EpochPart, Progress, State
@@ -128,8 +129,7 @@ class Trainer:
             self._lay_out()
             self.scaler.load_state_dict(dict(state.scaler))
         except (KeyError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise FaaError(f"The saved state is of another model or optimizer ({reason}).") from error
+            raise FaaError(f"The saved state is of another model or optimizer ({one_line(error)}).") from error
 
     def update(self, batches: Iterator[Batch], epoch: int, update: int, tally: EpochTally) -> None:
         """Update the weights once, with the next batches of the stream, and count it."""

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as tensors_in
 
 from faa_core import FaaError, Policy
+from faa_core.text import one_line
 from faa_search.config import SearchConfig
 from faa_search.executors.protocol import Fetch, Place
 from faa_search.fast.density_matching.folds import Fold
@@ -125,8 +126,7 @@ class Bench:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            message = " ".join(str(error).split())[:200]
-            raise FaaError(f"The weights of fold {number} are of another model: {message}") from error
+            raise FaaError(f"The weights of fold {number} are of another model: {one_line(error)}") from error
         network.model.eval()
         return network
 

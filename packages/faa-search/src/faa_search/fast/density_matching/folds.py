@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedShuffleSplit
 
 from faa_core import FaaError
 from faa_core.randomness import seed_of
@@ -47,6 +46,8 @@ def make_folds(
     Raises:
         FaaError: If there are too few images, of some class or in all.
     """
+    from sklearn.model_selection import StratifiedShuffleSplit  # noqa: PLC0415 a third of a command's imports
+
     if len(labels) < folds:
         raise FaaError(f"{len(labels)} training images are fewer than --folds {folds}.")
     scored = math.ceil(held_out * len(labels))  # as scikit-learn counts
