@@ -7,7 +7,7 @@ from faa_search.config import SearchConfig, TrainConfig
 
 if TYPE_CHECKING:
     from faa_search.searchers import search
-    from faa_search.timm_transforms import create_transform
+    from faa_search.timm import create_transform
 
 __version__ = version("faa-search")
 
@@ -21,7 +21,12 @@ def __getattr__(name: str) -> Any:
 
         return search
     if name == "create_transform":
-        from faa_search.timm_transforms import create_transform  # noqa: PLC0415
+        from faa_search.timm import create_transform  # noqa: PLC0415
 
         return create_transform
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return what can be imported, functions that were not asked for yet included."""
+    return sorted({*globals(), *__all__})
