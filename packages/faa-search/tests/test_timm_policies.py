@@ -15,11 +15,12 @@ import torch
 from PIL import Image
 from timm.data import transforms_factory
 
-from faa_core import FaaError, Op, Policy, SubPolicies, UnknownNameError
+from faa_core import FaaError, Op, SubPolicies, UnknownNameError
 from faa_search import create_transform
 from faa_search.timm import __main__ as runner
 from faa_search.timm import policies_in_timm
 
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # of timm's data sets
 INVERT = SubPolicies(name="invert", sub_policies=((Op(op="Invert", p=1, magnitude=0),),))
 WHOLE: dict[str, Any] = {"scale": (1, 1), "ratio": (1, 1), "hflip": 0, "mean": (0.0,) * 3, "std": (1.0,) * 3}
 IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8))
@@ -74,7 +75,7 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of images, ten times the same, with policy files and a script; a name says "3a", as a policy of timm's."""
+    """A folder of images, ten times the same, with policy files and a script; its name says "3a", as one of timm's."""
     place = tmp_path_factory.mktemp("timm 3a")
     for number in range(10):
         (place / "photos" / f"{number % 2}").mkdir(parents=True, exist_ok=True)
@@ -135,9 +136,7 @@ def test_timm_is_as_it_was() -> None:
             torch.manual_seed(0)
             inside = timm.data.create_transform(16, is_training=True, auto_augment=own)
             assert names(inside) == names(before(16, auto_augment=own, interpolation="bilinear"))
-        evaluating = timm.data.create_transform(
-            16, auto_augment="faa:no such policy"
-        )  # timm reads it for training only
+        evaluating = timm.data.create_transform(16, auto_augment="faa:no such policy")  # read for training only
         with policies_in_timm():
             pass
         timm.data.create_transform(16, is_training=True, auto_augment="faa:trivialaugment")
@@ -221,7 +220,7 @@ def test_augmentation_splits(re_split: bool, place: Path) -> None:
 
 @pytest.mark.usefixtures("quiet")
 def test_loaders_of_several_sizes(place: Path) -> None:
-    """timm's NaFlex loader and its schedules of sizes make several transforms, each with the policy."""
+    """The NaFlex loader and its schedules of sizes make several transforms, each with the policy."""
     data = timm.data.create_dataset("", str(place / "photos"))
     shared: dict[str, Any] = {
         "batch_size": 4, "is_training": True, "auto_augment": f"faa:{place / 'policy.json'}", "num_workers": 1,
@@ -257,7 +256,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *ar
 def test_a_script_takes_policies_and_networks(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """timm's own training script, as it is: a policy by file, our networks by name, mistakes in one line."""
+    """As timm's own training script is: a policy by file, our networks by name, mistakes in one line."""
     monkeypatch.setattr(multiprocessing, "set_start_method", lambda *_args, **_options: None)
     script, data = place / "train.py", ("--data-dir", place / "photos")
     inverted = round((1 - PIXELS).mean().item(), 4)
