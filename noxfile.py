@@ -153,7 +153,7 @@ def timm_tests(session: nox.Session) -> None:
             archive.extractall(folder, filter="data")
         session.chdir(folder)
         tests = f"timm-{version}/tests/test_models.py"
-        ours = "(wrn or shakeshake or pyramidnet) and not (skip and (torchscript or fx))"  # see faa-models' README
+        ours = "(wrn or shakeshake or pyramidnet or skipnet) and not (skip and (torchscript or fx))"  # see its README
         session.run("pytest", "-q", "-W", "ignore", "-p", "faa_models", tests, "-k", ours, env=ENVIRONMENT)
 
 

@@ -25,7 +25,7 @@ def masked(block: ResidualBlock, x: Tensor, decision_B: Tensor | None) -> Tensor
         return out
     shortcut = shortcut.to(out.dtype)
     weight_B111 = decision_B[:, None, None, None]
-    if decision_B.requires_grad:  # the gates learn from what the block made of x
+    if decision_B.requires_grad and not torch.jit.is_tracing():  # the gates learn from what the block made of x
         return torch.lerp(shortcut, out, weight_B111.to(out.dtype))
     return torch.where(weight_B111 != 0, out, shortcut)  # whatever a skipped block made of x, infinities too
 

@@ -59,7 +59,7 @@ class SkipNet(StagedNetwork):
             "sampled" by chance, for reinforcement. Evaluation decides by the sign.
         execution: How evaluation skips: "masked" computes every block for every image and drops what is not wanted;
             "gather" computes a block for the images that want it, and so saves time, but gives the gates no gradient.
-            Training is always masked.
+            Training is always masked, and so is what ``torch.jit.trace`` records.
         freeze_statistics: Keep batch norm's running statistics, and use them, in training. None does where `gating` is
             "sampled" when training begins: chance would disturb them.
 
@@ -205,7 +205,10 @@ class SkipNet(StagedNetwork):
         if decisions is not None and decisions.shape != (x.shape[0], self._gate_count()):
             expected = f"[{x.shape[0]} images, {self._gate_count()} gates]"
             raise ValueError(f"decisions must be {expected}, not {list(decisions.shape)}")
-        run = gathered if self.execution == "gather" and not self.training else masked
+        saves = self.execution == "gather" and not self.training
+        run = (
+            gathered if saves and not torch.jit.is_tracing() else masked
+        )  # a trace would repeat its example's decisions
         if self.grad_checkpointing:
             run = partial(checkpoint, run, use_reentrant=False)
         state = self.gates.start(x.shape[0], x.device)
