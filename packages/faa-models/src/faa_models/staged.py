@@ -234,5 +234,6 @@ def _drop_paths(blocks: Sequence[ResidualBlock], rate: float) -> None:
     if not 0.0 <= rate <= 1.0:
         raise ValueError(f"drop_path_rate must lie in [0, 1], not {rate}")
     if rate:
-        for block, own in zip(blocks, calculate_drop_path_rates(rate, len(blocks)), strict=True):
+        rates: Any = calculate_drop_path_rates(rate, len(blocks))
+        for block, own in zip(blocks, rates, strict=True):
             block.drop_path = DropPath(own)
