@@ -25,6 +25,7 @@ TEST_TOOLS = [
     "hypothesis>=6.100",
     "import-linter>=2.3",
     "jsonschema>=4.20",
+    "mypy>=1.18",
     "psutil>=5.9",
     "pytest>=8.2",
     "pytest-timeout>=2.3",
@@ -163,7 +164,7 @@ def timm_tests(session: nox.Session) -> None:
             archive.extractall(folder, filter="data")
         session.chdir(folder)
         tests = f"timm-{version}/tests/test_models.py"
-        ours = "(wrn or shakeshake or pyramidnet) and not (skip and (torchscript or fx))"  # see faa-models' README
+        ours = "(wrn or shakeshake or pyramidnet or skipnet) and not (skip and (torchscript or fx))"  # see its README
         session.run("pytest", "-q", "-W", "ignore", "-p", "faa_models", tests, "-k", ours, env=ENVIRONMENT)
 
 

@@ -43,7 +43,7 @@ from search_timing import ForwardTimes, Way, alternating, check_accuracies, comp
 from search_trials import EARLIER, Recorded
 
 from faa_core import FaaError
-from faa_search import search
+from faa_search import search_stage
 from faa_search.config import SearchConfig
 from faa_search.data import ArraySource
 from faa_search.executors.protocol import Place
@@ -142,7 +142,7 @@ def measured(name: str, options: argparse.Namespace, folder: Path) -> dict[str, 
         FaaError: If the ways do not do the same, or CIFAR-10 is not there.
     """
     config = settings(WORKLOADS[name], options)
-    search(config.model_copy(update={"stage": "folds"}), folder)
+    search_stage(config.model_copy(update={"stage": "folds"}), folder)
     images = open_images(config, model_size=model_input(config.model).size, note=Silent().note)
     recorded = Recorded(config)
     with ExitStack() as stack:

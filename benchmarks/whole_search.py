@@ -24,7 +24,7 @@ from cifar10 import cifar10
 from harness import surroundings
 
 from faa_core import FaaError
-from faa_search import search
+from faa_search import search_stage
 from faa_search.comparison import Comparison, compare
 from faa_search.config import CompareConfig, SearchConfig
 from faa_search.data import DATA_SEED, stratified
@@ -127,7 +127,7 @@ def timed_stages(config: SearchConfig, directory: Path) -> tuple[dict[str, float
         notes.write_text(json.dumps(seconds) + "\n")
         started = time.perf_counter()
         # Without a stage the last one is done, and nothing where there is a result.
-        found = search(config.model_copy(update={"stage": None if stage == "merge" else stage}), directory)
+        found = search_stage(config.model_copy(update={"stage": None if stage == "merge" else stage}), directory)
         if new:
             seconds[stage] = round(time.perf_counter() - started, 2)
         notes.write_text(json.dumps(seconds) + "\n")

@@ -1,6 +1,7 @@
 """The shape of the repository holds."""
 
 import ast
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -79,3 +80,14 @@ def test_the_table_of_modules_is_complete(package: str) -> None:
             folder = module.parent.relative_to(source)
             row = next(rows[str(place)] for place in (folder, *folder.parents) if str(place) in rows)
             assert f"`{module.stem}`" in row, f"{module.stem} of {folder}"
+
+
+def test_what_is_imported_when_it_is_asked_for_is_listed() -> None:
+    """Modules that look names up (`__getattr__`) list them (`__dir__`), before they were asked for."""
+    lazy = [path for path in SOURCES if re.search(r"^def __getattr__", path.read_text(), re.MULTILINE)]
+    assert len(lazy) >= 2
+    for path in lazy:
+        parts = path.relative_to(ROOT / "packages").with_suffix("").parts[2:]
+        module = importlib.import_module(".".join(part for part in parts if part != "__init__"))
+        assert set(module.__all__) <= set(dir(module)), path
+        assert all(getattr(module, name) is not None for name in module.__all__), path

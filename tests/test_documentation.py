@@ -42,11 +42,15 @@ parser.add_argument("--data-dir")
 parser.add_argument("--model")
 parser.add_argument("--num-classes", type=int)
 parser.add_argument("--img-size", type=int)
+parser.add_argument("--aa")
 parser.add_argument("--device-modules", nargs="+")
 arguments = parser.parse_args()
 for module in arguments.device_modules or ():
     importlib.import_module(module)
 assert timm.create_model(arguments.model, num_classes=arguments.num_classes).num_classes == 2
+if arguments.aa:
+    transform = timm.data.create_transform(arguments.img_size, is_training=True, auto_augment=arguments.aa)
+    assert "PolicyTransform" in repr(transform)
 """
 
 

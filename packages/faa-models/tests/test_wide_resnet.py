@@ -197,11 +197,6 @@ def test_depth_must_fit_three_stages(depth: int) -> None:
         WideResNet(depth, 1)
 
 
-def test_output_stride_is_rejected() -> None:
-    with pytest.raises(TypeError, match="output_stride"):
-        timm.create_model("wrn16_1", output_stride=8)
-
-
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:FutureWarning")  # TorchScript itself is on its way out
 def test_scripts() -> None:
     model = timm.create_model("wrn16_1", scriptable=True).eval()

@@ -77,7 +77,7 @@ def test_what_is_missing_is_fitted(tmp_path: Path, folds: tuple[Fold, ...], list
 def finished(tmp_path_factory: pytest.TempPathFactory, small_search: SearchConfig) -> Path:
     """Return a run whose folds are fitted."""
     output = tmp_path_factory.mktemp("folding") / "run"
-    assert faa_search.search(small_search.model_copy(update={"stage": "folds"}), output) is None
+    assert faa_search.search_stage(small_search.model_copy(update={"stage": "folds"}), output) is None
     return output
 
 

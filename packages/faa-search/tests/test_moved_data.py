@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 
 from faa_core import FaaError, SubPolicies
-from faa_search import search
+from faa_search import search_stage as search
 from faa_search.comparison import compare
 from faa_search.config import CompareConfig, EvalConfig, SearchConfig, TrainConfig
 from faa_search.data import ArraySource, DatasetRequest, DecodedSource, fingerprint, open_data

@@ -12,6 +12,7 @@ import yaml
 
 import faa_search
 from faa_core import FaaError, Policy, SubPolicies, UnknownNameError
+from faa_search import searchers
 from faa_search.config import SearchConfig
 from faa_search.data import open_data
 from faa_search.fast import read_trials
@@ -46,7 +47,7 @@ def search(small_search: SearchConfig) -> Callable[..., Any]:
     """Return a function that searches with some settings changed."""
 
     def changed(directory: Path, *, reporter: Any = None, **settings: Any) -> Any:
-        return faa_search.search(small_search.model_copy(update=settings), directory, reporter=reporter)
+        return faa_search.search_stage(small_search.model_copy(update=settings), directory, reporter=reporter)
 
     return changed
 
@@ -271,3 +272,21 @@ def test_names_are_checked_first(
         faa_search.search(small_search.model_copy(update=settings), tmp_path / "run")
     assert isinstance(raised.value, UnknownNameError) == ("called" in words)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("stage", ["folds", "explore"])
+def test_what_must_return_a_policy_takes_no_stage_before_it(
+    stage: str, small_search: SearchConfig, tmp_path: Path
+) -> None:
+    """Nothing is begun; `search_stage` is named, which does it."""
+    with pytest.raises(FaaError, match=rf"Stage '{stage}' ends before there is a policy .* faa_search\.search_stage"):
+        faa_search.search(small_search.model_copy(update={"stage": stage}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_algorithm_without_a_result_is_named(
+    small_search: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searchers.plugins, "load", lambda *_args, **_options: lambda *_args, **_options: None)
+    with pytest.raises(FaaError, match="algorithm 'fast' ended without a result"):
+        faa_search.search(small_search, tmp_path / "run")

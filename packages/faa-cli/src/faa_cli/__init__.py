@@ -12,3 +12,8 @@ def __getattr__(name: str) -> Any:
 
         return version("faa-cli")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return what can be imported, the version included."""
+    return sorted({*globals(), *__all__})

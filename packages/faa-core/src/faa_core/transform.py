@@ -41,7 +41,8 @@ class PolicyTransform(v2.Transform):
     and points stay.
 
     Like every v2 transform it draws from torch's generator, which a DataLoader seeds per worker. For draws that do
-    not depend on workers use `Policy.apply`, keyed by (seed, epoch, index).
+    not depend on workers use `Policy.apply`, keyed by (seed, epoch, index). Under ``torch.compile`` it runs as it is,
+    between two compiled parts, with the same draws.
     """
 
     _transformed_types = (torch.Tensor, PILImage)
@@ -58,6 +59,7 @@ class PolicyTransform(v2.Transform):
         self.partners = tuple(partners)
         self._one_draw = OneDraw(policy) if shares_draws(policy) else None
 
+    @torch.compiler.disable(reason="A draw decides which operations run, and PIL images are none of torch's.")  # type: ignore[no-untyped-call]
     def forward(self, *inputs: Any) -> Any:
         """Return the inputs augmented, in the structure they came in; a lone PIL image takes the short way."""
         if len(inputs) == 1 and isinstance(inputs[0], PILImage) and self._one_draw and self._one_draw.takes(inputs[0]):

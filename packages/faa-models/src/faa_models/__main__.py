@@ -11,7 +11,8 @@ def main() -> None:
         given = f"'{sys.argv[1]}' is no file" if len(sys.argv) > 1 else "no script given"
         sys.exit(f"{given}; usage: python -m faa_models SCRIPT [ARGUMENTS...]")
     sys.argv = sys.argv[1:]
-    sys.path[0] = str(Path(sys.argv[0]).resolve().parent)  # as Python does for a script
+    if not sys.flags.safe_path:
+        sys.path[0] = str(Path(sys.argv[0]).resolve().parent)  # as Python does for a script
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 

@@ -63,7 +63,8 @@ class PyramidBlock(ResidualBlock):
 
     def forward(self, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
         """Return (B, out_chs, ⌈H/stride⌉, ⌈W/stride⌉) for `x` (B, in_chs, H, W); `shortcut` as in `ResidualBlock`."""
-        out: Tensor = self.join(self.skip(x) if shortcut is None else shortcut, self.residual(x))
+        residual = self.drop_path(self.residual(x))
+        out: Tensor = self.join(self.skip(x) if shortcut is None else shortcut, residual)
         return out
 
     def skip(self, x: Tensor) -> Tensor:
@@ -85,10 +86,11 @@ class PyramidNet(StagedNetwork):
         in_chans: Channels of the input image.
         global_pool: timm's name of the pooling before the classifier; "" leaves it out.
         drop_rate: Dropout probability before the classifier, in [0, 1].
+        drop_path_rate: Stochastic depth's in the last block, in [0, 1]; see `StagedNetwork`.
         level: What shares ShakeDrop's coefficients: "image" in the papers' tables.
 
     Raises:
-        ValueError: If `depth`, `alpha` or `shake_drop` is not one of these.
+        ValueError: If `depth`, `alpha` or `shake_drop` is not one of these, or `drop_path_rate` is with `shake_drop`.
     """
 
     def __init__(  # noqa: PLR0913 timm's own arguments are six of them
@@ -102,6 +104,7 @@ class PyramidNet(StagedNetwork):
         global_pool: str = "avg",
         *,
         drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
         level: Level = "image",
     ) -> None:
         layers = 9 if bottleneck else 6
@@ -112,6 +115,11 @@ class PyramidNet(StagedNetwork):
             raise ValueError(f"alpha must be finite and not negative, not {alpha}")
         if not 0.0 <= shake_drop <= 1.0:
             raise ValueError(f"shake_drop must lie in [0, 1], not {shake_drop}")
+        if shake_drop and drop_path_rate:
+            raise ValueError(
+                f"drop_path_rate={drop_path_rate} and shake_drop={shake_drop} would both leave residuals out; give one "
+                "of them. The networks whose names end in _shakedrop have shake_drop=0.5."
+            )
         total = 3 * count
         # Rounded, as in the Fast AutoAugment release; the authors' own code truncates.
         widths = [round(16 + alpha * block / total) for block in range(1, total + 1)]
@@ -138,6 +146,7 @@ class PyramidNet(StagedNetwork):
             in_chans=in_chans,
             global_pool=global_pool,
             drop_rate=drop_rate,
+            drop_path_rate=drop_path_rate,
         )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

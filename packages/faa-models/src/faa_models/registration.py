@@ -12,6 +12,13 @@ from faa_models.staged import StagedNetwork
 __all__ = ["cifar_cfgs", "create_network"]
 
 Network = TypeVar("Network", bound=StagedNetwork)
+AT_ONE_VALUE = {  # arguments of timm's networks that have one value here, and why
+    "output_stride": (
+        4,
+        "its blocks have no dilated convolutions, so its features have a quarter of the image's sides.",
+    ),
+    "drop_block_rate": (0.0, "it has no DropBlock; it has drop_path_rate and drop_rate."),
+}
 
 
 def cifar_cfgs(names: tuple[str, ...], *papers: str, first_conv: str = "stem") -> dict[str, DefaultCfg]:
@@ -56,7 +63,13 @@ def create_network(
         device: Where to make it; torch's default device if None.
         dtype: Of its floating-point tensors; torch's default if None.
         kwargs: timm's and the class's.
+
+    Raises:
+        ValueError: If one of timm's says what no network here can do.
     """
+    for argument, (only, why) in AT_ONE_VALUE.items():
+        if kwargs.pop(argument, only) != only:
+            raise ValueError(f"{argument} of {variant} must be {only}: {why}")
     features = {"out_indices": (0, 1, 2, 3), "flatten_sequential": True}
     with nullcontext() if device is None else torch.device(device):
         model = build_model_with_cfg(network, variant, pretrained, feature_cfg=features, **kwargs)

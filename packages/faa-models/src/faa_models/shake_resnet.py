@@ -72,7 +72,7 @@ class ShakeBlock(ResidualBlock):
 
     def forward(self, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
         """Return (B, out_chs, ⌈H/stride⌉, ⌈W/stride⌉) for `x` (B, in_chs, H, W); `shortcut` as in `ResidualBlock`."""
-        residual: Tensor = self.shake(self.branch1(x), self.branch2(x))
+        residual: Tensor = self.drop_path(self.shake(self.branch1(x), self.branch2(x)))
         return (self.skip(x) if shortcut is None else shortcut) + residual
 
     def skip(self, x: Tensor) -> Tensor:
@@ -93,6 +93,7 @@ class ShakeResNet(StagedNetwork):
         in_chans: Channels of the input image.
         global_pool: timm's name of the pooling before the classifier; "" leaves it out.
         drop_rate: Dropout probability before the classifier, in [0, 1].
+        drop_path_rate: Stochastic depth's in the last block, in [0, 1]; see `StagedNetwork`.
         level: What shares a coefficient of the branches: "image" in the papers' tables.
 
     Raises:
@@ -108,6 +109,7 @@ class ShakeResNet(StagedNetwork):
         global_pool: str = "avg",
         *,
         drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
         level: Level = "image",
     ) -> None:
         blocks, remainder = divmod(depth - 2, 6)
@@ -130,6 +132,7 @@ class ShakeResNet(StagedNetwork):
             in_chans=in_chans,
             global_pool=global_pool,
             drop_rate=drop_rate,
+            drop_path_rate=drop_path_rate,
         )
         self.apply(_initialise)
 
@@ -145,13 +148,14 @@ class ShakeResNeXt(StagedNetwork):
         in_chans: Channels of the input image.
         global_pool: timm's name of the pooling before the classifier; "" leaves it out.
         drop_rate: Dropout probability before the classifier, in [0, 1].
+        drop_path_rate: Stochastic depth's in the last block, in [0, 1]; see `StagedNetwork`.
         level: What shares a coefficient of the branches: "image" in the papers' tables.
 
     Raises:
         ValueError: If `depth` or `width` is not one of these.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 timm's own arguments are five of them
         self,
         depth: int,
         width: int,
@@ -161,6 +165,7 @@ class ShakeResNeXt(StagedNetwork):
         global_pool: str = "avg",
         *,
         drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
         level: Level = "image",
     ) -> None:
         blocks = (depth - 2) // 9
@@ -188,6 +193,7 @@ class ShakeResNeXt(StagedNetwork):
             in_chans=in_chans,
             global_pool=global_pool,
             drop_rate=drop_rate,
+            drop_path_rate=drop_path_rate,
         )
         self.apply(_initialise)
 

@@ -5,9 +5,10 @@ Shapes: B = batch, C = channels, H and W = height and width, K = classes.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, cast
 
+from timm.layers import DropPath, calculate_drop_path_rates
 from timm.layers.classifier import ClassifierHead
 from timm.models import checkpoint_seq
 from timm.models._features import feature_take_indices
@@ -22,10 +23,15 @@ class ResidualBlock(nn.Module, ABC):
     Attributes:
         out_chs: Output channels.
         expansion: Output channels over those of the block's 3×3 convolutions.
+        drop_path: What the residual goes through before it is added: nothing, or stochastic depth.
     """
 
     out_chs: int
     expansion: int
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop_path: nn.Module = nn.Identity()
 
     @abstractmethod
     def forward(self, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
@@ -56,11 +62,16 @@ class StagedNetwork(nn.Module):
         in_chans: Channels of the input image.
         global_pool: timm's name of the pooling before the classifier; "" leaves it out.
         drop_rate: Dropout probability before the classifier, in [0, 1].
+        drop_path_rate: Probability of leaving a residual out of an image in training, in [0, 1]: that of the last
+            block, growing linearly from 0 in the first (stochastic depth, as in timm).
+
+    Raises:
+        ValueError: If `drop_path_rate` is not one of these.
     """
 
     __constants__ = ("grad_checkpointing",)  # so that TorchScript drops the branch it cannot compile
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 timm's own arguments are five of them
         self,
         stem: nn.Module,
         stages: Iterable[Iterable[ResidualBlock]],
@@ -71,6 +82,7 @@ class StagedNetwork(nn.Module):
         in_chans: int,
         global_pool: str,
         drop_rate: float,
+        drop_path_rate: float = 0.0,
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
@@ -84,6 +96,7 @@ class StagedNetwork(nn.Module):
 
         self.stem = stem
         self.stages = nn.Sequential(*(nn.Sequential(*blocks) for blocks in stages))
+        _drop_paths(list(chain.from_iterable(self.blocks())), drop_path_rate)
         self.norm = norm
         self.head = ClassifierHead(channels[-1], num_classes, pool_type=global_pool, drop_rate=drop_rate)
         self.head_hidden_size = channels[-1] * self.head.global_pool.feat_mult()
@@ -214,3 +227,13 @@ def equal_blocks(
     """
     for (in_chs, out_chs), stride in zip(pairwise(channels), (1, 2, 2), strict=True):
         yield [block(in_chs, out_chs, stride), *(block(out_chs, out_chs, 1) for _ in range(count - 1))]
+
+
+def _drop_paths(blocks: Sequence[ResidualBlock], rate: float) -> None:
+    """Give blocks stochastic depth at rates from 0 to `rate`; at 0 they keep what they have."""
+    if not 0.0 <= rate <= 1.0:
+        raise ValueError(f"drop_path_rate must lie in [0, 1], not {rate}")
+    if rate:
+        rates: Any = calculate_drop_path_rates(rate, len(blocks))
+        for block, own in zip(blocks, rates, strict=True):
+            block.drop_path = DropPath(own)

@@ -48,7 +48,7 @@ class WideBlock(ResidualBlock):
     def forward(self, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
         """Return (B, out_chs, ⌈H/stride⌉, ⌈W/stride⌉) for `x` (B, in_chs, H, W); `shortcut` as in `ResidualBlock`."""
         residual: Tensor = self.drop(self.conv1(relu(self.bn1(x))))
-        residual = self.conv2(relu(self.bn2(residual)))
+        residual = self.drop_path(self.conv2(relu(self.bn2(residual))))
         return residual + (self.skip(x) if shortcut is None else shortcut)
 
     def skip(self, x: Tensor) -> Tensor:
@@ -69,6 +69,7 @@ class WideResNet(StagedNetwork):
         in_chans: Channels of the input image.
         global_pool: timm's name of the pooling before the classifier; "" leaves it out.
         drop_rate: Dropout probability before the classifier, in [0, 1].
+        drop_path_rate: Stochastic depth's in the last block, in [0, 1]; see `StagedNetwork`.
         block_drop_rate: Dropout probability inside each block, in [0, 1].
         bn_momentum: Weight of the newest batch in batch norm's running statistics, in [0, 1].
 
@@ -76,7 +77,7 @@ class WideResNet(StagedNetwork):
         ValueError: If `depth` is not 6n + 4 with n ≥ 1, or `width` or `bn_momentum` is not one of these.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 timm's own arguments are five of them
         self,
         depth: int,
         width: int,
@@ -85,6 +86,7 @@ class WideResNet(StagedNetwork):
         global_pool: str = "avg",
         *,
         drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
         block_drop_rate: float = 0.0,
         # reference code: 0.9, a slip between conventions. Elsewhere momentum weighs the past; in PyTorch
         # it weighs the newest batch, and 0.9 all but forgets the rest. Only the buffers differ.
@@ -108,6 +110,7 @@ class WideResNet(StagedNetwork):
             in_chans=in_chans,
             global_pool=global_pool,
             drop_rate=drop_rate,
+            drop_path_rate=drop_path_rate,
         )
 
 

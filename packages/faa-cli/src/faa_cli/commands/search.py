@@ -53,7 +53,7 @@ def search(
     accelerator = processes.make_accelerator(settings.device)
     speaks = accelerator.is_main_process
     reporter = make_reporter(quiet=not speaks)
-    result = faa_search.search(settings, directory, reporter=reporter, accelerator=accelerator, threads=threads)
+    result = faa_search.search_stage(settings, directory, reporter=reporter, accelerator=accelerator, threads=threads)
     if speaks and result is None:
         say(f"Stage {settings.stage} is done, its files are in {directory}; the same command without --stage goes on.")
     elif speaks and result is not None:

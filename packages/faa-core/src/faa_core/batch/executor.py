@@ -26,6 +26,9 @@ class PolicyBatch(nn.Module):
     The draw of an image depends on (seed, epoch, index) alone, so splitting a batch, its order, processes and devices
     change no pixel. All engines give the same bits. Works under ``torch.compile`` with ``fullgraph=True``, but for
     operations that only exist image by image.
+
+    Called without seed, epoch and indices it is a layer, as in ``nn.Sequential``: while training it draws from torch's
+    generator (a graph break under ``torch.compile``), and in evaluation it only normalises.
     """
 
     partners: Tensor
@@ -43,7 +46,7 @@ class PolicyBatch(nn.Module):
         super().__init__()
         self.policy, self.baseline, self.normalize, self.engine = policy, baseline, normalize, engine
         given = 0 if partners is None else len(partners)
-        if given == 0 and any(row.base == "SamplePairing" for row in policy.table.values()):
+        if given == 0 and policy.mixes_images:
             raise FaaError(
                 f"The policy '{policy.name}' mixes in other images (SamplePairing), which the faa command does not do; "
                 "take one without. In Python, give `partners`, uint8 [M, C, H, W]."
@@ -60,8 +63,10 @@ class PolicyBatch(nn.Module):
         self._stages = len(tables.count_S) + baseline_stages(baseline)
         self._scale, self._bias = normalize.scale_and_bias if normalize is not None else ((), ())
 
-    def forward(self, images: Tensor, *, seed: int, epoch: int, indices: Tensor) -> Tensor:
-        """Return the augmented batch.
+    def forward(
+        self, images: Tensor, *, seed: int | None = None, epoch: int | None = None, indices: Tensor | None = None
+    ) -> Tensor:
+        """Return the augmented batch; without seed, epoch and indices, that of a layer.
 
         Args:
             images: uint8 ``[B, C, H, W]``, any number of channels, or uint16 (plain torch only); sides up to 8,192.
@@ -73,9 +78,16 @@ class PolicyBatch(nn.Module):
             A new tensor like `images`, or float32 if the module normalises.
 
         Raises:
-            FaaError: If an argument is none of these, or the engine asked for cannot do it.
+            FaaError: If an argument is none of these, some of the three are missing, or the engine asked for cannot
+                do it.
         """
         self._check_images(images)
+        if seed is None and epoch is None and indices is None:
+            if not self.training:
+                return self._unaugmented(images)
+            seed, epoch, indices = int(torch.randint(2**63 - 1, ())), 0, torch.arange(len(images))
+        if seed is None or epoch is None or indices is None:
+            raise FaaError("A draw has three keys: give seed, epoch and indices, or none for a draw of torch's.")
         _check_draws(indices, seed, epoch, wanted=len(images))
         engine = engine_for(self.engine, self._missing, images)
         if engine == "pillow":
@@ -121,6 +133,12 @@ class PolicyBatch(nn.Module):
                 f"{instructions.dtype} {list(instructions.shape)} on {instructions.device}."
             )
         return self._carried_out(images, instructions.contiguous(), engine)
+
+    def _unaugmented(self, images: Tensor) -> Tensor:
+        """Return a batch that is at most normalised."""
+        engine = engine_for(self.engine, self._missing, images)
+        nothing = torch.zeros((len(images), self._stages, WIDTH), dtype=torch.float64)
+        return self._carried_out(images, nothing, "torch" if engine == "pillow" else engine)
 
     def _instructed(self, images: Tensor) -> Engine:
         engine = engine_for(self.engine, self._missing, images)

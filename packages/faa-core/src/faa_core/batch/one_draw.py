@@ -70,5 +70,4 @@ class OneDraw:
 
 def shares_draws(policy: Policy) -> bool:
     """Return whether plain torch has all operations of a policy, and none needs another image."""
-    mixes = any(operation.base == "SamplePairing" for operation in policy.table.values())
-    return not mixes and not missing_for(policy)["torch"]
+    return not policy.mixes_images and not missing_for(policy)["torch"]

@@ -48,7 +48,10 @@ LEVELS = 10
 LONGEST = 500
 MOST_OPS = 100
 UNIFORM = 100.0  # an mstd beyond this means uniform
-WAY_OUT = "To train with it in timm, use faa_search.create_transform(…, policy=…)."
+WAY_OUT = (
+    "To train with it in timm, give its file: `python -m faa_search.timm train.py --aa faa:FILE`, or in Python "
+    "faa_search.create_transform(…, policy=…)."
+)
 LISTS = {"": PLAIN, "-inc1": INCREASING, "-tweights": WEIGHTED}
 
 

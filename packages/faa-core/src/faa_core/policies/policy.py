@@ -89,6 +89,16 @@ class Policy(BaseModel):
         """The operations it can apply, by name."""
         return {name: operation_of(name, self.operations.get(name)) for name in self.operation_names()}
 
+    def __hash__(self) -> int:
+        """Return a hash of all but where the policy comes from, which may hold anything."""
+        known = [name for name in type(self).model_fields if name not in ("operations", "provenance")]
+        return hash((type(self), frozenset(self.operations.items()), *(getattr(self, name) for name in known)))
+
+    @property
+    def mixes_images(self) -> bool:
+        """Whether an operation mixes in another image, a partner (SamplePairing)."""
+        return any(operation.base == "SamplePairing" for operation in self.table.values())
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy with some fields replaced, unchecked; what it caches is its own."""
         copied = super().model_copy(update=update, deep=deep)

@@ -8,7 +8,12 @@ from torch import Tensor
 
 from faa_models.staged import ResidualBlock
 
-__all__ = ["gathered", "masked"]
+__all__ = ["gathered", "is_traced", "masked"]
+
+
+def is_traced() -> bool:
+    """Return whether ``torch.jit.trace`` records: what it sees must not depend on the example."""
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]
 
 
 def masked(block: ResidualBlock, x: Tensor, decision_B: Tensor | None) -> Tensor:
@@ -25,7 +30,7 @@ def masked(block: ResidualBlock, x: Tensor, decision_B: Tensor | None) -> Tensor
         return out
     shortcut = shortcut.to(out.dtype)
     weight_B111 = decision_B[:, None, None, None]
-    if decision_B.requires_grad:  # the gates learn from what the block made of x
+    if decision_B.requires_grad and not is_traced():  # the gates learn from what the block made of x
         return torch.lerp(shortcut, out, weight_B111.to(out.dtype))
     return torch.where(weight_B111 != 0, out, shortcut)  # whatever a skipped block made of x, infinities too
 

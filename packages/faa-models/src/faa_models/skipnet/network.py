@@ -9,11 +9,11 @@ from itertools import chain, pairwise
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from faa_models.skipnet.execution import gathered, masked
+from faa_models.skipnet.execution import gathered, is_traced, masked
 from faa_models.skipnet.gates import GatedFeatures, GateKind, make_gates
 from faa_models.staged import ResidualBlock, StagedNetwork
 
@@ -50,7 +50,7 @@ class SkipNet(StagedNetwork):
     state dict are the backbone's, and `gates`; so a backbone's weights can be the start.
 
     Args:
-        backbone: Network to gate; its modules become this network's.
+        backbone: Network of this package to gate, a `StagedNetwork`; its modules become this network's.
         gate: "rnn" (one LSTM for all), "ff1" or "ff2" (convolutions, one gate for each block).
         from_stage: First stage with gates, from 0; its first block, and all stages before, always run.
         gate_bias: About what the gates' scores are at the start of training, where it is not 0; at 2 every block runs.
@@ -59,7 +59,7 @@ class SkipNet(StagedNetwork):
             "sampled" by chance, for reinforcement. Evaluation decides by the sign.
         execution: How evaluation skips: "masked" computes every block for every image and drops what is not wanted;
             "gather" computes a block for the images that want it, and so saves time, but gives the gates no gradient.
-            Training is always masked.
+            Training is always masked, and so is what ``torch.jit.trace`` records.
         freeze_statistics: Keep batch norm's running statistics, and use them, in training. None does where `gating` is
             "sampled" when training begins: chance would disturb them.
 
@@ -73,7 +73,7 @@ class SkipNet(StagedNetwork):
 
     def __init__(
         self,
-        backbone: StagedNetwork,
+        backbone: nn.Module,
         gate: GateKind = "rnn",
         *,
         from_stage: int = 1,
@@ -83,7 +83,7 @@ class SkipNet(StagedNetwork):
         execution: Execution = "masked",
         freeze_statistics: bool | None = None,
     ) -> None:
-        _check_backbone(backbone, from_stage)
+        backbone = _whole(backbone, from_stage)
         super().__init__(
             backbone.stem,
             backbone.blocks(),
@@ -205,7 +205,8 @@ class SkipNet(StagedNetwork):
         if decisions is not None and decisions.shape != (x.shape[0], self._gate_count()):
             expected = f"[{x.shape[0]} images, {self._gate_count()} gates]"
             raise ValueError(f"decisions must be {expected}, not {list(decisions.shape)}")
-        run = gathered if self.execution == "gather" and not self.training else masked
+        saves = self.execution == "gather" and not self.training
+        run = gathered if saves and not is_traced() else masked  # a trace would repeat its example's decisions
         if self.grad_checkpointing:
             run = partial(checkpoint, run, use_reentrant=False)
         state = self.gates.start(x.shape[0], x.device)
@@ -259,7 +260,8 @@ def _one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
     return value
 
 
-def _check_backbone(backbone: object, from_stage: object) -> None:
+def _whole(backbone: nn.Module, from_stage: object) -> StagedNetwork:
+    """Return the backbone, if it can be gated from that stage on."""
     if not isinstance(backbone, StagedNetwork):
         needed = "a StagedNetwork, such as Wide-ResNet, Shake-Shake or PyramidNet of this package"
         raise TypeError(f"the backbone must be {needed}, not {type(backbone).__name__}")
@@ -268,3 +270,4 @@ def _check_backbone(backbone: object, from_stage: object) -> None:
         raise ValueError("the backbone must be a whole network without gates, not a gated or pruned one")
     if type(from_stage) is not int or not 0 <= from_stage < stages:
         raise ValueError(f"from_stage must be a whole number from 0 to {stages - 1}, not {from_stage}")
+    return backbone

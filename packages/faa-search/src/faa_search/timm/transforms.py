@@ -54,13 +54,27 @@ def create_transform(
 
     Raises:
         UnknownNameError: If timm has no such option, or nothing is called like the policy.
-        FaaError: If an option leaves no place for a policy, or the policy's file is faulty.
+        FaaError: If an option leaves no place for a policy, the policy's file is faulty, or it mixes in other images.
     """
     _check(timm_options)
     chosen = policy if isinstance(policy, Policy) else Policy.load(policy)
     options = {**timm_options, "is_training": True, "auto_augment": None, "color_jitter": None}
-    primary, secondary, final = timm_transform(input_size, separate=True, **options)
-    augmented = [chosen.transform(), *secondary.transforms]
+    return with_policy(chosen, timm_transform(input_size, separate=True, **options), separate=separate)
+
+
+def with_policy(policy: Policy, stages: Stages, *, separate: bool) -> Compose | Stages:
+    """Return timm's three stages with a policy at the start of the second, as one transform unless `separate`.
+
+    Raises:
+        FaaError: If the policy mixes in other images, of which timm's pipeline has none.
+    """
+    if policy.mixes_images:
+        raise FaaError(
+            f"The policy '{policy.name}' mixes in other images (SamplePairing), and a transform of timm has one image "
+            "at a time. Leave SamplePairing out of the policy."
+        )
+    primary, secondary, final = stages
+    augmented = [policy.transform(), *secondary.transforms]
     if separate:
         return primary, Compose(augmented), final
     return Compose([*primary.transforms, *augmented, *final.transforms])

@@ -1,0 +1,35 @@
+"""Run a script of timm with our policies: ``python -m faa_search.timm train.py --aa faa:policy.json ...``.
+
+The networks of installed plugins, such as faa-models, are registered, too.
+"""
+
+import runpy
+import sys
+from pathlib import Path
+
+from faa_core import FaaError
+from faa_core.text import safe
+from faa_search.timm import policies_in_timm
+from faa_search.training.models import register_models
+
+
+def main() -> None:
+    """Run the script that the first argument names, with the arguments behind it."""
+    if len(sys.argv) < 2 or not Path(sys.argv[1]).is_file():
+        given = f"'{safe(sys.argv[1])}' is no file" if len(sys.argv) > 1 else "no script given"
+        sys.exit(f"{given}; usage: python -m faa_search.timm SCRIPT [ARGUMENTS...]")
+    for plugin in register_models():
+        sys.stderr.write(f"The plugin {plugin.name} does not load: {safe(plugin.error or '')}\n")
+    sys.argv = sys.argv[1:]
+    if not sys.flags.safe_path:
+        sys.path[0] = str(Path(sys.argv[0]).resolve().parent)  # as Python does for a script
+    try:
+        with policies_in_timm():
+            runpy.run_path(sys.argv[0], run_name="__main__")
+    except FaaError as error:
+        sys.stderr.write(f"{safe(error)}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
