@@ -214,7 +214,7 @@ def test_a_row_counts_in_the_unit_of_its_kernel() -> None:
         ({"kind": "layers", "layers": [[CHOICE | {"probability": 0.5}]]}, ["layer 0 must add up to 1, not 0.5"]),
         ({"kind": "layers", "layers": [[CHOICE], []]}, ["layers.1: ", "at least 1"]),
         (document(operations={"Rotate": {"low": 0}}), ["operations.Rotate.high: Field required"]),
-        ({"sub_policies": [[USE]]}, ['"kind": "sub-policies", "parametric" or "layers"']),
+        ({"sub_policies": [[USE]]}, ['"kind": "sub-policies", "parametric", "layers" or "layered-sub-policies"']),
         ([USE], ['must be an object with "kind"']),
         ({"kind": "parametric", "num_ops": 0, "ops": ["Invert"]}, ["num_ops: ", "given 0"]),
         ({"kind": "parametric", "num_ops": 1, "ops": []}, ["ops: ", "at least 1"]),

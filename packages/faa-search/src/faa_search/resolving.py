@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from faa_core import FaaError
 from faa_core.text import safe
 from faa_search.config import Settings
-from faa_search.yaml_files import read_yaml
+from faa_core.yaml_files import read_yaml
 
 Config = TypeVar("Config", bound=Settings)
 

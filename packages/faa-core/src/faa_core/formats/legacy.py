@@ -10,7 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 from faa_core.errors import FaaError, UnknownNameError
 from faa_core.formats.axes import build, is_number, on_axis, position, refuse_noise, words
-from faa_core.formats.literals import read_table
+from faa_core.formats.literals import Table, read_table
+from faa_core.formats.original_search import found_in_log, found_in_parameters
 from faa_core.ops import SEARCH_LIST, Operation, operation
 from faa_core.policies.kinds import SubPolicies
 from faa_core.policies.policy import Op, Policy
@@ -52,7 +53,8 @@ def parse(text: str, *, table: str | None = None, levels: Levels | None = None) 
 
     Args:
         text: A list of sub-policies of ``[op, p, level]`` or ``{"op", "p", "level"}``; an object that holds it under
-            "sub_policies"; or an object of ``{op: [p, level]}`` by number, as junkwhinger's search writes.
+            "sub_policies"; an object of ``{op: [p, level]}`` by number, as junkwhinger's search writes; or what a
+            search by the release leaves, see `original_search`.
         table: Which variable or function of a Python file; needed where it holds several.
         levels: "unit" for positions in [0, 1], "autoaugment" for whole levels 0…10; None takes the latter where the
             text says so or a level is above 1.
@@ -60,7 +62,8 @@ def parse(text: str, *, table: str | None = None, levels: Levels | None = None) 
     Raises:
         FaaError: If the text is no such list; the entry at fault is named.
     """
-    found = read_table(text, table=table)
+    searched = (found_in_log(text) or found_in_parameters(text)) if table is None else None
+    found = Table(searched.sub_policies) if searched else read_table(text, table=table)
     value, name = found.value, found.name
     said: Levels | None = "autoaugment" if found.decorators else None
     if found.decorators not in ((), (DECORATOR,)):
@@ -71,13 +74,15 @@ def parse(text: str, *, table: str | None = None, levels: Levels | None = None) 
         name, said = value.get("name", name), SPACES.get(str(value.get("space")))
         value = value["sub_policies"]
     entries = [list(_entries(sub, number)) for number, sub in enumerate(_sub_policies(value))]
+    said = "unit" if searched else said
     meant: Levels = levels or said or _guess([entry for sub in entries for entry in sub])
     return build(
         SubPolicies,
         {
             "name": name if isinstance(name, str) and name else "unnamed",
             "sub_policies": tuple(tuple(_use(entry, meant) for entry in sub) for sub in entries),
-            "provenance": {"format": "fast-autoaugment", "levels": meant},
+            "provenance": {"format": "fast-autoaugment", "levels": meant}
+            | ({"notes": [searched.note]} if searched and searched.note else {}),
         },
     )
 

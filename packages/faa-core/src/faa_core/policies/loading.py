@@ -9,13 +9,14 @@ from pydantic import Field, TypeAdapter, ValidationError
 from faa_core import plugins
 from faa_core.errors import FaaError
 from faa_core.policies.kinds import Layers, Parametric, SubPolicies
+from faa_core.policies.layered import LayeredSubPolicies
 from faa_core.policies.policy import Policy
 from faa_core.reading import as_text, faults, parse_json, read_content
 from faa_core.text import safe
 
 MOST_BYTES = 1 << 22  # of a file; the largest published policy has 0.1 MB
 OTHERS = "`faa policy convert` reads other tools' formats."
-Document = Annotated[SubPolicies | Parametric | Layers, Field(discriminator="kind")]
+Document = Annotated[SubPolicies | Parametric | Layers | LayeredSubPolicies, Field(discriminator="kind")]
 
 
 def load_policy(name_or_path: str | Path) -> Policy:
@@ -58,7 +59,7 @@ def parse_policy(text: str, *, source: str) -> Policy:
     if not isinstance(fields, dict) or "kind" not in fields:
         raise FaaError(
             f"{source} is no policy document: "
-            'it must be an object with "kind": "sub-policies", "parametric" or "layers". '
+            'it must be an object with "kind": "sub-policies", "parametric", "layers" or "layered-sub-policies". '
             f"{OTHERS}"
         )
     try:
