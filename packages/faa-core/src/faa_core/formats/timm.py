@@ -11,7 +11,8 @@ different:
   weighted operations without replacement, a policy with.
 - ``mstd`` becomes `magnitude_std`, in tenths. Beyond 100, rand strings mean a uniform magnitude from 0 to ``m``.
 - ``mmax`` is refused where magnitudes can pass 10, for there timm's operations bend and one of them fails, and where it
-  cuts noise off below 10.
+  cuts noise off below 10. ``m15-mstd0.5`` is cut at 10 by timm and means 10 always; ``m11-mstd0.5`` is refused, since
+  the cut is part of what it draws.
 - ``3a`` and the sets ``t3a`` and ``t3aw`` blur, and ``augmix`` mixes images: both are refused.
 - What timm passes over in silence is an error here: an unknown part or set, a part given twice or without a number.
   ``inc0`` means no; timm took it for yes before it read the number.
@@ -26,6 +27,7 @@ from typing import Literal
 import numpy as np
 
 from faa_core.errors import FaaError, UnknownNameError
+from faa_core.formats.leeway import Leeway
 from faa_core.formats.timm_tables import (
     INCREASING,
     PLAIN,
@@ -48,17 +50,25 @@ LEVELS = 10
 LONGEST = 500
 MOST_OPS = 100
 UNIFORM = 100.0  # an mstd beyond this means uniform
+CERTAIN = 8.3  # standard deviations that no normal number of 53 random bits is away from its mean
 WAY_OUT = "To train with it in timm, use faa_search.create_transform(…, policy=…)."
 LISTS = {"": PLAIN, "-inc1": INCREASING, "-tweights": WEIGHTED}
 
 
-def parse(text: str, *, fill: Colour = IMAGENET_MEAN, interpolation: Interpolation = "bilinear") -> Policy:
+def parse(
+    text: str,
+    *,
+    fill: Colour = IMAGENET_MEAN,
+    interpolation: Interpolation = "bilinear",
+    leeway: Leeway | None = None,
+) -> Policy:
     """Return the policy of one of timm's auto-augment strings.
 
     Args:
         text: Such as ``rand-m9-inc1``, ``original``, ``originalr``, ``v0`` or ``v0r``.
         fill: RGB of pixels from outside the image; timm's is the mean of its normalisation.
         interpolation: Filter of the geometric operations.
+        leeway: How exact it must be; strict when None.
 
     Raises:
         UnknownNameError: If it begins with no name of timm's, or names an unknown set of operations.
@@ -73,7 +83,7 @@ def parse(text: str, *, fill: Colour = IMAGENET_MEAN, interpolation: Interpolati
     if name == "3a":
         raise _blurs(text)
     if name == "rand":
-        return _rand(text, sections, fill, interpolation)
+        return _rand(text, sections, fill, interpolation, leeway or Leeway())
     if name in TABLES:
         return _fixed(text, name, sections, fill, interpolation)
     raise UnknownNameError("timm auto-augment string", name, ("rand", *TABLES), hint="For example: rand-m9-inc1.")
@@ -109,7 +119,7 @@ def _fixed(text: str, name: str, sections: list[str], fill: Colour, interpolatio
     )
 
 
-def _rand(text: str, sections: list[str], fill: Colour, interpolation: Interpolation) -> Parametric:
+def _rand(text: str, sections: list[str], fill: Colour, interpolation: Interpolation, leeway: Leeway) -> Parametric:
     given = _settings(text, sections, ("m", "n", "p", "mstd", "mmax", "inc", "t"))
     layers = _whole(text, given, "n", 2)
     p = _number(given, "p", 0.5)
@@ -123,12 +133,11 @@ def _rand(text: str, sections: list[str], fill: Colour, interpolation: Interpola
         if given["t"] != "weights":
             raise _blurs(text)
         if layers > 1:
-            raise FaaError(
-                f"'{text}' draws {layers} weighted operations without replacement, a policy with; '-n1' is exact. "
-                f"{WAY_OUT}"
-            )
+            what = f"'{text}' draws {layers} weighted operations without replacement, a policy with; '-n1' is exact"
+            leeway.differ(what, instead="with replacement")
         listed = WEIGHTED
-    spread = _number(given, "mstd", 0.0)
+    magnitude, spread = _magnitudes(text, given, leeway)
+    leeway.settle("No policy says this exactly")
     return Parametric(
         name=text,
         fill=fill,
@@ -137,23 +146,32 @@ def _rand(text: str, sections: list[str], fill: Colour, interpolation: Interpola
         num_ops=layers,
         ops=tuple(our_name(op) for op in listed),
         p=(p, p),
-        magnitude=_magnitudes(text, given, spread),
-        magnitude_std=0.0 if spread > UNIFORM else spread / LEVELS,
+        magnitude=magnitude,
+        magnitude_std=spread,
         provenance={"algorithm": "randaugment", "source": "timm", "string": text},
     )
 
 
-def _magnitudes(text: str, given: dict[str, str], spread: float) -> tuple[float, float]:
-    """Return the range of λ of a rand string."""
+def _magnitudes(text: str, given: dict[str, str], leeway: Leeway) -> tuple[tuple[float, float], float]:
+    """Return the range of λ of a rand string, and the noise on it.
+
+    timm cuts magnitudes at a limit after it has drawn them. Noise about a magnitude far beyond the limit never comes
+    below it, so that all are the limit itself; else the cut is part of what the string means.
+    """
     level, limit = _whole(text, given, "m", LEVELS), _whole(text, given, "mmax", LEVELS) or LEVELS
-    if spread and level > limit:
-        raise FaaError(f"'{text}' draws magnitudes about or up to {level} and cuts them at {limit}; write m{limit}.")
-    if 0 < spread <= UNIFORM and limit != LEVELS:
+    spread = _number(given, "mstd", 0.0)
+    uniform = spread > UNIFORM
+    if spread and level > limit and (uniform or level - limit < CERTAIN * spread):
+        drawn = f"up to {level}" if uniform else f"about {level}, with noise of {spread:g},"
+        what = f"'{text}' draws magnitudes {drawn} and cuts them at {limit}, where a policy draws none beyond {limit}"
+        leeway.differ(what, instead=f"as rand-m{limit}{'-mstd101' if uniform else ''} has it")
+    if 0 < spread <= UNIFORM and level <= limit != LEVELS:
         raise FaaError(f"'{text}' cuts its noise (mstd) at mmax {limit}, a policy at {LEVELS}; drop '-mmax{limit}'.")
     if level > LEVELS < limit:
         raise FaaError(f"'{text}' has a magnitude beyond {LEVELS}, where timm's operations bend; write m{LEVELS}.")
     highest = min(level, limit) / LEVELS
-    return (0.0 if spread > UNIFORM else highest, highest)
+    noise = 0.0 if uniform or level > limit else spread / LEVELS
+    return (0.0 if uniform else highest, highest), noise
 
 
 def _settings(text: str, sections: Iterable[str], keys: tuple[str, ...]) -> dict[str, str]:
