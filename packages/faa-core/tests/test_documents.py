@@ -280,8 +280,8 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
         ("[" * 200_000, "nested too deeply"),
         ('{"kind": ' + "1" * 5000 + "}", "cannot be read: a number in it has too many digits"),
         (" " * (5 << 20), "has 5,242,880 bytes; of such a file at most 4,194,304 are read"),
-        ('[[["Invert", 1, 0]]]', "no policy document: .*`faa policy convert` reads other tools' formats"),
-        ("policy = [[['Invert', 1, 0]]]", "no JSON: .*`faa policy convert` reads other tools' formats"),
+        ('{"a": [["Invert", 1, 0]]}', "no policy document: .*Other tools' formats are read too"),
+        ("policy = [['Invert', 1, 0]]", "read as legacy, .*Sub-policy 0, entry 0 must be"),
     ],
     ids=["deep", "digits", "large", "legacy", "python"],
 )
@@ -305,7 +305,7 @@ def test_a_name_that_nothing_has() -> None:
     """The error suggests the closest names and mentions files."""
     with pytest.raises(UnknownNameError, match=r"No policy is called 'trivialaugmen'; did you mean trivialaugment"):
         Policy.load("trivialaugmen")
-    with pytest.raises(UnknownNameError, match=r"A path to a policy file is allowed too; `faa policy convert` reads"):
+    with pytest.raises(UnknownNameError, match=r"A policy's file is allowed too, and a timm string such as rand-m9-n2"):
         Policy.load("zzzz")
 
 

@@ -96,7 +96,8 @@ def _picked(cumulative_GK: Numbers, group_B: Numbers, choice_B: Numbers) -> Whol
     which_B = (group_B * groups).astype(np.int64)
     if groups == 1:
         return np.searchsorted(cumulative_GK[0], choice_B, side="right")
-    return which_B * uses + (cumulative_GK[which_B] <= choice_B[:, None]).sum(axis=1)
+    use_B: Whole = which_B * uses + (cumulative_GK[which_B] <= choice_B[:, None]).sum(axis=1)
+    return use_B
 
 
 def _within(range_B2: Numbers, rows_BU: Numbers, slot: int, bins: int) -> Numbers:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from faa_core.errors import FaaError
 from faa_core.formats import albumentations_ops as theirs
-from faa_core.formats.axes import build, is_number, place, refuse_noise, words
+from faa_core.formats.albumentations_near import nearest_transform
+from faa_core.formats.axes import build, differ_in_noise, is_number, parts, place
 from faa_core.formats.leeway import Leeway
 from faa_core.ops import operation
 from faa_core.policies.document import OperationRow
@@ -134,35 +135,44 @@ def parse(text: str, *, leeway: Leeway | None = None) -> Policy:
     return build(kind, fields | {"operations": reader.operations, "provenance": {"format": "albumentations"}})
 
 
-def write(policy: Policy) -> str:
+def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
     """Return a policy as a JSON document for ``A.load``, with the fields of albumentations 2.
+
+    Args:
+        policy: Of sub-policies or layers, or both.
+        leeway: How exact it must be; strict when None. Its notes are in the document, where albumentations passes them
+            over.
 
     Raises:
         FaaError: If albumentations has no such policy; every use of an operation it has not is named.
     """
-    problems: list[str] = []
+    allowed = leeway or Leeway()
     if isinstance(policy, SubPolicies):
-        refuse_noise(policy)
+        differ_in_noise(policy, allowed)
         children = []
         for sub_policy in policy.sub_policies:
-            written = [_written(policy, use.op, use.magnitude, use.p, problems) for use in sub_policy]
+            written = [_written(policy, use.op, use.magnitude, use.p, allowed) for use in sub_policy]
             children.append(_group("Sequential", 1.0, [_entry(transform) for transform in written]))
         parts = [_group("OneOf", 1.0, children)]
+    elif isinstance(policy, LayeredSubPolicies):
+        subs = [[_one_of(policy, layer, allowed) for layer in layers] for layers in policy.sub_policies]
+        parts = [_group("OneOf", 1.0, [_group("Sequential", 1.0, layers) for layers in subs])]
     elif isinstance(policy, Layers):
-        parts = []
-        for layer in policy.layers:
-            leaves = []
-            for choice in layer:
-                leaf = _written(policy, choice.op, choice.magnitude, choice.probability, problems)
-                leaves.extend(_halves(leaf) if _kind(leaf) == "OneOf" else [leaf])
-            parts.append(_group("OneOf", 1.0, [leaf for leaf in leaves if leaf.get("p")]))
+        parts = [_one_of(policy, layer, allowed) for layer in policy.layers]
     else:
         raise FaaError(f"'{policy.name}' draws its operations afresh; only sub-policies and layers can be written.")
-    if problems:
-        counted = list(dict.fromkeys(problems))
-        rest = f"; and {len(counted) - 8} more" if len(counted) > 8 else ""
-        raise FaaError(f"albumentations has no transform for: {'; '.join(counted[:8])}{rest}.")
-    return json.dumps({"__version__": VERSION, "transform": _group("Compose", 1.0, parts)}, indent=1) + "\n"
+    allowed.settle("albumentations has no transform for")
+    document: dict[str, Any] = {"__version__": VERSION, "transform": _group("Compose", 1.0, parts)}
+    return json.dumps(document | ({"notes": allowed.notes} if allowed.notes else {}), indent=1) + "\n"
+
+
+def _one_of(policy: Policy, layer: tuple[Choice, ...], leeway: Leeway) -> dict[str, Any]:
+    """Return a layer as a OneOf, whose weights are the p of its transforms."""
+    leaves = []
+    for choice in layer:
+        leaf = _written(policy, choice.op, choice.magnitude, choice.probability, leeway)
+        leaves.extend(_halves(leaf) if _kind(leaf) == "OneOf" else [leaf])
+    return _group("OneOf", 1.0, [leaf for leaf in leaves if leaf.get("p")])
 
 
 def _root(text: str) -> Mapping[str, Any]:
@@ -224,7 +234,9 @@ def _shape(reader: _Reader, children: list[Mapping[str, Any]]) -> tuple[type[Pol
     if len({_p(part) for part in parts}) > 1:
         what = "sub-policies of different weights (p of the children of a OneOf)"
         reader.leeway.differ(what, instead="equal weights")
-    nodes = [_children(part) if _kind(part) == "Sequential" else [{**part, "p": 1.0}] for part in parts]
+    nodes: list[list[Mapping[str, Any]]] = [
+        _children(part) if _kind(part) == "Sequential" else [{**part, "p": 1.0}] for part in parts
+    ]
     if all(reader.is_alone(node) for sub in nodes for node in sub):
         return SubPolicies, {"sub_policies": tuple(_sequence(reader, sub) for sub in nodes)}
     layered = tuple(tuple(reader.layer(node) for node in sub) for sub in nodes)
@@ -254,18 +266,20 @@ def _group(kind: str, p: float, transforms: list[dict[str, Any]]) -> dict[str, A
     return {"__class_fullname__": kind, "p": p, "transforms": transforms}
 
 
-def _written(policy: Policy, name: str, magnitude: float, p: float, problems: list[str]) -> dict[str, Any]:
+def _written(policy: Policy, op: str, magnitude: float, p: float, leeway: Leeway) -> dict[str, Any]:
     """Return a use of an operation as a transform, or as a OneOf of its two signs."""
-    row = policy.table[name]
+    row = policy.table[op]
     arguments = [row.argument(magnitude)]
     mirror = row.argument(magnitude, reflected=True)
     if row.mirrored and mirror != arguments[0]:
         arguments.append(mirror)
     found = [theirs.transform(row.base, argument, policy.interpolation, policy.fill) for argument in arguments]
+    if None in found:
+        near = [nearest_transform(row, argument, policy) for argument in arguments]
+        name, at = parts(row, magnitude)
+        leeway.differ(name, at=at, instead=near[0].instead)
+        found = [one.transform for one in near]
     leaves = [{**leaf, "p": 1.0} for leaf in found if leaf is not None]
-    if len(leaves) < len(found):
-        problems.append(words(row, magnitude))
-        return {}
     return {**leaves[0], "p": p} if len(leaves) == 1 else _group("OneOf", p, leaves)
 
 

@@ -114,8 +114,8 @@ def effect(kind: str, node: Mapping[str, Any], leeway: Leeway) -> Effect | None:
         "ShiftScaleRotate": _shift_scale_rotate,
         "Solarize": _solarize,
         "ToGray": _gray,
-    } | (NEAR if leeway.nearest else {})
-    reader = readers.get(kind)
+    }
+    reader = readers.get(kind) or (NEAR.get(kind) if leeway.nearest else None)
     if reader is None:
         leeway.differ(kind, instead="left out")
         return None

@@ -72,6 +72,7 @@ def _bind(target: ast.expr, value: Value, values: dict[str, Value]) -> None:
 
 def _growth(statement: ast.stmt, values: Known) -> tuple[str, ast.expr] | None:
     """Return which list grows by what: ``name.append(…)``, ``name.extend(…)`` or ``name += …``."""
+    owner: ast.expr
     if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add):
         owner, added = statement.target, statement.value
     else:

@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from faa_core.errors import FaaError, UnknownNameError
-from faa_core.formats.axes import build, is_number, place, refuse_noise, words
+from faa_core.formats.axes import ALIKE, build, differ_in_noise, is_number, parts, place
+from faa_core.formats.leeway import Leeway
 from faa_core.formats.literals import read_table
-from faa_core.ops import Operation
+from faa_core.ops import Operation, operation
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Parametric, SubPolicies
 from faa_core.policies.policy import Op, Policy
+from faa_core.text import safe
 
 PLAIN = {"auto_contrast": "AutoContrast", "equalize": "Equalize", "invert": "Invert"}
 RANGED = {"contrast": "Brightness", "sharpness": "Sharpness", "solarize": "Solarize", "posterize": "Posterize"}
@@ -29,6 +31,16 @@ OTHERWISE = {
     "solarize_add": "adds before it inverts",
     "shear_x": "shears about the centre, by 180 times the number in degrees, where ours keeps the first row",
     "shear_y": "shears about the centre, by 180 times the number in degrees, where ours keeps the first column",
+}
+BINS = 10
+INTERVALS = {  # of AutoAugment's operations: ours, and the ends of its ten bins in our unit
+    "rotate": ("Rotate", -30.0, 30.0),
+    "translate_x": ("TranslateX", -0.5, 0.5),
+    "translate_y": ("TranslateY", -0.5, 0.5),
+    "contrast": ("Brightness", 0.1, 1.9),
+    "sharpness": ("Sharpness", 0.1, 1.9),
+    "solarize": ("Solarize", 0.0, 255.0),
+    "posterize": ("Posterize", 4.0, 8.0),
 }
 BITS_OF_BIN = {0: 4, 2: 5, 4: 6, 5: 6, 7: 7, 9: 8}  # bins, of 4 … 8 in ten, that round to one number of bits
 BIN_OF_BITS = {4: 0, 5: 2, 6: 5, 7: 7, 8: 9}
@@ -61,31 +73,54 @@ def parse(text: str, *, table: str | None = None) -> Policy:
     return policy if found.name is None else policy.model_copy(update={"name": found.name})
 
 
-def write(policy: Policy) -> str:
+def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
     """Return a policy as a Python list for kornia's AutoAugment (sub-policies) or TrivialAugment (parametric).
+
+    Args:
+        policy: Of one of these kinds.
+        leeway: How exact it must be; strict when None. Its notes become comments above the list.
 
     Raises:
         FaaError: If kornia has no such policy; every operation it has not is named.
     """
+    allowed = leeway or Leeway()
     if isinstance(policy, Parametric):
-        return _written_ranges(policy)
-    if not isinstance(policy, SubPolicies):
+        lines = _written_ranges(policy, allowed)
+    elif isinstance(policy, SubPolicies):
+        differ_in_noise(policy, allowed)
+        lines = [_written(policy, sub_policy, number, allowed) for number, sub_policy in enumerate(policy.sub_policies)]
+        allowed.settle("kornia's bins are intervals, so that these single magnitudes have no counterpart")
+    else:
         raise FaaError(f"'{policy.name}' has layers, which kornia's lists cannot say.")
-    refuse_noise(policy)
-    problems, lines = [], []
-    for number, sub_policy in enumerate(policy.sub_policies):
-        entries = []
-        for use in sub_policy:
-            row = policy.table[use.op]
-            entry = _fixed(row, use)
-            if entry is not None:
-                entries.append(entry)
-            elif row.base != "Identity":
-                problems.append(f"sub-policy {number}: {words(row, use.magnitude)}")
-        lines.append(f" [{', '.join(entries)}],\n")
-    if problems:
-        raise _refusal("kornia's bins are intervals, so that these single magnitudes have no counterpart", problems)
-    return "[\n" + "".join(lines) + "]\n"
+    comments = "".join(f"# {safe(note)}\n" for note in allowed.notes)
+    return f"{comments}[\n{''.join(lines)}]\n"
+
+
+def _written(policy: SubPolicies, sub_policy: tuple[Op, ...], number: int, leeway: Leeway) -> str:
+    """Return the line of a sub-policy."""
+    entries = []
+    for use in sub_policy:
+        row = policy.table[use.op]
+        entry = _fixed(row, use)
+        if entry is None and row.base != "Identity":
+            entry, instead = _bin(row, use)
+            name, at = parts(row, use.magnitude)
+            leeway.differ(name if leeway.nearest else f"sub-policy {number}: {name}", at=at, instead=instead)
+        if entry is not None:
+            entries.append(entry)
+    return f" [{', '.join(entries)}],\n"
+
+
+def _bin(row: Operation, use: Op) -> tuple[str | None, str]:
+    """Return the entry whose interval is nearest to a use of an operation, or None, and what it is in words."""
+    for name, (own, low, high) in INTERVALS.items():
+        if operation(ALIKE.get(row.base, row.base)).kernel == operation(own).kernel:
+            share = (row.argument(use.magnitude) - low) / (high - low)
+            at = min(BINS - 1, max(0, int(share * BINS)))
+            width = (high - low) / BINS
+            sign = ", of one sign" if row.mirrored else ""
+            return f"({json.dumps(name)}, {use.p!r}, {at})", f"a bin of {name}, {width:g} wide{sign}"
+    return None, "left out"
 
 
 def _entries(sub_policy: Any, number: int) -> list[_Entry]:
@@ -163,26 +198,27 @@ def _row(name: str, low: float, high: float) -> OperationRow:
     return OperationRow(kernel=RANGED[name], low=low, high=high, unit="factor")
 
 
-def _written_ranges(policy: Parametric) -> str:
+def _written_ranges(policy: Parametric, leeway: Leeway) -> list[str]:
     if (policy.num_ops, policy.p, policy.magnitude, policy.bins) != (1, (1.0, 1.0), (0.0, 1.0), None):
-        raise FaaError(
+        leeway.differ(
             f"'{policy.name}' is no list for kornia's TrivialAugment, which applies one operation, always, at any "
-            "magnitude of its range."
+            "magnitude of its range",
+            instead="taken as one",
         )
-    lines, problems = [], []
+        leeway.settle("kornia has no such list")
+    lines = []
     black = (policy.interpolation, policy.fill) == ("bilinear", (0, 0, 0))
     for name in policy.ops:
         row = policy.table[name]
         moves = row.base in SIGNED.values()
-        entry = _range(row) if black or not moves else None
-        if entry is None:
-            why = " (kornia samples bilinear and fills with black)" if moves else ""
-            problems.append(f"'{name}' ({row.base} {row.low:g} … {row.high:g} {row.unit}){why}")
-        else:
+        entry, why = _range(row), " (kornia samples bilinear and fills with black)" if moves else ""
+        if entry is None or (moves and not black):
+            what = f"'{name}' ({row.base} {row.low:g} … {row.high:g} {row.unit}){why}"
+            leeway.differ(what, instead="left out" if entry is None else "so")
+        if entry is not None:
             lines.append(f" [{entry}],\n")
-    if problems:
-        raise _refusal("kornia has no counterpart of", problems)
-    return "[\n" + "".join(lines) + "]\n"
+    leeway.settle("kornia has no counterpart of")
+    return lines
 
 
 def _range(row: Operation) -> str | None:

@@ -7,6 +7,7 @@ from faa_core.errors import FaaError
 from faa_core.text import counted
 
 MOST = 8  # that a message names
+SOME = 3  # values of one difference that are told
 LONGEST = 3_000  # characters of one
 WAY_OUT = "`faa policy convert --nearest` takes the nearest that there is, and names each difference."
 
@@ -29,23 +30,25 @@ class Leeway:
         if what not in self.notes:
             self.notes.append(what)
 
-    def differ(self, what: str, given: object = None, *, why: str = "", instead: str = "") -> None:
+    def differ(self, what: str, given: object = None, *, at: str = "", why: str = "", instead: str = "") -> None:
         """Note a difference, which `settle` refuses unless the nearest is wanted.
 
         Args:
             what: Has no counterpart, such as ``Affine.shear.x``.
             given: Its value; differences that agree in all else are told together.
+            at: Its value in words, in place of `given`.
             why: How the two differ.
             instead: What the nearest is.
         """
-        shown = "" if given is None else f"{given:g}" if isinstance(given, float) else f"{given!r:.40}"
+        shown = at if given is None else f"{given:g}" if isinstance(given, float) else f"{given!r:.40}"
         self._differences.append((what, shown, why, instead))
 
-    def settle(self, refusal: str) -> None:
+    def settle(self, refusal: str, *, remedy: str = "") -> None:
         """Refuse the differences so far; or keep them as notes, where the nearest is wanted.
 
         Args:
             refusal: Begins the error, such as "No operation of ours does".
+            remedy: A sentence of what else can be done.
 
         Raises:
             FaaError: If there are any and they are not wanted.
@@ -56,7 +59,8 @@ class Leeway:
             self.notes.extend(listed)
         elif listed:
             rest = f"; and {counted(len(listed) - MOST, 'other')}" if len(listed) > MOST else ""
-            raise FaaError(f"{refusal}: {'; '.join(listed[:MOST])[:LONGEST]}{rest}. {WAY_OUT}")
+            told = f"{'; '.join(listed[:MOST])[:LONGEST]}{rest}"
+            raise FaaError(" ".join(part for part in (f"{refusal}: {told}.", remedy, WAY_OUT) if part))
 
     def _listed(self) -> list[str]:
         """Return the differences in words, those of one kind together."""
@@ -67,7 +71,7 @@ class Leeway:
 
 
 def _words(what: str, values: Counter[str], why: str, instead: str) -> str:
-    first, number = next(iter(values)), values.total()
-    shown = f" {first}" if first else ""
-    several = f"{', …' if len(values) > 1 else ''}{f' ({number}×)' if number > 1 else ''}"
+    number, some = values.total(), ", ".join(list(values)[:SOME])
+    shown = f" {some}" if some else ""
+    several = f"{', …' if len(values) > SOME else ''}{f' ({number}×)' if number > 1 else ''}"
     return f"{what}{shown}{several}{f' ({why})' if why else ''}{f': {instead}' if instead else ''}"

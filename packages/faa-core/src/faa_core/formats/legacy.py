@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from faa_core.errors import FaaError, UnknownNameError
-from faa_core.formats.axes import build, is_number, on_axis, position, refuse_noise, words
+from faa_core.formats.axes import build, differ_in_noise, is_number, nearest_axis, on_axis, parts, position
+from faa_core.formats.leeway import Leeway
 from faa_core.formats.literals import Table, read_table
 from faa_core.formats.original_search import found_in_log, found_in_parameters
 from faa_core.ops import SEARCH_LIST, Operation, operation
@@ -87,8 +88,12 @@ def parse(text: str, *, table: str | None = None, levels: Levels | None = None) 
     )
 
 
-def write(policy: Policy) -> str:
+def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
     """Return a policy as a list that is JSON and Python alike, one sub-policy a line, with levels in [0, 1].
+
+    Args:
+        policy: Of sub-policies.
+        leeway: How exact it must be; strict when None. Lists have no room for its notes.
 
     Raises:
         FaaError: If the release has no such policy: another kind, fill or filter, or an operation that none of its
@@ -96,26 +101,32 @@ def write(policy: Policy) -> str:
     """
     if not isinstance(policy, SubPolicies):
         raise FaaError(f"'{policy.name}' is no table of sub-policies, which is all that the release's lists can say.")
-    refuse_noise(policy)
+    allowed = leeway or Leeway()
+    differ_in_noise(policy, allowed)
     if (policy.fill, policy.interpolation) != ((0, 0, 0), "nearest"):
-        raise FaaError(
-            f"'{policy.name}' fills with {policy.fill} and samples {policy.interpolation}; the release's lists mean "
-            "black and nearest, and cannot say otherwise."
+        allowed.differ(
+            f"way to say that '{policy.name}' fills with {policy.fill} and samples {policy.interpolation}",
+            instead="black and nearest, as its lists mean",
         )
     lines = []
-    for number, sub_policy in enumerate(policy.sub_policies):
-        lines.append(json.dumps([_written(policy.table[use.op], use, number) for use in sub_policy]))
+    for sub_policy in policy.sub_policies:
+        entries = [_written(policy.table[use.op], use, allowed) for use in sub_policy]
+        lines.append(json.dumps([entry for entry in entries if entry is not None]))
+    allowed.settle("The release has no")
     return "[\n " + ",\n ".join(lines) + "\n]\n"
 
 
-def _written(row: Operation, use: Op, number: int) -> list[Any]:
-    """Return one entry: under its own name where that is the release's, else on the axis that holds it."""
+def _written(row: Operation, use: Op, leeway: Leeway) -> list[Any] | None:
+    """Return one entry: under its own name where that is the release's, else on the axis that holds it, or nearest."""
     for name in (row.name, *NAMES):
         if name in NAMES:
             level = on_axis(row, use.magnitude, operation(name))
             if level is not None:
                 return [name, use.p, level]
-    raise FaaError(f"Sub-policy {number}: the release has no {words(row, use.magnitude)}.")
+    near = nearest_axis(row, use.magnitude, map(operation, NAMES))
+    name, at = parts(row, use.magnitude)
+    leeway.differ(name, at=at, instead="left out" if near is None else f"the nearest of '{near[0].name}'")
+    return None if near is None else [near[0].name, use.p, near[1]]
 
 
 def _sub_policies(value: Any) -> list[Any]:

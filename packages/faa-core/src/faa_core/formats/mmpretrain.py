@@ -126,7 +126,8 @@ def _is_list_of_operations(data: Any) -> bool:
 
 
 def _auto(transform: Mapping[str, Any], leeway: Leeway) -> SubPolicies:
-    policies, sampling = transform.get("policies"), _sampling(transform, leeway)
+    policies: Any = transform.get("policies")
+    sampling = _sampling(transform, leeway)
     if policies == "imagenet":
         subs = [list(sub) for sub in autoaugment_imagenet()]
         for kind in ("Rotate", "Shear"):
@@ -142,8 +143,9 @@ def _auto(transform: Mapping[str, Any], leeway: Leeway) -> SubPolicies:
 
 
 def _rand(transform: Mapping[str, Any], leeway: Leeway) -> Parametric:
-    policies, sampling = transform.get("policies"), _sampling(transform, leeway)
-    listed = PRESETS.get(policies) if isinstance(policies, str) else policies
+    policies: Any = transform.get("policies")
+    sampling = _sampling(transform, leeway)
+    listed: Any = PRESETS.get(policies) if isinstance(policies, str) else policies
     if not _is_list_of_operations(listed):
         raise _no_policies(RAND, policies, PRESETS, "a list of dict(type=…)")
     number, level, total = (

@@ -68,7 +68,8 @@ def found_in_parameters(text: str) -> Found | None:
 
 def _lines(text: str) -> tuple[list[str], list[str]]:
     """Return the lists in a log's lines, each once: of whole policies, and of trials."""
-    whole, trials = {}, {}
+    whole: dict[str, None] = {}
+    trials: dict[str, None] = {}
     for line in text.splitlines():
         found = BEGINNING.match(line)
         rest = line[found.end() if found else 0 :].strip()

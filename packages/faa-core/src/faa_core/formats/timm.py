@@ -89,8 +89,12 @@ def parse(
     raise UnknownNameError("timm auto-augment string", name, ("rand", *TABLES), hint="For example: rand-m9-inc1.")
 
 
-def write(policy: Policy) -> str:
+def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
     """Return the timm string that means a policy; its fill and filter are left to timm's options.
+
+    Args:
+        policy: Parametric, or one of timm's tables.
+        leeway: How exact it must be; strict when None.
 
     Raises:
         FaaError: If timm has no string for it; the message names what timm cannot say.
@@ -98,7 +102,7 @@ def write(policy: Policy) -> str:
     if isinstance(policy, SubPolicies):
         return _table_name(policy)
     if isinstance(policy, Parametric):
-        return _rand_string(policy)
+        return _rand_string(policy, leeway or Leeway())
     raise FaaError(f"timm has no string for a policy of kind '{getattr(policy, 'kind', '?')}'. {WAY_OUT}")
 
 
@@ -168,7 +172,9 @@ def _magnitudes(text: str, given: dict[str, str], leeway: Leeway) -> tuple[tuple
     if 0 < spread <= UNIFORM and level <= limit != LEVELS:
         raise FaaError(f"'{text}' cuts its noise (mstd) at mmax {limit}, a policy at {LEVELS}; drop '-mmax{limit}'.")
     if level > LEVELS < limit:
-        raise FaaError(f"'{text}' has a magnitude beyond {LEVELS}, where timm's operations bend; write m{LEVELS}.")
+        raise FaaError(
+            f"'{text}' has a magnitude beyond {LEVELS}, where timm's operations bend; a policy has m{LEVELS} at most."
+        )
     highest = min(level, limit) / LEVELS
     noise = 0.0 if uniform or level > limit else spread / LEVELS
     return (0.0 if uniform else highest, highest), noise
@@ -231,33 +237,55 @@ def _table_name(policy: SubPolicies) -> str:
     raise FaaError(f"timm's strings know four tables of sub-policies, {', '.join(TABLES)}, not this one. {WAY_OUT}")
 
 
-def _rand_string(policy: Parametric) -> str:
-    names = _names(policy)
-    ops = Counter(names[op] for op in policy.ops)
-    suffix = next((suffix for suffix, listed in LISTS.items() if Counter(listed) == ops), None)
-    (p_low, p), (low, high) = policy.p, policy.magnitude
-    level = round(high * LEVELS)
-    if suffix is None:
-        listed = INCREASING if any(name.endswith("Increasing") for name in ops) else PLAIN
-        odd = sorted(set(listed) ^ set(ops)) or sorted(name for name, count in ops.items() if count > 1)
-        raise FaaError(f"timm's lists of operations differ in {', '.join(odd)}. {WAY_OUT}")
+def _rand_string(policy: Parametric, leeway: Leeway) -> str:
+    suffix = _suffix(policy, leeway)
     if suffix == "-tweights" and policy.num_ops > 1:
-        raise FaaError(f"timm draws weighted operations without replacement, this policy with. {WAY_OUT}")
+        leeway.differ("timm draws weighted operations without replacement, this policy with", instead="without")
+    (p_low, p), (low, high) = policy.p, policy.magnitude
     if p_low != p:
-        raise FaaError(f"timm has one probability, this policy a range from {p_low:g} to {p:g}. {WAY_OUT}")
-    if level / LEVELS != high or (low != high and (low != 0 or policy.bins is not None)):
-        raise FaaError(
+        middle = round((p_low + p) / 2, 4)
+        what = f"timm has one probability, this policy a range from {p_low:g} to {p:g}"
+        leeway.differ(what, instead=f"{middle:g}")
+        p = middle
+    level, uniform = round(high * LEVELS), low != high
+    if level / LEVELS != high or (uniform and (low != 0 or policy.bins is not None)):
+        leeway.differ(
             f"timm has one whole magnitude from 0 to {LEVELS}, or all up to one; λ of this policy is "
-            f"{low:g} … {high:g}{f' in {policy.bins} steps' if policy.bins else ''}. {WAY_OUT}"
+            f"{low:g} … {high:g}{f' in {policy.bins} steps' if policy.bins else ''}",
+            instead=f"{'all up to ' if uniform else ''}{level} of {LEVELS}",
         )
-    if policy.magnitude_std * LEVELS > UNIFORM:
-        raise FaaError(f"timm takes noise of more than {UNIFORM:g} levels for uniform magnitudes. {WAY_OUT}")
+    noise = policy.magnitude_std * LEVELS
+    if noise > UNIFORM:
+        leeway.differ(
+            f"timm takes noise of more than {UNIFORM:g} levels for uniform magnitudes", instead=f"{UNIFORM:g}"
+        )
+        noise = UNIFORM
+    leeway.settle("timm's strings cannot say that", remedy=WAY_OUT)
     parts = [f"rand-m{level}"]
     parts += [f"n{policy.num_ops}"] if policy.num_ops != 2 else []
     parts += [f"p{np.format_float_positional(p, trim='-')}"] if p != 0.5 else []
-    parts += ["mstd101"] if low != high else []
-    parts += [f"mstd{_plain(policy.magnitude_std * LEVELS)}"] if policy.magnitude_std else []
+    parts += ["mstd101"] if uniform else []
+    parts += [f"mstd{_plain(noise)}"] if noise else []
     return "-".join(parts) + suffix
+
+
+def _suffix(policy: Parametric, leeway: Leeway) -> str:
+    """Return what chooses the list of operations in a string: that which a policy has, or is nearest to."""
+    theirs = {name: their_name(row) for name, row in policy.table.items()}
+    ops = Counter(theirs[op] or f"'{op}'" for op in policy.ops)
+    suffix = next((suffix for suffix, listed in LISTS.items() if Counter(listed) == ops), None)
+    if suffix is not None:
+        return suffix
+    lacking = [f"'{name}'" for name, found in theirs.items() if found is None]
+    if lacking:
+        odd, what = lacking, "timm has no operation with the pixels and the axis of"
+    else:
+        listed = INCREASING if any(name.endswith("Increasing") for name in ops) else PLAIN
+        odd = sorted(set(listed) ^ set(ops)) or sorted(name for name, count in ops.items() if count > 1)
+        what = "timm's lists of operations differ in"
+    near = max(("", "-inc1"), key=lambda own: (Counter(LISTS[own]) & ops).total())
+    leeway.differ(f"{what} {', '.join(odd)}", instead=f"timm's list {near.removeprefix('-') or 'without inc'}")
+    return near
 
 
 def _plain(value: float) -> str:

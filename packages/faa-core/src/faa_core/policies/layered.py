@@ -78,7 +78,8 @@ class LayeredSubPolicies(Policy):
                 operation_SGK[s, g, : len(layer)] = [index[choice.op] for choice in layer]
                 magnitude_SGK[s, g, : len(layer)] = [choice.magnitude for choice in layer]
                 cumulative_SGK[s, g, : len(layer)] = self.cumulative[g][s]
-        operation_SK, magnitude_SK = (table.reshape(self.depth, -1) for table in (operation_SGK, magnitude_SGK))
+        operation_SK = operation_SGK.reshape(self.depth, -1)
+        magnitude_SK = magnitude_SGK.reshape(self.depth, -1)
         return Plan(
             slots=self.slots,
             operations=tuple(self.table.values()),

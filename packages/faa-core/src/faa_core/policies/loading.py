@@ -15,12 +15,13 @@ from faa_core.reading import as_text, faults, parse_json, read_content
 from faa_core.text import safe
 
 MOST_BYTES = 1 << 22  # of a file; the largest published policy has 0.1 MB
-OTHERS = "`faa policy convert` reads other tools' formats."
+OTHERS = "Other tools' formats are read too; `faa policy convert --help` lists them."
+HINT = "A policy's file is allowed too, and a timm string such as rand-m9-n2."
 Document = Annotated[SubPolicies | Parametric | Layers | LayeredSubPolicies, Field(discriminator="kind")]
 
 
 def load_policy(name_or_path: str | Path) -> Policy:
-    """Return the policy of a built-in name (or a plugin's), or of a JSON file.
+    """Return the policy of a built-in name (or a plugin's), or of a document of ours; `Policy.load` takes more.
 
     Raises:
         UnknownNameError: If it is neither a known name nor a file.
@@ -35,7 +36,7 @@ def load_policy(name_or_path: str | Path) -> Policy:
             return parse_policy(_read(path), source=given)
         if path.suffix == ".json" or len(path.parts) > 1:
             raise FaaError(f"There is no policy file '{given}'.")
-    build = plugins.load("faa.policies", given, kind="policy", hint=f"A path to a policy file is allowed too; {OTHERS}")
+    build = plugins.load("faa.policies", given, kind="policy", hint=HINT)
     policy = build()
     if not isinstance(policy, Policy):
         raise FaaError(f"The plugin '{given}' of group faa.policies must return a Policy, not {policy!r}.")
