@@ -22,7 +22,7 @@ MISTAKES = [
     (("trian",), "faa has no command 'trian'; did you mean train? `faa --help`"),
     (("policy", "shwo", "none"), "faa policy has no command 'shwo'; did you mean show?"),
     (("policy", "nothing"), "known: list, show, preview, convert"),
-    (("policy", "show"), "faa policy show needs POLICY: Built-in name or policy file."),
+    (("policy", "show"), "faa policy show needs POLICY: Built-in name, policy file of any format, or timm string."),
     (("train", "--model", "wrn40_3"), "did you mean wrn40_2"),
     (("train", "--opt", "sgdd"), "sgdd"),
     (("train", "--policy", "fa-reduced-cifar"), "did you mean fa-reduced-cifar10"),

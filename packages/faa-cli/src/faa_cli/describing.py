@@ -40,8 +40,8 @@ def policy_lines(policy: Policy) -> list[str]:
         lines.append(f"Each layer in turn draws one operation, with its magnitude λ, and applies it. {MAGNITUDE}")
     elif isinstance(policy, LayeredSubPolicies):
         lines.append(
-            "For each image, one sub-policy is drawn. Each of its layers in turn draws one operation, with its magnitude "
-            f"λ, and applies it. {MAGNITUDE}"
+            "For each image, one sub-policy is drawn. Each of its layers in turn draws one operation, with its "
+            f"magnitude λ, and applies it. {MAGNITUDE}"
         )
     elif isinstance(policy, Parametric):
         are = "is" if policy.num_ops == 1 else "are"

@@ -14,7 +14,17 @@ from faa_cli.refusals import refused
 from faa_cli.showing import say
 from faa_core import FaaError, plugins
 
-FIRST = ("search", "train", "eval", "compare", "policy", "model", "recipe", "doctor")  # in the order one meets them
+FIRST = (
+    "search",
+    "train",
+    "eval",
+    "compare",
+    "policy",
+    "trials",
+    "model",
+    "recipe",
+    "doctor",
+)  # in the order one meets them
 USAGE_ERROR = 2
 EXAMPLES = """
 Find a policy for a folder of photos, one folder per class, in half an hour; train with it; test the network:

@@ -36,6 +36,34 @@ def replacing(path: Path, *, aside: Path | None = None) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def creating(path: Path) -> Iterator[Path]:
+    """Give a temporary path of the same suffix, where nothing is yet; when the block succeeds, it becomes `path`.
+
+    Other files that the block leaves beside the temporary one are removed.
+
+    Args:
+        path: Of a file that must not be there.
+
+    Raises:
+        FaaError: If something is at `path`, or the disk refuses.
+    """
+    taken = FaaError(f"'{path}' is there already, and is not replaced; choose another name, or remove it.")
+    if path.exists() or path.is_symlink():
+        raise taken
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            temporary = Path(folder) / f"new{path.suffix}"
+            yield temporary
+            _make_public(temporary)
+            os.link(temporary, path)  # unlike a move, it replaces nothing
+    except FileExistsError as error:
+        raise taken from error
+    except OSError as error:
+        raise FaaError(f"'{path}' cannot be written: {error.strerror or error}.") from error
+
+
 def put_in_place(written: Path, path: Path) -> None:
     """Move a finished file to `path` on the same disk, flushed, readable as the umask allows.
 
@@ -44,11 +72,7 @@ def put_in_place(written: Path, path: Path) -> None:
         OSError: If the disk refuses.
     """
     _check_target(path)
-    umask = os.umask(0)
-    os.umask(umask)
-    written.chmod(0o666 & ~umask)  # temporary files are private; a run directory is shared like any other
-    with written.open("rb") as content:
-        os.fsync(content.fileno())
+    _make_public(written)
     written.replace(path)
 
 
@@ -61,6 +85,15 @@ def write_text(path: Path, text: str, *, aside: Path | None = None) -> None:
     """
     with replacing(path, aside=aside) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _make_public(written: Path) -> None:
+    """Make a finished temporary file readable as the umask allows, and have it on the disk."""
+    umask = os.umask(0)
+    os.umask(umask)
+    written.chmod(0o666 & ~umask)  # temporary files are private; a run directory is shared like any other
+    with written.open("rb") as content:
+        os.fsync(content.fileno())
 
 
 def _check_target(path: Path) -> None:

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from faa_core import FaaError
 from faa_core.text import safe
-from faa_search.config import Settings
 from faa_core.yaml_files import read_yaml
+from faa_search.config import Settings
 
 Config = TypeVar("Config", bound=Settings)
 

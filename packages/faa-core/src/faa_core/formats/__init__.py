@@ -30,6 +30,7 @@ __all__ = [
     "read_policy",
     "render",
     "resolve_policy",
+    "write_content",
     "write_policy",
 ]
 
@@ -158,7 +159,15 @@ def write_policy(policy: Policy, path: str | Path, format: str = "faa", *, leewa
     """
     if not str(path):
         raise FaaError("The path of the file to write must not be empty.")
-    content = render(policy, format, leeway=leeway)
+    write_content(render(policy, format, leeway=leeway), path)
+
+
+def write_content(content: str | bytes, path: str | Path) -> None:
+    """Write what `render` returned to a file, atomically.
+
+    Raises:
+        FaaError: If the file cannot be written; what is there already must be a regular file.
+    """
     try:
         with replacing(Path(path)) as temporary:
             temporary.write_bytes(content if isinstance(content, bytes) else content.encode())
