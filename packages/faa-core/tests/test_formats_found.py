@@ -153,12 +153,9 @@ def test_lists_that_grow_are_whole_or_unknown() -> None:
             formats.parse(f"p = [[('Invert', 1, 0)]]\n{line}\n", "legacy")
 
 
-LINES = (
-    "loss=-0.31 top1_valid=0.9 "
-    "[[('Invert', 0.1, 0.2), ('Color', 0.3, 0.4)], [('Invert', 0.5, 0.6), ('Color', 0.7, 0.8)]]",
-    "loss=-0.35 top1_valid=0.8 "
-    "[[('Rotate', 0.9, 0.4), ('Cutout', 0.2, 0.6)], [('Solarize', 0.1, 0.1), ('Invert', 1, 0)]]",
-)
+BEST = "[[('Invert', 0.1, 0.2), ('Color', 0.3, 0.4)], [('Invert', 0.5, 0.6), ('Color', 0.7, 0.8)]]"
+NEXT = "[[('Rotate', 0.9, 0.4), ('Cutout', 0.2, 0.6)], [('Solarize', 0.1, 0.1), ('Invert', 1, 0)]]"
+LINES = (f"loss=-0.31 top1_valid=0.9 {BEST}", f"loss=-0.35 top1_valid=0.8 {NEXT}")
 HEAD = "[2019-07-01 10:00:00,123] [Fast AutoAugment] [INFO] "
 LOG = "".join(f"{HEAD}{line}\n" for line in ("search augmentation policies, dataset=x", *LINES))
 WHOLE = f'{HEAD}[[["Color", 0.25, 0.5], ["Invert", 0.75, 1]], [["Rotate", 1.0, 0.0], ["Cutout", 0.5, 0.5]]]\n'
