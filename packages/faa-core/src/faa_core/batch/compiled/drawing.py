@@ -33,14 +33,14 @@ def draw(
     """Write the instructions of a batch into zeros of shape ``[B, S', 8]``; see `drawing.draw_instructions`."""
     slots_S5, count_S, cumulative_SK, operation_SK, p_SK2, magnitude_SK2, whole_O3, axis_O3, whole_8, real_2 = tables
     bins, nearest, partners, std, stages = whole_8[1], whole_8[2] == 1, whole_8[3], real_2[1], len(count_S)
-    width = cumulative_SK.shape[1] // whole_8[7]
+    uses = cumulative_SK.shape[1] // whole_8[7]  # in each group
     for b in range(len(indices_B)):
         start = start_of(policy_key, indices_B[b])
         for stage in range(stages):
             pick = uniform(start, slots_S5[stage, 0])
-            if width > 0:
-                first = np.int64(uniform(start, 0) * whole_8[7]) * width
-                use = first + np.searchsorted(cumulative_SK[stage, first : first + width], pick, side="right")
+            if uses > 0:
+                first = np.int64(uniform(start, 0) * whole_8[7]) * uses
+                use = first + np.searchsorted(cumulative_SK[stage, first : first + uses], pick, side="right")
             else:
                 use = np.int64(pick * count_S[stage])
             operation, gate = operation_SK[stage, use], slots_S5[stage, 3]
