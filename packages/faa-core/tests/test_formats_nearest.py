@@ -89,6 +89,11 @@ def test_kornia() -> None:
     assert any(note.startswith("'Turn' (Rotate at 16 or -16 degrees)") and "of one sign" in note for note in notes)
     with pytest.raises(FaaError, match="draws from an interval"):
         formats.parse(str(text), "kornia")
+    again = formats.parse(str(text), "kornia", leeway=Leeway(nearest=True))
+    assert isinstance(again, SubPolicies)
+    use = again.sub_policies[0][0]
+    row = again.table[use.op]
+    assert ("Rotate", 15.0, False) == (row.base, pytest.approx(row.argument(use.magnitude)), row.mirrored)  # of 12 … 18
 
 
 def test_deep_autoaugment() -> None:

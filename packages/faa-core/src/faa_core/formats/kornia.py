@@ -53,13 +53,14 @@ class _Entry(NamedTuple):
     where: str
 
 
-def parse(text: str, *, table: str | None = None) -> Policy:
+def parse(text: str, *, table: str | None = None, leeway: Leeway | None = None) -> Policy:
     """Return the policy of a list as JSON, as a Python literal, or in a Python file, which is not executed.
 
     Args:
         text: A list for kornia's AutoAugment or TrivialAugment. Where all entries would do for either, it is read as
             AutoAugment's.
         table: Which variable or function of a Python file; needed where it holds several.
+        leeway: How exact it must be; strict when None. The nearest of a bin is its middle.
 
     Raises:
         FaaError: If the text is no such list, or an entry does what no operation of ours does; each is named.
@@ -69,7 +70,7 @@ def parse(text: str, *, table: str | None = None) -> Policy:
         raise FaaError("It is no list of sub-policies, each a list of (name, probability, magnitude).")
     entries = [_entries(sub, number) for number, sub in enumerate(found.value)]
     trivial = all(len(sub) == 1 for sub in entries) and any(_is_range(entry) for sub in entries for entry in sub)
-    policy = _ranges([sub[0] for sub in entries]) if trivial else _sub_policies(entries)
+    policy = _ranges([sub[0] for sub in entries]) if trivial else _sub_policies(entries, leeway or Leeway())
     return policy if found.name is None else policy.model_copy(update={"name": found.name})
 
 
@@ -145,8 +146,9 @@ def _is_range(entry: _Entry) -> bool:
     return not 0 <= entry.first <= 1 or (entry.second is not None and entry.second != int(entry.second))
 
 
-def _sub_policies(entries: list[list[_Entry]]) -> SubPolicies:
-    problems, converted = [], []
+def _sub_policies(entries: list[list[_Entry]], leeway: Leeway) -> SubPolicies:
+    converted = []
+    rows: dict[str, OperationRow] = {}
     for sub in entries:
         uses = []
         for name, p, at, where in sub:
@@ -159,11 +161,25 @@ def _sub_policies(entries: list[list[_Entry]]) -> SubPolicies:
                 uses.append(Op(op=own, p=p, magnitude=magnitude))
             else:
                 why = OTHERWISE.get(name, f"draws from an interval of magnitudes, bin {at}")
-                problems.append(f"'{name}' of {where} {why}")
+                middle = _middle(name, at)
+                told = f"'{name}'" if leeway.nearest else f"'{name}' of {where}"
+                leeway.differ(f"{told} {why}", instead="left out" if middle is None else f"its middle, {middle[1]:g}")
+                if middle is not None:
+                    own, row, magnitude = place("kornia", *middle)
+                    rows |= {} if row is None else {own: row}
+                    uses.append(Op(op=own, p=p, magnitude=magnitude))
         converted.append(tuple(uses))
-    if problems:
-        raise _refusal("These entries do what no entry of a sub-policy does", problems)
-    return build(SubPolicies, {"sub_policies": tuple(converted), "provenance": {"format": "kornia"}})
+    leeway.settle("These entries do what no entry of a sub-policy does")
+    fields = {"sub_policies": tuple(converted), "operations": rows, "interpolation": "bilinear" if rows else "nearest"}
+    return build(SubPolicies, fields | {"provenance": {"format": "kornia"}})
+
+
+def _middle(name: str, at: float | None) -> tuple[str, float] | None:
+    """Return our operation and the middle of a bin of kornia's, or None where nothing is like it."""
+    if name not in INTERVALS or at is None or at not in range(BINS):
+        return None
+    base, low, high = INTERVALS[name]
+    return base, low + (at + 0.5) * (high - low) / BINS
 
 
 def _ranges(entries: list[_Entry]) -> Parametric:

@@ -48,7 +48,7 @@ FORMATS = (
     ),
     Format(name="deepaa", says="Deep AutoAugment's .npz", module="deepaa", binary=True),
     Format(name="albumentations", says="JSON of albumentations' A.save", module="albumentations", loose=True),
-    Format(name="kornia", says="lists of kornia.augmentation.auto", module="kornia", tables=True),
+    Format(name="kornia", says="lists of kornia.augmentation.auto", module="kornia", tables=True, loose=True),
     Format(name="mmpretrain", says="mmpretrain's configs", module="mmpretrain", tables=True, written=False, loose=True),
     Format(name="paddleclas", says="PaddleClas's YAML", module="paddleclas", written=False, loose=True),
     Format(name="timm", says="timm's strings, such as rand-m9-mstd0.5", module="timm", loose=True),
