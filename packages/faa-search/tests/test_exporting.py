@@ -1,6 +1,7 @@
 """A search's trials for Optuna and hyperopt: what these libraries load, and what is refused."""
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def test_optuna_loads_the_study(name: str, tmp_path: Path, capfd: pytest.Capture
     entries = sorted(read_trials(FOUND), key=lambda trial: trial.key)
     assert len(entries) == export_trials(FOUND, "optuna", tmp_path / name)
     assert [name] == [path.name for path in tmp_path.iterdir()]
+    assert not logging.getLogger("optuna.storages._in_memory").disabled  # nor any other logger of the process
     assert "study" not in "".join(capfd.readouterr()).lower()  # Optuna announces none
     study = optuna.load_study(study_name="faa-search-finished", storage=storage_of(tmp_path / name))
     assert optuna.study.StudyDirection.MAXIMIZE == study.direction

@@ -12,6 +12,8 @@ from faa_core.text import counted
 EXAMPLES = """
 Look at a search's trials in Optuna's dashboard (pip install optuna-dashboard):
 faa trials export runs/search trials.db --to optuna
+Go on with them in hyperopt:
+faa trials export runs/search trials.json --to hyperopt
 """
 EXPORT_EXAMPLES = """
 A study in an SQLite file; then: optuna-dashboard sqlite:///trials.db

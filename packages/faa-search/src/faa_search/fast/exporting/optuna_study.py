@@ -1,5 +1,8 @@
 """Trials as a study of Optuna's, which its dashboard opens; with the extra `optuna` installed."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,11 +37,22 @@ def write_study(trials: Trials, path: Path) -> None:
         ) from error
     distributions = distributions_of(trials.space)
     config = trials.config
-    with in_silence(trials.name):
+    with in_silence(trials.name), _loggers_kept():
         study = optuna.create_study(study_name=trials.name, storage=_storage(path), direction="maximize")
         for key in ("dataset", "model", "algorithm", "reward", "seed"):
             study.set_user_attr(key, getattr(config, key))
         study.add_trials(_trial(trial, distributions) for trial in trials.entries)
+
+
+@contextmanager
+def _loggers_kept() -> Iterator[None]:
+    """Keep the process's loggers: where the root has no handler, Optuna's SQL storage would set up logging anew."""
+    root, handler = logging.getLogger(), logging.NullHandler()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
 
 
 def _storage(path: Path) -> "BaseStorage":
