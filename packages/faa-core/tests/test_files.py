@@ -142,7 +142,7 @@ def test_a_new_file_replaces_nothing(tmp_path: Path) -> None:
         temporary.with_name("new.db-journal").write_text("left behind")
     assert ["new.db"] == [path.name for path in (tmp_path / "deep").iterdir()]
     assert "new" == (tmp_path / "deep" / "new.db").read_text()
-    with pytest.raises(FaaError, match="is there already"), creating(tmp_path / "late.json") as temporary:
+    with pytest.raises(FaaError, match="is there already"), creating(tmp_path / "late.json") as temporary:  # noqa: PT012
         temporary.write_text("new")
         (tmp_path / "late.json").write_text("precious")
     assert "precious" == (tmp_path / "late.json").read_text()
