@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 
@@ -71,13 +72,46 @@ def test_a_pipe_is_not_replaced(faa, tmp_path):
     assert (tmp_path / "pipe").is_fifo()
 
 
-def test_other_tools_files_are_answered_with_the_command_that_reads_them(faa, tmp_path):
-    (tmp_path / "list.json").write_text('[[["Invert", 1, 0]]]')
+def test_whatever_convert_reads_is_a_policy_everywhere(faa, tmp_path):
+    (tmp_path / "list.json").write_text('[[["Invert", 1, 0]], [["Color", 0.5, 0.5]]]')
+    (tmp_path / "config.py").write_text("p = [[dict(type='Rotate', angle=30 / 9 * 3, prob=0.7)]]")
     (tmp_path / "deep.json").write_text("[" * 200_000 + "\n")
-    assert "`faa policy convert` reads other tools' formats" in " ".join(faa("policy", "show", "list.json").err.split())
+    (tmp_path / "run").mkdir()
+    assert "list: sub-policies, 2 sub-policies" in faa("policy", "show", "list.json").out
+    assert "leaves fill and filter to what uses it" in faa("policy", "show", "config.py").out
+    assert "rand-m9-n2: parametric" in faa("policy", "show", "rand-m9-n2").out
+    assert json.loads(faa("policy", "show", "ra", "--json").out)["interpolation"] == "bilinear"
+    assert faa("policy", "preview", "rand-m9-n2", "--images", "1", "--draws", "1", "--output", "a.png").code == 0
     assert "Traceback" not in faa("policy", "show", "deep.json").err
     refused = faa("policy", "convert", "list.json", "-", "--table", "nope")
     assert (refused.code, "'nope'" in refused.err) == (2, True)
+    unknown = faa("policy", "show", "rand9")
+    assert "a timm string such as rand-m9-n2" in " ".join(unknown.err.split())
+
+
+def test_the_nearest_is_told_on_standard_error(faa, tmp_path):
+    strict = faa("policy", "convert", "fa-reduced-svhn", "a.json", "--to", "albumentations")
+    assert (strict.code, "--nearest" in strict.err, (tmp_path / "a.json").exists()) == (2, True, False)
+    near = faa("policy", "convert", "fa-reduced-svhn", "a.json", "--to", "albumentations", "--nearest")
+    assert (near.code, "Wrote a.json" in near.out) == (0, True)
+    told = [line.removeprefix("Note: ").removesuffix(".") for line in near.err.splitlines()]
+    assert told == json.loads((tmp_path / "a.json").read_text())["notes"]
+    assert any(line.startswith("'ShearX' at ") and line.endswith("sheared about the centre") for line in told)
+    (tmp_path / "config.py").write_text("p = [[dict(type='Invert', prob=0.7), dict(type='GaussianBlur', radius=1)]]")
+    assert "GaussianBlur" in faa("policy", "convert", "config.py", "b.json").err
+    read = faa("policy", "convert", "config.py", "b.json", "--nearest")
+    assert "Note: GaussianBlur: left out." in read.err
+    assert "GaussianBlur: left out" in Policy.load(tmp_path / "b.json").provenance["notes"]
+
+
+def test_trials_are_exported(faa, tmp_path):
+    run = Path(__file__).parents[3] / "tests" / "golden_runs" / "search-finished"
+    done = faa("trials", "export", run, "trials.json", "--to", "hyperopt")
+    assert (done.code, "Wrote trials.json (20 trials for hyperopt)" in done.out) == (0, True)
+    assert len(json.loads((tmp_path / "trials.json").read_text())) == 20
+    again = faa("trials", "export", run, "trials.json", "--to", "hyperopt")
+    assert (again.code, "is there already, and is not replaced" in again.err) == (2, True)
+    assert faa("trials", "export", run, "trials.db", "--to", "optuna").code == 0
 
 
 def test_every_text_format_is_written_to_the_terminal(faa, tmp_path):

@@ -62,7 +62,9 @@ def test_every_setting_is_a_flag_with_help_and_default(faa):
 
 def test_flags_of_policy_convert(faa):
     text = faa("policy", "convert", "--help").out
-    assert {"--from", "--to", "--name", "--table", "--help"} == set(re.findall(r"(?<![\w-])--[a-z-]+", text))
+    assert {"--from", "--to", "--name", "--nearest", "--table", "--help"} == set(
+        re.findall(r"(?<![\w-])--[a-z-]+", text)
+    )
 
 
 def test_flags_of_model_convert(faa):

@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from faa_core import Choice, Layers, Op, Parametric, Policy, Step, SubPolicies, random_policy
+from faa_core import Choice, LayeredSubPolicies, Layers, Op, Parametric, Policy, Step, SubPolicies, random_policy
 from faa_core.batch import Baseline
 from faa_core.batch.drawing import drawn_uses
 from faa_core.batch.instructions import Code
@@ -131,6 +131,7 @@ MADE = {
     "bins": Parametric(num_ops=2, ops=EVERY, magnitude=(0.1, 0.8), bins=5),
     "parametric noise": Parametric(num_ops=2, ops=EVERY, p=(0.5, 0.5), magnitude=(0.4, 0.4), magnitude_std=0.2),
     "layers": noisy_layers(),
+    "layered": LayeredSubPolicies(sub_policies=(noisy_layers().layers, (), noisy_layers().layers[1::-1])),
     "bicubic": random_policy(300, seed=4, ops=EVERY).model_copy(update={"interpolation": "bicubic"}),
 }
 POLICIES = {**MADE, **dict.fromkeys(sorted(entry_points(group="faa.policies").names))}

@@ -224,7 +224,7 @@ def test_a_row_counts_in_the_unit_of_its_kernel() -> None:
         ({"kind": "layers", "layers": [[CHOICE | {"probability": 0.5}]]}, ["layer 0 must add up to 1, not 0.5"]),
         ({"kind": "layers", "layers": [[CHOICE], []]}, ["layers.1: ", "at least 1"]),
         (document(operations={"Rotate": {"low": 0}}), ["operations.Rotate.high: Field required"]),
-        ({"sub_policies": [[USE]]}, ['"kind": "sub-policies", "parametric" or "layers"']),
+        ({"sub_policies": [[USE]]}, ['"kind": "sub-policies", "parametric", "layers" or "layered-sub-policies"']),
         ([USE], ['must be an object with "kind"']),
         ({"kind": "parametric", "num_ops": 0, "ops": ["Invert"]}, ["num_ops: ", "given 0"]),
         ({"kind": "parametric", "num_ops": 1, "ops": []}, ["ops: ", "at least 1"]),
@@ -290,8 +290,8 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
         ("[" * 200_000, "nested too deeply"),
         ('{"kind": ' + "1" * 5000 + "}", "cannot be read: a number in it has too many digits"),
         (" " * (5 << 20), "has 5,242,880 bytes; of such a file at most 4,194,304 are read"),
-        ('[[["Invert", 1, 0]]]', "no policy document: .*`faa policy convert` reads other tools' formats"),
-        ("policy = [[['Invert', 1, 0]]]", "no JSON: .*`faa policy convert` reads other tools' formats"),
+        ('{"a": [["Invert", 1, 0]]}', "no policy document: .*Other tools' formats are read too"),
+        ("policy = [['Invert', 1, 0]]", "read as legacy, .*Sub-policy 0, entry 0 must be"),
     ],
     ids=["deep", "digits", "large", "legacy", "python"],
 )
@@ -315,7 +315,7 @@ def test_a_name_that_nothing_has() -> None:
     """The error suggests the closest names and mentions files."""
     with pytest.raises(UnknownNameError, match=r"No policy is called 'trivialaugmen'; did you mean trivialaugment"):
         Policy.load("trivialaugmen")
-    with pytest.raises(UnknownNameError, match=r"A path to a policy file is allowed too; `faa policy convert` reads"):
+    with pytest.raises(UnknownNameError, match=r"A policy's file is allowed too, and a timm string such as rand-m9-n2"):
         Policy.load("zzzz")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from faa_core import FaaError, Policy
-from faa_core.files import put_in_place, replacing, write_text
+from faa_core.files import creating, put_in_place, replacing, write_text
 
 
 @pytest.fixture
@@ -133,3 +133,17 @@ def test_policies_are_saved_atomically(tmp_path: Path) -> None:
     policy.save(tmp_path / "p.json")
     assert policy.to_json() == (tmp_path / "p.json").read_text(encoding="utf-8")
     assert ["p.json"] == names(tmp_path)
+
+
+def test_a_new_file_replaces_nothing(tmp_path: Path) -> None:
+    """Not even what came while it was written; what the block leaves beside it is removed."""
+    with creating(tmp_path / "deep" / "new.db") as temporary:
+        temporary.write_text("new")
+        temporary.with_name("new.db-journal").write_text("left behind")
+    assert ["new.db"] == [path.name for path in (tmp_path / "deep").iterdir()]
+    assert "new" == (tmp_path / "deep" / "new.db").read_text()
+    with pytest.raises(FaaError, match="is there already"), creating(tmp_path / "late.json") as temporary:  # noqa: PT012
+        temporary.write_text("new")
+        (tmp_path / "late.json").write_text("precious")
+    assert "precious" == (tmp_path / "late.json").read_text()
+    assert ["deep", "late.json"] == sorted(path.name for path in tmp_path.iterdir())

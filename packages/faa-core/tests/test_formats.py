@@ -13,6 +13,9 @@ from faa_core import FaaError, Layers, Op, Parametric, Policy, SubPolicies, Unkn
 Install = Callable[..., None]
 
 SAMPLES = {
+    "mmpretrain": "policies = [[dict(type='Invert', prob=1.0)]]",
+    "paddleclas": "Train:\n  transform_ops:\n    - RandAugmentV3:\n        num_layers: 1\n",
+    "torchvision": "TrivialAugmentWide()",
     "faa": '{"kind": "sub-policies", "sub_policies": [[{"op": "Invert", "p": 1, "magnitude": 0}]]}',
     "legacy": '[[["Invert", 1, 0.5]]]',
     "albumentations": '{"transform": {"__class_fullname__": "Compose", "transforms": []}}',
@@ -45,7 +48,8 @@ def test_the_content_tells_the_format(name: str, tmp_path: Path) -> None:
     assert name == formats.guess_format(content).name
     policy = formats.read_policy(path)
     assert policy == formats.read_policy(path, format=name)
-    assert policy.name == ("rand-m9-n2" if name == "timm" else "mine")
+    own = {"timm": "rand-m9-n2", "mmpretrain": "policies", "torchvision": "trivialaugment"}
+    assert own.get(name, "mine") == policy.name
     assert "other" == formats.read_policy(path, name="other").name
     assert isinstance(policy, Layers) == (name == "deepaa")
 
@@ -73,7 +77,7 @@ def test_other_content_lists_the_formats(content: bytes, tmp_path: Path) -> None
     """With the file's name."""
     path = tmp_path / "strange"
     path.write_bytes(content)
-    with pytest.raises(FaaError, match=r"strange: .*Formats: faa \(.*legacy \(.*timm"):
+    with pytest.raises(FaaError, match=r"strange' cannot be read: .*Formats: faa \(.*legacy \(.*timm"):
         formats.read_policy(path)
 
 

@@ -242,4 +242,4 @@ def test_what_the_files_cannot_say() -> None:
         odd = Layers(layers=((Choice(op="Rotate", magnitude=magnitude, probability=1),),))
         with pytest.raises(FaaError) as raised:
             deepaa.write(odd)
-        assert f"Layer 0: {words} is none of Deep AutoAugment's 139 transforms (CIFAR)" in str(raised.value)
+        assert f"None of Deep AutoAugment's 139 transforms (CIFAR) is: layer 0: {words}." in str(raised.value)

@@ -26,6 +26,7 @@ from faa_core import (
     UnknownNameError,
     operation,
 )
+from faa_core.formats.leeway import Leeway
 from faa_core.formats.timm import parse, write
 from faa_core.formats.timm_tables import AXES, INCREASING, PLAIN, TABLES, WEIGHTS, rows_of
 from faa_core.ops import Canvas
@@ -273,13 +274,13 @@ def test_weights_are_timms() -> None:
     ("text", "message"),
     [
         ("rand-m9-mstd0.5-mmax20", "cuts its noise .* at mmax 20, a policy at 10; drop '-mmax20'"),
-        ("rand-m15-mstd0.5", "cuts them at 10; write m10"),
+        ("rand-m12-mstd1", "magnitudes about 12, with noise of 1, and cuts them at 10, where a policy draws none"),
         ("augmix-m5-w4-d2", "mixes several"),
         ("3a", "GaussianBlur"),
         ("rand-m9-t3a", "GaussianBlur"),
         ("rand-m9-t3aw", "GaussianBlur"),
-        ("rand-m15-mmax20", "beyond 10.*write m10"),
-        ("rand-m15-mstd101", "cuts them at 10; write m10"),
+        ("rand-m15-mmax20", "beyond 10.*a policy has m10 at most"),
+        ("rand-m15-mstd101", "draws magnitudes up to 15 and cuts them at 10"),
         ("rand-m9-tWEIGHTS", "set of operations in timm is called 'WEIGHTS'.*weights"),
         ("rand-m9-inc", "'inc' in .* says nothing"),
         ("rand-9", "'9' in .* says nothing"),
@@ -345,6 +346,22 @@ def test_noise_is_timms(text: str) -> None:
     source = make(text, {})
     op = source.ops[0] if text.startswith("rand") else source.policy[0][0]
     assert op.magnitude_std / 10 == parse(text).magnitude_std
+
+
+def test_a_magnitude_far_beyond_the_cut_is_the_cut() -> None:
+    """It draws about 15 and cuts at 10, so that all are 10; nearer to the cut, some are not."""
+    policy = parse("rand-m15-mstd0.5-inc1")
+    assert isinstance(policy, Parametric)
+    assert ((1.0, 1.0), 0.0) == (policy.magnitude, policy.magnitude_std)
+    assert policy.steps([0.5] * policy.slots) == parse("rand-m10-inc1").steps([0.5] * policy.slots)
+    leeway = Leeway(nearest=True)
+    near = parse("rand-m12-mstd1", leeway=leeway)
+    assert isinstance(near, Parametric)
+    assert ((1.0, 1.0), 0.0) == (near.magnitude, near.magnitude_std)
+    assert leeway.notes[0].endswith("draws none beyond 10: as rand-m10 has it")
+    uniform = parse("rand-m15-mstd101", leeway=Leeway(nearest=True))
+    assert isinstance(uniform, Parametric)
+    assert (0.0, 1.0) == uniform.magnitude
 
 
 def test_noise_is_normal_about_the_level_and_cut(picture: Picture) -> None:

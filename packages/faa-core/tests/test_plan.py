@@ -5,7 +5,18 @@ import statistics
 import numpy as np
 import pytest
 
-from faa_core import Choice, Layers, Op, Operation, Parametric, Policy, SubPolicies, plugins, random_policy
+from faa_core import (
+    Choice,
+    LayeredSubPolicies,
+    Layers,
+    Op,
+    Operation,
+    Parametric,
+    Policy,
+    SubPolicies,
+    plugins,
+    random_policy,
+)
 from faa_core.ops import table
 from faa_core.policies import Plan
 from faa_core.policies.plan import NOTHING
@@ -20,7 +31,7 @@ def drawn(plan: Plan, row: list[float]) -> list[Drawn]:
     """Return what the tables say about one row of uniform numbers, in plain Python."""
     result = []
     for stage in range(plan.stages):
-        use = pick(plan, stage, row[plan.choice_slot_S[stage]])
+        use = pick(plan, stage, row[0], row[plan.choice_slot_S[stage]])
         which = int(plan.operation_SK[stage, use])
         if which == NOTHING:
             continue
@@ -40,11 +51,13 @@ def drawn(plan: Plan, row: list[float]) -> list[Drawn]:
     return result
 
 
-def pick(plan: Plan, stage: int, number: float) -> int:
-    """Return which use of a stage a number picks."""
+def pick(plan: Plan, stage: int, first: float, number: float) -> int:
+    """Return which use of a stage two numbers pick: the group of uses for all stages, and the use in it."""
     if plan.cumulative_SK.shape[1] == 0:
         return int(number * int(plan.count_S[stage]))
-    return next(use for use, end in enumerate(plan.cumulative_SK[stage]) if number < end)
+    group = int(first * plan.groups)
+    ends = plan.cumulative_SK[stage].reshape(plan.groups, -1)[group]
+    return group * len(ends) + next(use for use, end in enumerate(ends) if number < end)
 
 
 def magnitude(plan: Plan, stage: int, use: int, row: list[float]) -> float:
@@ -75,6 +88,19 @@ MADE = {
     "ranges": Parametric(num_ops=3, ops=ALL, p=(0.2, 0.9), magnitude=(0.1, 0.6)),
     "repeated": Parametric(num_ops=2, ops=("Invert", "Rotate", "Invert"), bins=7),
     "noisy range": Parametric(num_ops=2, ops=ALL, magnitude=(0.4, 0.4), magnitude_std=0.2),
+    "layered": LayeredSubPolicies(
+        sub_policies=(
+            (
+                (
+                    Choice(op="Rotate", magnitude=0.2, probability=0.7),
+                    Choice(op="Invert", magnitude=0, probability=0.3),
+                ),
+                (Choice(op="Cutout", magnitude=0.9, probability=1.0),),
+            ),
+            (),
+            (tuple(Choice(op=op, magnitude=0.8, probability=1 / len(ALL)) for op in ALL),),
+        )
+    ),
     "layers": Layers(
         layers=(
             tuple(Choice(op=op, magnitude=0.8, probability=1 / len(ALL)) for op in ALL),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from faa_core import Layers, Op, Operation, Parametric, Policy, SubPolicies
+from faa_core import LayeredSubPolicies, Layers, Op, Operation, Parametric, Policy, SubPolicies
 from faa_core.text import counted
 
 MAGNITUDE = "λ is the position on an operation's axis, from 0 to 1."
@@ -17,7 +17,7 @@ def policy_kind(policy: Policy) -> str:
 
 def policy_size(policy: Policy) -> str:
     """Return how large a policy is, in words."""
-    if isinstance(policy, SubPolicies):
+    if isinstance(policy, SubPolicies | LayeredSubPolicies):
         return counted(len(policy.sub_policies), "sub-policy", "sub-policies")
     if isinstance(policy, Layers):
         return counted(len(policy.layers), "layer")
@@ -38,6 +38,11 @@ def policy_lines(policy: Policy) -> list[str]:
         )
     elif isinstance(policy, Layers):
         lines.append(f"Each layer in turn draws one operation, with its magnitude λ, and applies it. {MAGNITUDE}")
+    elif isinstance(policy, LayeredSubPolicies):
+        lines.append(
+            "For each image, one sub-policy is drawn. Each of its layers in turn draws one operation, with its "
+            f"magnitude λ, and applies it. {MAGNITUDE}"
+        )
     elif isinstance(policy, Parametric):
         are = "is" if policy.num_ops == 1 else "are"
         lines.append(
@@ -85,8 +90,9 @@ def _uses(policy: Policy) -> list[Op]:
     """Return every use of an operation at one magnitude; a choice's probability is its p."""
     if isinstance(policy, SubPolicies):
         return [use for sub_policy in policy.sub_policies for use in sub_policy]
-    if isinstance(policy, Layers):
-        choices = [choice for layer in policy.layers for choice in layer]
+    if isinstance(policy, Layers | LayeredSubPolicies):
+        sub_policies = policy.sub_policies if isinstance(policy, LayeredSubPolicies) else (policy.layers,)
+        choices = [choice for layers in sub_policies for layer in layers for choice in layer]
         return [Op(op=choice.op, p=choice.probability, magnitude=choice.magnitude) for choice in choices]
     return []
 

@@ -16,7 +16,17 @@ from faa_core import FaaError, plugins
 from faa_core.paths import WORDS, refusal
 from faa_core.text import one_line, safe, sentence
 
-FIRST = ("search", "train", "eval", "compare", "policy", "model", "recipe", "doctor")  # in the order one meets them
+FIRST = (
+    "search",
+    "train",
+    "eval",
+    "compare",
+    "policy",
+    "trials",
+    "model",
+    "recipe",
+    "doctor",
+)  # in the order one meets them
 USAGE_ERROR = 2
 EXAMPLES = """
 Find a policy for a folder of photos, one folder per class, in half an hour; train with it; test the network:

@@ -56,6 +56,33 @@ def try_to_write(path: Path) -> None:
             pass
 
 
+@contextmanager
+def creating(path: Path) -> Iterator[Path]:
+    """Give a temporary path of the same suffix, where nothing is yet; when the block succeeds, it becomes `path`.
+
+    Other files that the block leaves beside the temporary one are removed.
+
+    Args:
+        path: Of a file that must not be there.
+
+    Raises:
+        FaaError: If something is at `path`, or the disk refuses.
+    """
+    taken = FaaError(f"'{path}' is there already, and is not replaced; choose another name, or remove it.")
+    if path.exists() or path.is_symlink():
+        raise taken
+    with refused_as(f"'{safe(path)}' cannot be written"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=_prefix(path)) as folder:
+            temporary = Path(folder) / f"new{path.suffix}"
+            yield temporary
+            _make_public(temporary)
+            try:
+                os.link(temporary, path)  # unlike a move, it replaces nothing
+            except FileExistsError as error:
+                raise taken from error
+
+
 def put_in_place(written: Path, path: Path) -> None:
     """Move a finished file to `path` on the same disk, flushed, readable as the umask allows.
 
@@ -63,12 +90,8 @@ def put_in_place(written: Path, path: Path) -> None:
         FaaError: If something other than a regular file is at `path`, or the system refuses.
     """
     _check_target(path)
-    umask = os.umask(0)
-    os.umask(umask)
     with refused_as(f"'{safe(path)}' cannot be written"):
-        written.chmod(0o666 & ~umask)  # temporary files are private; a run directory is shared like any other
-        with written.open("rb") as content:
-            os.fsync(content.fileno())
+        _make_public(written)
         written.replace(path)
 
 
@@ -85,6 +108,15 @@ def write_text(path: Path, text: str, *, aside: Path | None = None) -> None:
 def _prefix(path: Path) -> str:
     """Return what temporary files of a path begin with; with its whole name, they could be longer than allowed."""
     return f".{path.name[:LONGEST]}."
+
+
+def _make_public(written: Path) -> None:
+    """Make a finished temporary file readable as the umask allows, and have it on the disk."""
+    umask = os.umask(0)
+    os.umask(umask)
+    written.chmod(0o666 & ~umask)  # temporary files are private; a run directory is shared like any other
+    with written.open("rb") as content:
+        os.fsync(content.fileno())
 
 
 def _check_target(path: Path) -> None:

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from faa_core import FaaError
 from faa_core.text import safe
+from faa_core.yaml_files import read_yaml
 from faa_search.config import Settings
 from faa_search.config.numbers import real_number
-from faa_search.yaml_files import read_yaml
 
 Config = TypeVar("Config", bound=Settings)
 LIMITS = {  # by pydantic's name of the fault: what is said, and which of its figures

@@ -16,10 +16,10 @@ from faa_core.files import write_text
 from faa_core.paths import refusal, refused_as
 from faa_core.reading import as_text, parse_json, read_content
 from faa_core.text import safe
+from faa_core.yaml_files import read_yaml
 from faa_search.config import Settings, differences
 from faa_search.environment import environment
 from faa_search.run_files import UNFINISHED, check_kinds, clear_unfinished, write_file
-from faa_search.yaml_files import read_yaml
 
 CHANGEABLE = frozenset({  # settings that change no result, so a run may be resumed with others
     "audit", "audit_epochs", "audit_seeds", "budget", "executor", "gpus_per_worker", "log_with", "num_processes",

@@ -43,11 +43,15 @@ Make a policy of timm's name for one:
 faa policy convert rand-m9-mstd0.5 policy.json
 Print a policy as the lists of the original Fast AutoAugment code:
 faa policy convert fa-reduced-cifar10 - --to legacy
+Take the nearest of what albumentations has not, with each difference told:
+faa policy convert fa-reduced-cifar10 albumentations.json --to albumentations --nearest
 """
 app = typer.Typer(add_completion=False, cls=Group, epilog=EXAMPLES)
 
 MOST_SHOWN = 30  # images, and draws of each, in a picture
-NAME = Annotated[str, typer.Argument(metavar="POLICY", help="Built-in name or policy file.")]
+NAME = Annotated[
+    str, typer.Argument(metavar="POLICY", help="Built-in name, policy file of any format, or timm string.")
+]
 
 
 @app.callback()
@@ -164,22 +168,30 @@ def convert(
     table: Annotated[
         str | None, typer.Option(metavar="NAME", help="Which list of a Python file that holds several.")
     ] = None,
+    nearest: Annotated[
+        bool, typer.Option("--nearest", help="Take the nearest of what a format cannot say, and tell each difference.")
+    ] = False,
 ) -> None:
-    """Convert a policy: faa, legacy (Fast AutoAugment's lists), deepaa, albumentations, kornia, timm.
+    """Convert a policy: faa, legacy (Fast AutoAugment's lists), deepaa, albumentations, kornia, timm, torchvision.
 
-    What the other format cannot say is an error that names it; nothing is rounded or left out.
+    mmpretrain's configs and PaddleClas's YAML are read too, and what a search by the original code leaves: its log, and
+    Ray's parameters of a trial. What a format cannot say is an error that names it; without --nearest, nothing is
+    rounded or left out.
     """
     if target in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
         raise FaaError(f"'{target}' is not a file to write; for the terminal, or a pipe, give - as OUT.")
     if target != "-":
         check_outputs({"OUT": Path(target)})
     format_out = formats.find_format(write_as or ("deepaa" if target.endswith(".npz") else "faa"))
-    policy = formats.read_policy(source, format=read_as, table=table, name=name)
-    if target != "-":
-        formats.write_policy(policy, target, format_out.name)
-        say(f"Wrote {target} ({format_out.name}: {policy_kind(policy)}, {policy_size(policy)})")
-        return
-    content = formats.render(policy, format_out.name)
-    if isinstance(content, bytes):
+    writing = formats.Leeway(nearest=nearest)
+    policy = formats.read_policy(source, format=read_as, table=table, name=name, leeway=formats.Leeway(nearest=nearest))
+    content = formats.render(policy, format_out.name, leeway=writing)
+    if target == "-" and isinstance(content, bytes):
         raise FaaError(f"Format {format_out.name} is not text for the terminal; give a file instead of -.")
-    write_data(content)
+    for note in (*policy.provenance.get("notes", ()), *writing.notes):
+        say(f"Note: {note}.", err=True)
+    if isinstance(content, str) and target == "-":
+        write_data(content)
+        return
+    formats.write_content(content, target)
+    say(f"Wrote {target} ({format_out.name}: {policy_kind(policy)}, {policy_size(policy)})")

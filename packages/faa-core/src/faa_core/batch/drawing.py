@@ -26,15 +26,15 @@ def draw_instructions(
         height: Of the images.
         width: Of the images.
     """
-    rows_BU = uniforms(policy_key, indices_B, int(tables.whole_7[0]))
+    rows_BU = uniforms(policy_key, indices_B, int(tables.whole_8[0]))
     stages = list(_policy(tables, rows_BU, height, width))
-    pad, cutout, hflip = int(tables.whole_7[4]), int(tables.whole_7[5]), float(tables.real_2[0])
+    pad, cutout, hflip = int(tables.whole_8[4]), int(tables.whole_8[5]), float(tables.real_2[0])
     if pad or hflip or cutout:
         rows_B5 = uniforms(baseline_key, indices_B, BASELINE_SLOTS)
         if pad or hflip:
             stages.append(_crop_and_flip(rows_B5, pad, hflip, width))
         if cutout:
-            stages.append(_cutout(rows_B5, cutout, int(tables.whole_7[6]), height, width))
+            stages.append(_cutout(rows_B5, cutout, int(tables.whole_8[6]), height, width))
     return np.stack(stages, axis=1) if stages else np.zeros((len(indices_B), 0, WIDTH))
 
 
@@ -50,7 +50,7 @@ def _policy(tables: Tables, rows_BU: Numbers, height: int, width: int) -> Number
     reflection_SB = np.stack([rows_BU[:, gate + 1] for gate in gate_S])
     place_SB2 = np.stack([rows_BU[:, gate + 2 : gate + 4] for gate in gate_S])
     shape_SB2 = np.stack([rows_BU[:, shape : shape + 2] for shape in shape_S])
-    _slots, _bins, nearest, partners, *_baseline = tables.whole_7.tolist()
+    _slots, _bins, nearest, partners, *_baseline = tables.whole_8.tolist()
     for number, (base, mirrored, fill) in enumerate(tables.whole_O3.tolist()):
         which_N = np.nonzero(operation_SB == number)
         if len(which_N[0]) == 0:
@@ -78,7 +78,7 @@ def drawn_uses(tables: Tables, stage: int, rows_BU: Numbers) -> tuple[Whole, Num
     choice, p, magnitude, gate, _shape = tables.slots_S5[stage].tolist()
     cumulative_K = tables.cumulative_SK[stage]
     if len(cumulative_K):
-        use_B = np.searchsorted(cumulative_K, rows_BU[:, choice], side="right")
+        use_B = _picked(cumulative_K.reshape(int(tables.whole_8[7]), -1), rows_BU[:, 0], rows_BU[:, choice])
     else:
         use_B = (rows_BU[:, choice] * tables.count_S[stage]).astype(np.int64)
     p_B = _within(tables.p_SK2[stage][use_B], rows_BU, p, 0)
@@ -86,8 +86,18 @@ def drawn_uses(tables: Tables, stage: int, rows_BU: Numbers) -> tuple[Whole, Num
         noise_B = np.array([normal(number) for number in rows_BU[:, magnitude].tolist()])
         magnitude_B = np.clip(tables.magnitude_SK2[stage][use_B, 0] + std * noise_B, 0.0, 1.0)
     else:
-        magnitude_B = _within(tables.magnitude_SK2[stage][use_B], rows_BU, magnitude, int(tables.whole_7[1]))
+        magnitude_B = _within(tables.magnitude_SK2[stage][use_B], rows_BU, magnitude, int(tables.whole_8[1]))
     return np.where(rows_BU[:, gate] < p_B, tables.operation_SK[stage][use_B], NOTHING), magnitude_B
+
+
+def _picked(cumulative_GK: Numbers, group_B: Numbers, choice_B: Numbers) -> Whole:
+    """Return the use that each image's numbers pick: its group, and its place in that."""
+    groups, uses = cumulative_GK.shape
+    which_B = (group_B * groups).astype(np.int64)
+    if groups == 1:
+        return np.searchsorted(cumulative_GK[0], choice_B, side="right")
+    use_B: Whole = which_B * uses + (cumulative_GK[which_B] <= choice_B[:, None]).sum(axis=1)
+    return use_B
 
 
 def _within(range_B2: Numbers, rows_BU: Numbers, slot: int, bins: int) -> Numbers:

@@ -18,14 +18,15 @@ class Tables(NamedTuple):
     Attributes:
         slots_S5: Slot of the choice, of the probability, of λ, of the gate, and of a crop's area.
         count_S: How many uses a stage has.
-        cumulative_SK: Upper end of each use's part of [0, 1); of shape ``[S, 0]`` where all are alike.
+        cumulative_SK: Upper end of each use's part of its group's [0, 1); of shape ``[S, 0]`` where all are alike.
         operation_SK: Number of each use's operation, or −1.
         p_SK2: Range of the probability of application.
         magnitude_SK2: Range of λ.
         whole_O3: Base, whether mirrored, and packed fill of each operation.
         axis_O3: Low, high and neutral argument of each operation.
-        whole_7: Length of an image's row of uniform numbers; number of λ in a range, 0 for all; whether maps are
-            sampled at the nearest pixel; number of partners; pad, cutout and packed fill of the baseline.
+        whole_8: Length of an image's row of uniform numbers; number of λ in a range, 0 for all; whether maps are
+            sampled at the nearest pixel; number of partners; pad, cutout and packed fill of the baseline; number of
+            groups that the uses of every stage are in.
         real_2: Probability of a flip in the baseline; standard deviation of normal noise on λ, 0 for none.
     """
 
@@ -37,7 +38,7 @@ class Tables(NamedTuple):
     magnitude_SK2: Numbers
     whole_O3: Whole
     axis_O3: Numbers
-    whole_7: Whole
+    whole_8: Whole
     real_2: Numbers
 
 
@@ -65,8 +66,9 @@ def tables_of(policy: Policy, baseline: Baseline | None = None, *, partners: int
         magnitude_SK2=plan.magnitude_SK2,
         whole_O3=np.array(whole, dtype=np.int64).reshape(-1, 3),
         axis_O3=np.array(axes, dtype=np.float64).reshape(-1, 3),
-        whole_7=np.array(
-            [plan.slots, plan.bins, nearest, partners, after.pad, after.cutout, packed(after.fill)], dtype=np.int64
+        whole_8=np.array(
+            [plan.slots, plan.bins, nearest, partners, after.pad, after.cutout, packed(after.fill), plan.groups],
+            dtype=np.int64,
         ),
         real_2=np.array([after.hflip, plan.std], dtype=np.float64),
     )

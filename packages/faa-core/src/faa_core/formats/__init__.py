@@ -1,49 +1,57 @@
 """Policies in the formats of other tools: reading, writing, and telling them apart.
 
 A format is a module with ``parse`` and ``write``, imported when it is used. What a format cannot say is an error that
-names it; nothing is rounded or left out silently, and nothing that a file holds is executed or unpickled.
+names it, or, if that is asked for, becomes the nearest and is noted; nothing is rounded or left out silently, and
+nothing that a file holds is executed or unpickled.
 """
 
 import importlib
 import os
-import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from faa_core import plugins
-from faa_core.errors import FaaError, UnknownNameError
+from faa_core.errors import FaaError
 from faa_core.files import replacing
+from faa_core.formats.leeway import Leeway
+from faa_core.formats.registry import FORMATS, Format, find_format, guess_format, string_format
 from faa_core.policies.loading import MOST_BYTES, load_policy, parse_policy
 from faa_core.policies.policy import Policy
-from faa_core.reading import NotJsonError, as_text, parse_json, read_content
+from faa_core.reading import as_text, read_content
+from faa_core.text import safe
 
-TIMM = re.compile(r"(rand|augmix|original|originalr|v0|v0r|3a)(-\S*)?")
+__all__ = [
+    "FORMATS",
+    "Format",
+    "Leeway",
+    "find_format",
+    "guess_format",
+    "parse",
+    "read_policy",
+    "render",
+    "resolve_policy",
+    "write_content",
+    "write_policy",
+]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
-    """A format that policies are read from and written to.
+def resolve_policy(name_or_path: str | Path) -> Policy:
+    """Return the policy of a name, of a file in any format, or of a timm or torchvision string, as `Policy.load`.
 
-    Attributes:
-        name: As given to `read_policy`.
-        says: What it is, for people.
-        binary: Whether its content is bytes; else text.
+    A document of ours is returned as it is; a policy in another format is called by its file or string.
+
+    Raises:
+        UnknownNameError: If it is neither a known name, a file nor a string.
+        FaaError: If the file is damaged, in no known format, or says what our operations cannot do.
     """
-
-    name: str
-    says: str
-    binary: bool = False
-
-
-FORMATS = (
-    Format(name="faa", says="this project's JSON documents"),
-    Format(name="legacy", says="Fast AutoAugment's lists: JSON, a Python literal, or a Python file"),
-    Format(name="deepaa", says="Deep AutoAugment's .npz", binary=True),
-    Format(name="albumentations", says="JSON of albumentations' A.save"),
-    Format(name="kornia", says="lists of kornia.augmentation.auto"),
-    Format(name="timm", says="timm's strings, such as rand-m9-mstd0.5"),
-)
+    given = str(name_or_path)
+    if given in plugins.names("faa.policies"):
+        return load_policy(given)
+    if os.path.isfile(given):  # noqa: PTH113 a path that no system allows is no file, and no error
+        content = read_content(Path(given), most=MOST_BYTES)
+        own = _guess(Path(given), content)
+        return load_policy(given) if own.name == "faa" else read_policy(given)
+    return read_policy(given) if string_format(given) else load_policy(given)
 
 
 def read_policy(
@@ -52,14 +60,16 @@ def read_policy(
     format: str | None = None,  # noqa: A002
     table: str | None = None,
     name: str | None = None,
+    leeway: Leeway | None = None,
 ) -> Policy:
-    """Return the policy of a name, of a file in any format, or of a timm string.
+    """Return the policy of a name, of a file in any format, or of a timm or torchvision string.
 
     Args:
-        name_or_path: Of a policy (see `Policy.load`), a file, or a timm string.
+        name_or_path: Of a policy (see `Policy.load`), a file, or a string.
         format: Name of the file's format; None tells it by the content.
-        table: Which list of a Python file that holds several ("legacy" and "kornia").
+        table: Which list of a Python file that holds several ("legacy", "kornia" and "mmpretrain").
         name: Of the policy returned, not empty; None takes what the file says, else the table's or the file's.
+        leeway: How exact reading must be; strict when None. Its notes are kept in the policy's provenance too.
 
     Raises:
         UnknownNameError: If there is no such format, or neither a policy nor a file of that name.
@@ -71,27 +81,37 @@ def read_policy(
     chosen = None if format is None else find_format(format)
     given, path = str(name_or_path), Path(name_or_path)
     installed = given in plugins.names("faa.policies")
-    is_file = os.path.isfile(path) and not installed  # noqa: PTH113 a path that no system allows is no file
-    if is_file or (chosen is not None and chosen.name not in ("faa", "timm")):
-        policy = _read(path, chosen, table)
+    text = (None if installed else string_format(given)) if chosen is None else chosen
+    if os.path.isfile(path) and not installed:  # noqa: PTH113 a path that no system allows is no file, and no error
+        policy = _read(path, chosen, table, leeway)
         own = policy.name if policy.name not in ("unnamed", "deepaa") else table or path.stem
     elif table is not None:
         raise FaaError(f"'{given}' is no file of several lists; leave the table '{table}' away.")
-    elif not installed and TIMM.fullmatch(given) if chosen is None else chosen.name == "timm":
-        policy, own = _module("timm").parse(given), given
+    elif text is not None and text.name in ("timm", "torchvision"):
+        policy, own = parse(given, text.name, leeway=leeway), given
+    elif chosen is not None and chosen.name != "faa":
+        read_content(path, most=MOST_BYTES)  # which says why not: a folder, a link to nothing, no such file
+        raise FaaError(f"There is no file '{given}' to read as {chosen.name}.")
     else:
         policy = load_policy(given)
         own = policy.name
     return policy if policy.name == (name or own) else policy.model_copy(update={"name": name or own})
 
 
-def parse(content: str | bytes, format: str, *, table: str | None = None) -> Policy:  # noqa: A002
+def parse(
+    content: str | bytes,
+    format: str,  # noqa: A002
+    *,
+    table: str | None = None,
+    leeway: Leeway | None = None,
+) -> Policy:
     """Return the policy of a file's content.
 
     Args:
         content: Text, or bytes where the format is binary.
         format: Its name.
-        table: Which list of a Python file that holds several ("legacy" and "kornia").
+        table: Which list of a Python file that holds several ("legacy", "kornia" and "mmpretrain").
+        leeway: How exact reading must be; strict when None.
 
     Raises:
         FaaError: If the content is not in the format, or says what our operations cannot do.
@@ -99,30 +119,40 @@ def parse(content: str | bytes, format: str, *, table: str | None = None) -> Pol
     found = find_format(format)
     if isinstance(content, bytes) != found.binary:
         raise FaaError(f"Format {found.name} is {'bytes' if found.binary else 'text'}.")
-    if table is not None and found.name not in ("legacy", "kornia"):
+    if table is not None and not found.tables:
         raise FaaError(f"Format {found.name} has no tables to choose from; leave '{table}' away.")
     if found.name == "faa":
         return parse_policy(str(content), source="The document")
-    options = {} if table is None else {"table": table}
-    policy: Policy = _module(found.name).parse(content, **options)
-    return policy
+    allowed = leeway or Leeway()
+    options: dict[str, Any] = {"table": table} if table is not None else {}
+    policy: Policy = _module(found).parse(content, **options, **({"leeway": allowed} if found.loose else {}))
+    notes = [*policy.provenance.get("notes", ()), *allowed.notes]
+    return policy.model_copy(update={"provenance": {**policy.provenance, "notes": notes}}) if notes else policy
 
 
-def render(policy: Policy, format: str) -> str | bytes:  # noqa: A002
+def render(policy: Policy, format: str, *, leeway: Leeway | None = None) -> str | bytes:  # noqa: A002
     """Return a policy as the content of a file; bytes where the format is binary.
+
+    Args:
+        policy: To be written.
+        format: Name of the format.
+        leeway: How exact it must be; strict when None. Its notes are in the content too where the format has room.
 
     Raises:
         FaaError: If the format cannot say it; what it cannot say is named.
     """
     found = find_format(format)
+    if not found.written:
+        others = ", ".join(known.name for known in FORMATS if known.written)
+        raise FaaError(f"Format {found.name} is read, not written; written are {others}.")
     if found.name == "faa":
         return policy.to_json()
-    content: str | bytes = _module(found.name).write(policy)
+    content: str | bytes = _module(found).write(policy, leeway=leeway or Leeway())
     return content
 
 
-def write_policy(policy: Policy, path: str | Path, format: str = "faa") -> None:  # noqa: A002
-    """Write a policy to a file, atomically.
+def write_policy(policy: Policy, path: str | Path, format: str = "faa", *, leeway: Leeway | None = None) -> None:  # noqa: A002
+    """Write a policy to a file, atomically; `leeway` is as in `render`.
 
     Raises:
         FaaError: If the format cannot say it, or the file cannot be written; what is there already must be a regular
@@ -130,69 +160,37 @@ def write_policy(policy: Policy, path: str | Path, format: str = "faa") -> None:
     """
     if not str(path):
         raise FaaError("The path of the file to write must not be empty.")
-    content = render(policy, format)
+    write_content(render(policy, format, leeway=leeway), path)
+
+
+def write_content(content: str | bytes, path: str | Path) -> None:
+    """Write what `render` returned to a file, atomically.
+
+    Raises:
+        FaaError: If the file cannot be written; what is there already must be a regular file.
+    """
     with replacing(Path(path)) as temporary:
         temporary.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def find_format(name: str) -> Format:
-    """Return the format of a name.
-
-    Raises:
-        UnknownNameError: If there is none; the known ones are listed.
-    """
-    known = {found.name: found for found in FORMATS}
-    if name not in known:
-        raise UnknownNameError("policy format", name, known)
-    return known[name]
-
-
-def guess_format(content: bytes) -> Format:
-    """Return the format that a file's content is in.
-
-    Raises:
-        FaaError: If it is in none that can be told; the formats are listed.
-    """
-    if content.startswith(b"PK"):
-        return find_format("deepaa")
-    try:
-        text = as_text(content)
-    except FaaError as error:
-        raise FaaError(f"It is neither text nor an .npz file. {_listed()}") from error
-    if TIMM.fullmatch(text.strip()):
-        return find_format("timm")
-    try:
-        document = parse_json(text, finite=False)
-    except NotJsonError:
-        document = None
-    if isinstance(document, dict):
-        if "kind" in document or "schema" in document:
-            return find_format("faa")
-        if "transform" in document or "__class_fullname__" in document:
-            return find_format("albumentations")
-    elif "[" not in text:
-        raise FaaError(f"It holds no policy of a known format. {_listed()}")
-    return find_format("kornia" if re.search(r"""[(\[]\s*["'][a-z]+(_[a-z]+)?["']\s*,""", text) else "legacy")
-
-
-def _read(path: Path, chosen: Format | None, table: str | None) -> Policy:
+def _read(path: Path, chosen: Format | None, table: str | None, leeway: Leeway | None) -> Policy:
     """Return the policy of a file; errors say which file."""
     content = read_content(path, most=MOST_BYTES)
+    found = chosen or _guess(path, content)
     try:
-        found = chosen or guess_format(content)
-    except FaaError as error:
-        raise FaaError(f"{path}: {error}") from error
-    try:
-        return parse(content if found.binary else as_text(content).strip(), found.name, table=table)
+        return parse(content if found.binary else as_text(content).strip(), found.name, table=table, leeway=leeway)
     except FaaError as error:
         told = "" if chosen else ", which its content looks like"
-        raise FaaError(f"{path} (read as {found.name}{told}): {error}") from error
+        raise FaaError(f"{safe(path)} (read as {found.name}{told}): {error}") from error
 
 
-def _listed() -> str:
-    return f"Formats: {'; '.join(f'{found.name} ({found.says})' for found in FORMATS)}."
+def _guess(path: Path, content: bytes) -> Format:
+    try:
+        return guess_format(content)
+    except FaaError as error:
+        raise FaaError(f"'{safe(path)}' cannot be read: {error}") from error
 
 
-def _module(name: str) -> Any:
+def _module(found: Format) -> Any:
     """Return the module of a format, imported when first used."""
-    return importlib.import_module(f"faa_core.formats.{name}")
+    return importlib.import_module(f"faa_core.formats.{found.module}")

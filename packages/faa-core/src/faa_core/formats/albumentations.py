@@ -1,27 +1,33 @@
 """Documents of albumentations, as ``A.save`` and AutoAlbument write them: a tree of compositions and transforms.
 
-Three shapes are policies: a Compose of transforms (one sub-policy), of one OneOf with equal weights (sub-policies), and
-of several OneOf of transforms (layers). A OneOf of one transform at two opposite values is one mirrored operation.
-`albumentations_ops` says which transforms our operations equal.
+Four shapes are policies: a Compose of transforms (one sub-policy), of one OneOf with equal weights (sub-policies), of
+several OneOf of transforms (layers), and of one OneOf of sub-policies that have layers, which AutoAlbument finds. A
+OneOf of one transform at two opposite values is one mirrored operation. What brings images to size before it, and what
+makes tensors after it, is left out with a note. `albumentations_ops` says which transforms our operations equal.
 """
 
 import json
 import math
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from faa_core.errors import FaaError
 from faa_core.formats import albumentations_ops as theirs
-from faa_core.formats.axes import build, is_number, place, refuse_noise, words
+from faa_core.formats.albumentations_near import nearest_transform
+from faa_core.formats.axes import build, differ_in_noise, is_number, parts, place
+from faa_core.formats.leeway import Leeway
 from faa_core.ops import operation
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Choice, Layers, SubPolicies
+from faa_core.policies.layered import LayeredSubPolicies
 from faa_core.policies.policy import Op, Policy
-from faa_core.reading import parse_json
+from faa_core.reading import NotJsonError, parse_json
+from faa_core.yaml_files import parse_yaml
 
 VERSION = "2.0.0"  # whose fields are written
 GROUPS = ("Compose", "OneOf", "Sequential", "SomeOf", "OneOrOther", "RandomOrder", "SelectiveChannelTransform")
+BEFORE = ("Resize", "LongestMaxSize", "SmallestMaxSize", "PadIfNeeded", "CenterCrop")  # bring images to size
+AFTER = ("Normalize", "ToFloat", "ToTensor", "ToTensorV2")
 
 
 class _Use(NamedTuple):
@@ -35,20 +41,35 @@ class _Use(NamedTuple):
 class _Reader:
     """What was found while reading: the axes needed, how images are sampled, and everything that has no counterpart."""
 
-    def __init__(self) -> None:
+    def __init__(self, leeway: Leeway) -> None:
         self.operations: dict[str, OperationRow] = {}
-        self.problems: list[str] = []
-        self.canvas: set[tuple[str, tuple[int, int, int]]] = set()
+        self.leeway = leeway
+        self.canvas: dict[theirs.Canvas, int] = {}
 
     def use(self, node: Mapping[str, Any]) -> _Use | None:
         """Return a transform as ours; None where it has no counterpart, which is noted."""
         if _kind(node) == "OneOf" and (pair := self._mirrored(node)) is not None:
             return pair
         if _kind(node) in GROUPS:
-            self.problems.append(f"{_kind(node)} inside a sub-policy or layer")
+            self.leeway.differ(f"{_kind(node)} inside a sub-policy or layer", instead="left out")
             return None
-        effect = self._effect(node)
+        effect = self._effect(node, self.leeway)
         return None if effect is None else self._placed(effect, _p(node), mirrored=False)
+
+    def layer(self, node: Mapping[str, Any]) -> tuple[Choice, ...]:
+        """Return a OneOf, or one transform, as what a layer picks from; nothing else is the identity."""
+        if _kind(node) != "OneOf" or self._mirrored(node) is not None:
+            use = self.use(node) or _Use("Identity", 0.0, 1.0)
+            return _layer([use._replace(p=1.0)], use.p)
+        children = _children(node)
+        weights = [_p(child) for child in children]
+        found = [self.use(child) or _Use("Identity", 0.0, 0.0) for child in children]
+        uses = [use._replace(p=weight) for use, weight in zip(found, weights, strict=True)]
+        return _layer(uses, _p(node))
+
+    def is_alone(self, node: Mapping[str, Any]) -> bool:
+        """Return whether a node is one operation: a transform, or a OneOf of its two signs."""
+        return _kind(node) != "OneOf" or self._mirrored(node) is not None
 
     def _mirrored(self, node: Mapping[str, Any]) -> _Use | None:
         """Return a OneOf of two opposite values as one mirrored operation."""
@@ -57,20 +78,26 @@ class _Reader:
             return None
         if any(_kind(child) in GROUPS for child in children):
             return None
-        first, second = (self._effect(child) for child in children)
+        asked = Leeway()  # what differs is noted when it is read for good
+        first, second = (theirs.effect(_kind(child), child, asked) for child in children)
         if first is None or second is None or first.base != second.base:
             return None
         centre = operation(first.base).neutral
         if not math.isclose(first.argument + second.argument, 2 * centre, abs_tol=1e-12):
             return None
+        self._keep_canvas(first)
+        self._keep_canvas(second)
         return self._placed(first, _p(node), mirrored=True)
 
-    def _effect(self, node: Mapping[str, Any]) -> theirs.Effect | None:
-        effect, problems = theirs.effect(_kind(node), node)
-        self.problems.extend(problems)
-        if effect is not None and effect.canvas is not None:
-            self.canvas.add(effect.canvas)
+    def _effect(self, node: Mapping[str, Any], leeway: Leeway) -> theirs.Effect | None:
+        effect = theirs.effect(_kind(node), node, leeway)
+        if effect is not None:
+            self._keep_canvas(effect)
         return effect
+
+    def _keep_canvas(self, effect: theirs.Effect) -> None:
+        if effect.canvas is not None:
+            self.canvas[effect.canvas] = self.canvas.get(effect.canvas, 0) + 1
 
     def _placed(self, effect: theirs.Effect, p: float, *, mirrored: bool) -> _Use:
         name, row, magnitude = place("A", effect.base, effect.argument, mirrored=mirrored)
@@ -79,70 +106,83 @@ class _Reader:
         return _Use(name, magnitude, p)
 
 
-def parse(text: str) -> Policy:
-    """Return the policy of a JSON document.
+def parse(text: str, *, leeway: Leeway | None = None) -> Policy:
+    """Return the policy of a document, in JSON or YAML.
+
+    Args:
+        text: The document.
+        leeway: How exact it must be; strict when None.
 
     Raises:
         FaaError: If it is no such document, has another shape, or holds transforms or settings that no operation of
             ours equals; every one is named.
     """
-    root, reader = _root(text), _Reader()
+    allowed = leeway or Leeway()
+    root, reader = _root(text), _Reader(allowed)
     if _kind(root) != "Compose" or _p(root) != 1:
-        reader.problems.append(f"{_kind(root)} with p = {_p(root):g} outermost; a Compose that always applies is one")
-    children = _children(root)
-    fields: dict[str, Any] = {}
-    if not children or any(_kind(child) != "OneOf" for child in children):
-        fields["sub_policies"] = (_sequence(reader, children),)
-    elif len(children) == 1 and not _is_layer(children[0]):
-        fields["sub_policies"] = _sub_policies(reader, children[0])
-    else:
-        fields["layers"] = _layers(reader, children)
+        what = f"{_kind(root)} with p = {_p(root):g} outermost; a Compose that always applies is one"
+        allowed.differ(what, instead="taken as such")
+    children = _policy_of(_children(root), allowed)
+    kind, fields = _shape(reader, children)
     if len(reader.canvas) > 1:
-        reader.problems.append(f"several ways to sample and fill, of which a policy has one: {sorted(reader.canvas)}")
-    if reader.problems:
-        counted = Counter(reader.problems)
-        listed = "; ".join(problem + (f" ({count}×)" if count > 1 else "") for problem, count in counted.items())
-        raise FaaError(f"No operation of ours does: {listed}.")
+        most = max(reader.canvas, key=lambda canvas: reader.canvas[canvas])
+        what = f"several ways to sample and fill, of which a policy has one: {sorted(reader.canvas)}"
+        allowed.differ(what, instead=f"all by {most[0]}, {most[1]}")
+        reader.canvas = {most: 1}
+    allowed.settle("No operation of ours does")
     for interpolation, fill in reader.canvas:
         fields |= {"interpolation": interpolation, "fill": fill}
-    fields |= {"operations": reader.operations, "provenance": {"format": "albumentations"}}
-    return build(Layers, fields) if "layers" in fields else build(SubPolicies, fields)
+    return build(kind, fields | {"operations": reader.operations, "provenance": {"format": "albumentations"}})
 
 
-def write(policy: Policy) -> str:
+def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
     """Return a policy as a JSON document for ``A.load``, with the fields of albumentations 2.
+
+    Args:
+        policy: Of sub-policies or layers, or both.
+        leeway: How exact it must be; strict when None. Its notes are in the document, where albumentations passes them
+            over.
 
     Raises:
         FaaError: If albumentations has no such policy; every use of an operation it has not is named.
     """
-    problems: list[str] = []
+    allowed = leeway or Leeway()
     if isinstance(policy, SubPolicies):
-        refuse_noise(policy)
+        differ_in_noise(policy, allowed)
         children = []
         for sub_policy in policy.sub_policies:
-            written = [_written(policy, use.op, use.magnitude, use.p, problems) for use in sub_policy]
+            written = [_written(policy, use.op, use.magnitude, use.p, allowed) for use in sub_policy]
             children.append(_group("Sequential", 1.0, [_entry(transform) for transform in written]))
         parts = [_group("OneOf", 1.0, children)]
+    elif isinstance(policy, LayeredSubPolicies):
+        subs = [[_one_of(policy, layer, allowed) for layer in layers] for layers in policy.sub_policies]
+        parts = [_group("OneOf", 1.0, [_group("Sequential", 1.0, layers) for layers in subs])]
     elif isinstance(policy, Layers):
-        parts = []
-        for layer in policy.layers:
-            leaves = []
-            for choice in layer:
-                leaf = _written(policy, choice.op, choice.magnitude, choice.probability, problems)
-                leaves.extend(_halves(leaf) if _kind(leaf) == "OneOf" else [leaf])
-            parts.append(_group("OneOf", 1.0, [leaf for leaf in leaves if leaf.get("p")]))
+        parts = [_one_of(policy, layer, allowed) for layer in policy.layers]
     else:
         raise FaaError(f"'{policy.name}' draws its operations afresh; only sub-policies and layers can be written.")
-    if problems:
-        counted = list(dict.fromkeys(problems))
-        rest = f"; and {len(counted) - 8} more" if len(counted) > 8 else ""
-        raise FaaError(f"albumentations has no transform for: {'; '.join(counted[:8])}{rest}.")
-    return json.dumps({"__version__": VERSION, "transform": _group("Compose", 1.0, parts)}, indent=1) + "\n"
+    allowed.settle("albumentations has no transform for")
+    document: dict[str, Any] = {"__version__": VERSION, "transform": _group("Compose", 1.0, parts)}
+    return json.dumps(document | ({"notes": allowed.notes} if allowed.notes else {}), indent=1) + "\n"
+
+
+def _one_of(policy: Policy, layer: tuple[Choice, ...], leeway: Leeway) -> dict[str, Any]:
+    """Return a layer as a OneOf, whose weights are the p of its transforms."""
+    leaves = []
+    for choice in layer:
+        leaf = _written(policy, choice.op, choice.magnitude, choice.probability, leeway)
+        leaves.extend(_halves(leaf) if _kind(leaf) == "OneOf" else [leaf])
+    return _group("OneOf", 1.0, [leaf for leaf in leaves if leaf.get("p")])
 
 
 def _root(text: str) -> Mapping[str, Any]:
     """Return the outermost composition of a document."""
-    document = parse_json(text, finite=False)
+    try:
+        document = parse_json(text, finite=False)
+    except NotJsonError:
+        if "__class_fullname__:" not in text:
+            raise
+        document = parse_yaml(text, source="It")
     root = document.get("transform", document) if isinstance(document, dict) else None
     if not isinstance(root, dict) or _kind(root) not in GROUPS:
         raise FaaError("It is no document of albumentations, whose outermost transform is a Compose.")
@@ -168,10 +208,53 @@ def _children(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return children
 
 
+def _policy_of(nodes: list[Mapping[str, Any]], leeway: Leeway) -> list[Mapping[str, Any]]:
+    """Return what lies between bringing images to size and making tensors of them."""
+    start, stop = 0, len(nodes)
+    while start < stop and _kind(nodes[start]) in BEFORE and _p(nodes[start]) == 1:
+        start += 1
+    while stop > start and _kind(nodes[stop - 1]) in AFTER and _p(nodes[stop - 1]) == 1:
+        stop -= 1
+    for outside in (nodes[:start], nodes[stop:]):
+        if outside:
+            leeway.note(f"{' and '.join(_kind(node) for node in outside)} left out: no part of a policy")
+    return nodes[start:stop]
+
+
+def _shape(reader: _Reader, children: list[Mapping[str, Any]]) -> tuple[type[Policy], dict[str, Any]]:
+    """Return the kind of policy that a composition is, and its fields."""
+    if not children or all(reader.is_alone(child) for child in children):
+        return SubPolicies, {"sub_policies": (_sequence(reader, children),)}
+    if len(children) > 1 or _is_layer(children[0]):
+        return Layers, {"layers": tuple(reader.layer(child) for child in children)}
+    root = children[0]
+    parts = _children(root)
+    if _p(root) != 1:
+        reader.leeway.differ(f"OneOf.p {_p(root):g} outside of the sub-policies; 1 is", instead="1")
+    if len({_p(part) for part in parts}) > 1:
+        what = "sub-policies of different weights (p of the children of a OneOf)"
+        reader.leeway.differ(what, instead="equal weights")
+    nodes: list[list[Mapping[str, Any]]] = [
+        _children(part) if _kind(part) == "Sequential" else [{**part, "p": 1.0}] for part in parts
+    ]
+    if all(reader.is_alone(node) for sub in nodes for node in sub):
+        return SubPolicies, {"sub_policies": tuple(_sequence(reader, sub) for sub in nodes)}
+    layered = tuple(tuple(reader.layer(node) for node in sub) for sub in nodes)
+    return LayeredSubPolicies, {"sub_policies": layered}
+
+
 def _is_layer(node: Mapping[str, Any]) -> bool:
     """Return whether a OneOf holds transforms only, with weights that differ."""
     children = _children(node)
     return all(_kind(child) not in GROUPS for child in children) and len({_p(child) for child in children}) > 1
+
+
+def _layer(uses: list[_Use], p: float) -> tuple[Choice, ...]:
+    """Return weighted uses that are reached with a probability; the rest is the identity."""
+    total = sum(use.p for use in uses) or 1.0
+    choices = [Choice(op=use.op, magnitude=use.magnitude, probability=min(1.0, p * use.p / total)) for use in uses]
+    rest = 1 - p if any(use.p for use in uses) else 1.0
+    return (*choices, *([Choice(op="Identity", magnitude=0.0, probability=rest)] if rest > 0 else []))
 
 
 def _sequence(reader: _Reader, nodes: list[Mapping[str, Any]]) -> tuple[Op, ...]:
@@ -179,49 +262,24 @@ def _sequence(reader: _Reader, nodes: list[Mapping[str, Any]]) -> tuple[Op, ...]
     return tuple(Op(op=use.op, p=use.p, magnitude=use.magnitude) for use in uses if use is not None)
 
 
-def _sub_policies(reader: _Reader, root: Mapping[str, Any]) -> tuple[tuple[Op, ...], ...]:
-    children = _children(root)
-    if _p(root) != 1:
-        reader.problems.append(f"OneOf.p {_p(root):g} outside of the sub-policies; 1 is")
-    if len({_p(child) for child in children}) > 1:
-        reader.problems.append("sub-policies of different weights (p of the children of a OneOf)")
-    subs: list[tuple[Op, ...]] = []
-    for child in children:
-        if _kind(child) == "Sequential":
-            subs.append(_sequence(reader, _children(child)))
-        else:
-            use = reader.use(child)
-            subs.append(() if use is None else (Op(op=use.op, p=1.0, magnitude=use.magnitude),))
-    return tuple(subs)
-
-
-def _layers(reader: _Reader, nodes: list[Mapping[str, Any]]) -> tuple[tuple[Choice, ...], ...]:
-    layers = []
-    for node in nodes:
-        if _p(node) != 1:
-            reader.problems.append(f"OneOf.p {_p(node):g}; a layer always applies (put the rest into a NoOp)")
-        uses = [use for child in _children(node) if (use := reader.use(child)) is not None]
-        total = sum(use.p for use in uses) or 1.0
-        layers.append(tuple(Choice(op=use.op, magnitude=use.magnitude, probability=use.p / total) for use in uses))
-    return tuple(layers)
-
-
 def _group(kind: str, p: float, transforms: list[dict[str, Any]]) -> dict[str, Any]:
     return {"__class_fullname__": kind, "p": p, "transforms": transforms}
 
 
-def _written(policy: Policy, name: str, magnitude: float, p: float, problems: list[str]) -> dict[str, Any]:
+def _written(policy: Policy, op: str, magnitude: float, p: float, leeway: Leeway) -> dict[str, Any]:
     """Return a use of an operation as a transform, or as a OneOf of its two signs."""
-    row = policy.table[name]
+    row = policy.table[op]
     arguments = [row.argument(magnitude)]
     mirror = row.argument(magnitude, reflected=True)
     if row.mirrored and mirror != arguments[0]:
         arguments.append(mirror)
     found = [theirs.transform(row.base, argument, policy.interpolation, policy.fill) for argument in arguments]
+    if None in found:
+        near = [nearest_transform(row, argument, policy) for argument in arguments]
+        name, at = parts(row, magnitude)
+        leeway.differ(name, at=at, instead=near[0].instead)
+        found = [one.transform for one in near]
     leaves = [{**leaf, "p": 1.0} for leaf in found if leaf is not None]
-    if len(leaves) < len(found):
-        problems.append(words(row, magnitude))
-        return {}
     return {**leaves[0], "p": p} if len(leaves) == 1 else _group("OneOf", p, leaves)
 
 

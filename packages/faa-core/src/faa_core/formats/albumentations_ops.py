@@ -6,14 +6,17 @@ centre; Equalize, AutoContrast and Sharpen, whose tables and kernels differ from
 holes lie inside the image.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from faa_core.formats.axes import is_number
+from faa_core.formats.leeway import Leeway
 
 Canvas = tuple[str, tuple[int, int, int]]
 
 FILTERS = {0: "nearest", 1: "bilinear"}  # OpenCV's bicubic has another curve
+NEAREST_FILTERS = {2: "bicubic"}
 MOVING = ("Rotate", "TranslateXPixels", "TranslateYPixels", "TranslateXWhole", "TranslateYWhole")
 ANYTHING = object()
 MASKS = dict.fromkeys(
@@ -31,23 +34,29 @@ class Effect(NamedTuple):
 
 
 class _Fields:
-    """The fields of one transform; what is asked for and not as it must be is noted."""
+    """The fields of one transform; what is asked for and not as it must be is noted as a difference."""
 
-    def __init__(self, kind: str, node: Mapping[str, Any]) -> None:
+    def __init__(self, kind: str, node: Mapping[str, Any], leeway: Leeway) -> None:
         self.kind = kind
         self.left = {key: node[key] for key in node if key not in ("__class_fullname__", "p")}
-        self.problems: list[str] = []
+        self.exact = True
+        self._leeway = leeway
         self.must(always_apply=False)
+
+    def differ(self, field: str, given: object = None, *, why: str = "", instead: str = "left out") -> None:
+        """Note that a field has no counterpart."""
+        self.exact = False
+        self._leeway.differ(f"{self.kind}.{field}" if field else self.kind, given, why=why, instead=instead)
 
     def must(self, **allowed: Any) -> None:
         """Note the fields that are given and have another value."""
         for name, value in allowed.items():
             given = self.left.pop(name, value)
             if value is not ANYTHING and given != value:
-                self.problems.append(f"{self.kind}.{name} {given!r:.40}")
+                self.differ(name, given)
 
     def single(self, name: str, default: float, inner: str | None = None) -> float:
-        """Return the one value of a range of no width (or of its part `inner`)."""
+        """Return the one value of a range of no width (or of its part `inner`); the middle of another range."""
         given = self.left.get(name, default) if inner is None else self.left.pop(name, default)
         if inner is None:
             self.left.pop(name, None)
@@ -59,36 +68,39 @@ class _Fields:
         given = default if given is None else given
         ends = given if isinstance(given, list) else [given, given]
         if len(ends) != 2 or not all(is_number(end) for end in ends):
-            self.problems.append(f"{self.kind}.{name} {given!r:.40}")
+            self.differ(name, given)
             return default
         if ends[0] != ends[1]:
-            self.problems.append(f"{self.kind}.{name} from {ends[0]:g} … {ends[1]:g}, where a policy has one value")
-        return float(ends[0])
+            given = f"from {ends[0]:g} … {ends[1]:g}, where a policy has one value"
+            self.differ(f"{name} {given}", instead=f"{(ends[0] + ends[1]) / 2:g}")
+        return float(ends[0] + ends[1]) / 2 if ends[0] != ends[1] else float(ends[0])
 
     def canvas(self) -> Canvas:
         """Return filter and fill of a geometric transform."""
         given = self.left.pop("interpolation", 1)
         interpolation = given if isinstance(given, int) else -1
         if interpolation not in FILTERS:
-            self.problems.append(f"{self.kind}.interpolation {given!r:.40}")
+            self.differ("interpolation", given, instead=NEAREST_FILTERS.get(interpolation, "bilinear"))
         for name in ("border_mode", "mode"):
             mode = self.left.pop(name, 0)
             if mode != 0:
-                self.problems.append(f"{self.kind}.{name} {mode!r:.40}, where ours is 0: filled with a colour")
+                self.differ(f"{name} {mode!r:.40}, where ours is 0: filled with a colour", instead="filled so")
         given = next((self.left.pop(name) for name in ("fill", "value", "cval") if name in self.left), 0)
         fill = [given or 0] * 3 if not isinstance(given, list) else given
         if len(fill) != 3 or not all(part in range(256) for part in fill):
-            self.problems.append(f"{self.kind}.fill {given!r:.40}")
+            self.differ("fill", given, instead="black")
             fill = [0, 0, 0]
-        return FILTERS.get(interpolation, "nearest"), (int(fill[0]), int(fill[1]), int(fill[2]))
+        filters = FILTERS | NEAREST_FILTERS
+        return filters.get(interpolation, "bilinear"), (int(fill[0]), int(fill[1]), int(fill[2]))
 
 
-def effect(kind: str, node: Mapping[str, Any]) -> tuple[Effect | None, list[str]]:
-    """Return what a transform is here, or None, and everything in it that has no counterpart.
+def effect(kind: str, node: Mapping[str, Any], leeway: Leeway) -> Effect | None:
+    """Return what a transform is here, or is nearest to, if the leeway allows; else None, which is noted there.
 
     Args:
         kind: Its class, without the module.
         node: Its fields as serialised.
+        leeway: How exact it must be.
     """
     readers: dict[str, Callable[[_Fields], Effect]] = {
         "Affine": _affine,
@@ -103,13 +115,15 @@ def effect(kind: str, node: Mapping[str, Any]) -> tuple[Effect | None, list[str]
         "Solarize": _solarize,
         "ToGray": _gray,
     }
-    reader = readers.get(kind)
+    reader = readers.get(kind) or (NEAR.get(kind) if leeway.nearest else None)
     if reader is None:
-        return None, [kind]
-    fields = _Fields(kind, node)
+        leeway.differ(kind, instead="left out")
+        return None
+    fields = _Fields(kind, node, leeway)
     found = reader(fields)
-    problems = fields.problems + [f"{kind}.{name} {value!r:.40}" for name, value in fields.left.items()]
-    return (None if problems else found), problems
+    for name, value in fields.left.items():
+        fields.differ(name, value)
+    return found if fields.exact or leeway.nearest else None
 
 
 def transform(base: str, argument: float, interpolation: str, fill: tuple[int, int, int]) -> dict[str, Any] | None:
@@ -166,7 +180,9 @@ def _affine(fields: _Fields) -> Effect:
     canvas = fields.canvas()
     fields.must(fit_output=False, **MASKS)
     for name, neutral in (("scale", 1), ("shear", 0)):
-        fields.problems += [f"Affine.{name}.{axis}" for axis in "xy" if fields.single(name, neutral, axis) != neutral]
+        for axis in "xy":
+            if fields.single(name, neutral, axis) != neutral:
+                fields.differ(f"{name}.{axis}")
     moves = [
         Effect("Rotate", fields.single("rotate", 0), canvas),
         Effect("TranslateXWhole", -fields.single("translate_percent", 0, "x"), canvas),
@@ -184,17 +200,22 @@ def _rotate(fields: _Fields) -> Effect:
 
 
 def _shift_scale_rotate(fields: _Fields) -> Effect:
+    """Read a rotation; a shift is sampled in steps of 1/32 pixel by OpenCV, so that it is only nearly ours."""
     canvas = fields.canvas()
     fields.must(**MASKS)
-    for name in ("shift_limit_x", "shift_limit_y", "scale_limit"):
+    moves = [Effect("Rotate", fields.single("rotate_limit", 0), canvas)]
+    for name, base in (("shift_limit_x", "TranslateX"), ("shift_limit_y", "TranslateY")):
         if value := fields.single(name, 0):
-            fields.problems.append(f"ShiftScaleRotate.{name} {value:g}")
-    return Effect("Rotate", fields.single("rotate_limit", 0), canvas)
+            fields.differ(name, value, instead=f"{base}, sampled by Pillow")
+            moves.append(Effect(base, -value, canvas))
+    if value := fields.single("scale_limit", 0):
+        fields.differ("scale_limit", value)
+    return _only(fields, moves)
 
 
 def _jitter(fields: _Fields) -> Effect:
     if fields.single("hue", 0):
-        fields.problems.append("ColorJitter.hue")
+        fields.differ("hue")
     return _only(
         fields,
         [
@@ -210,16 +231,18 @@ def _only(fields: _Fields, effects: list[Effect], neutral: float = 0.0) -> Effec
     """Return the one of several effects that does something; the identity if none does."""
     acting = [found for found in effects if found.argument != neutral]
     if len(acting) > 1:
-        fields.problems.append(f"{fields.kind} with {' and '.join(found.base for found in acting)} at once")
+        names = " and ".join(found.base for found in acting)
+        fields.differ("", why=f"with {names} at once", instead=f"only {acting[0].base}")
     return acting[0] if acting else Effect("Identity")
 
 
 def _contrast(fields: _Fields) -> Effect:
     """Read albumentations' contrast, which multiplies every value: our brightness."""
-    if value := fields.single("brightness_limit", 0):
-        fields.problems.append(f"RandomBrightnessContrast.brightness_limit {value:g} (it adds, ours multiplies)")
+    added = fields.single("brightness_limit", 0)
+    if added:
+        fields.differ("brightness_limit", added, why="it adds, ours multiplies", instead="Brightness")
     fields.must(brightness_by_max=ANYTHING, ensure_safe_range=False)
-    return Effect("Brightness", max(0.0, 1 + fields.single("contrast_limit", 0)))
+    return Effect("Brightness", max(0.0, 1 + fields.single("contrast_limit", 0) + added))
 
 
 def _solarize(fields: _Fields) -> Effect:
@@ -231,3 +254,28 @@ def _solarize(fields: _Fields) -> Effect:
 def _gray(fields: _Fields) -> Effect:
     fields.must(method="weighted_average", num_output_channels=3)
     return Effect("Color", 0.0)
+
+
+def _holes(fields: _Fields) -> Effect:
+    """Read holes of a size as one square of the same area."""
+    names = ("max_holes", "max_height", "max_width")
+    numbers = [fields.left.get(name, 8) for name in names]
+    for name in (*names, "min_holes", "min_height", "min_width", "fill_value", "mask_fill_value"):
+        fields.left.pop(name, None)
+    known = all(is_number(number) and number > 0 for number in numbers)
+    side = math.sqrt(math.prod(numbers)) if known else 16.0
+    fields.differ("", why="holes inside the image", instead="one grey square of the same area")
+    return Effect("CutoutAbs", min(side, 10_000.0))
+
+
+def _other_tables(fields: _Fields) -> Effect:
+    fields.left.clear()
+    fields.differ("", why="its tables differ from Pillow's", instead=f"Pillow's {fields.kind}")
+    return Effect(fields.kind)
+
+
+NEAR: Mapping[str, Callable[[_Fields], Effect]] = {
+    "AutoContrast": _other_tables,
+    "CoarseDropout": _holes,
+    "Equalize": _other_tables,
+}

@@ -1,18 +1,23 @@
 """Between an argument in its unit and λ, and between policies and what other formats can say."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from faa_core.errors import FaaError
+from faa_core.formats.leeway import Leeway
 from faa_core.ops import Operation, operation
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import SubPolicies
 from faa_core.policies.policy import Policy
 
 Kind = TypeVar("Kind", bound=Policy)
+ALIKE = {  # which the same pixels have but for the rounding of a shift
+    **{f"Translate{axis}Whole": f"Translate{axis}" for axis in "XY"},
+    **{f"Translate{axis}Pixels": f"Translate{axis}Abs" for axis in "XY"},
+}
 
 
 def is_number(value: Any) -> bool:
@@ -54,16 +59,38 @@ def on_axis(row: Operation, magnitude: float, target: Operation) -> float | None
     return position(target, mirror) if found is None and target.mirrored else found
 
 
-def refuse_noise(policy: SubPolicies) -> None:
-    """Refuse noise on the magnitudes, for formats that cannot say it.
+def nearest_axis(row: Operation, magnitude: float, targets: Iterable[Operation]) -> tuple[Operation, float] | None:
+    """Return the axis that comes nearest to a use of an operation, and λ on it; None if none has such pixels.
 
-    Raises:
-        FaaError: If the policy has some.
+    Args:
+        row: The operation that is used.
+        magnitude: Its λ.
+        targets: Axes to choose from.
     """
+    alike, argument = operation(ALIKE.get(row.base, row.base)), row.argument(magnitude)
+    found = []
+    for target in targets:
+        if target.kernel not in (row.kernel, alike.kernel):
+            continue
+        span = target.high - target.low
+        places = [
+            0.0 if span == 0 else min(1.0, max(0.0, (end - target.low) / span))
+            for end in (argument, 2 * target.neutral - argument if target.mirrored else argument)
+        ]
+        found += [(abs(target.argument(place) - argument), target, place) for place in places[:1]]
+        found += [
+            (abs(2 * target.neutral - target.argument(place) - argument), target, place)
+            for place in places[1:]
+            if target.mirrored
+        ]
+    return min(found, key=lambda near: near[0])[1:] if found else None
+
+
+def differ_in_noise(policy: SubPolicies, leeway: Leeway) -> None:
+    """Note noise on the magnitudes, for formats that cannot say it."""
     if policy.magnitude_std:
-        raise FaaError(
-            f"'{policy.name}' has noise on its magnitudes ({policy.magnitude_std:g}), which the format has not."
-        )
+        what = f"'{policy.name}' has noise on its magnitudes ({policy.magnitude_std:g}), which the format has not"
+        leeway.differ(what, instead="left out")
 
 
 def words(row: Operation, magnitude: float) -> str:
@@ -71,6 +98,12 @@ def words(row: Operation, magnitude: float) -> str:
     either = f" or {row.argument(magnitude, reflected=True):g}" if row.mirrored else ""
     at = "" if row.unit == "none" else f" at {row.argument(magnitude):g}{either} {row.unit}"
     return f"'{row.name}'" + (f" ({row.base}{at})" if row.base != row.name else at)
+
+
+def parts(row: Operation, magnitude: float) -> tuple[str, str]:
+    """Return the name of an operation and the rest of what `words` says of its use."""
+    name = f"'{row.name}'"
+    return name, words(row, magnitude).removeprefix(name).strip()
 
 
 def build(kind: type[Kind], fields: Mapping[str, Any]) -> Kind:

@@ -11,7 +11,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from faa_core.errors import FaaError
-from faa_core.formats.axes import build, on_axis, words
+from faa_core.formats.axes import build, nearest_axis, on_axis, words
+from faa_core.formats.leeway import Leeway
 from faa_core.ops import Operation, operation
 from faa_core.policies.document import OperationRow, operation_of, row_of
 from faa_core.policies.kinds import Choice, Layers
@@ -95,14 +96,19 @@ def parse(content: bytes, *, mirror: bool = True) -> Layers:
     )
 
 
-def write(policy: Policy) -> bytes:
+def write(policy: Policy, *, leeway: Leeway | None = None) -> bytes:
     """Return a policy of layers as an ``.npz`` file; whether signs are mirrored is not part of the format.
+
+    Args:
+        policy: Of layers.
+        leeway: How exact it must be; strict when None. Its notes become an array of their own.
 
     Raises:
         FaaError: If the policy has another kind, or a choice that is none of the 139; it is named.
     """
     if not isinstance(policy, Layers):
         raise FaaError(f"'{policy.name}' has no layers, which is all that Deep AutoAugment's files can say.")
+    allowed = leeway or Leeway()
     imagenet = any(_is_imagenets(row) for row in policy.table.values())
     mirror = not any(row.base in SIGNED and not row.mirrored for row in policy.table.values())
     slots = list(_slots(imagenet=imagenet, mirror=mirror))
@@ -113,12 +119,14 @@ def write(policy: Policy) -> bytes:
             row = policy.table[choice.op]
             at = _find(slots, rows, row, choice.magnitude)
             if at is None:
-                raise FaaError(
-                    f"Layer {number}: {words(row, choice.magnitude)} is none of Deep AutoAugment's 139 transforms "
-                    f"({'ImageNet' if imagenet else 'CIFAR'})."
-                )
+                at = _nearest(slots, rows, row, choice.magnitude)
+                what = f"layer {number}: {words(row, choice.magnitude)}"
+                allowed.differ(what, instead=words(rows[slots[at].op], slots[at].magnitude))
             probabilities[number, at] += choice.probability
+    data = "ImageNet" if imagenet else "CIFAR"
+    allowed.settle(f"None of Deep AutoAugment's 139 transforms ({data}) is")
     stream = io.BytesIO()
+    notes = {"notes": np.array(allowed.notes)} if allowed.notes else {}
     np.savez(
         stream,
         allow_pickle=False,
@@ -128,8 +136,18 @@ def write(policy: Policy) -> bytes:
         ops=np.array([[slot.kind] for slot in slots], dtype=np.int32),
         mags=np.array([[slot.level] for slot in slots], dtype=np.int32),
         op_names=np.array([_title(name, rows, imagenet=imagenet, mirror=mirror) for name in ORDER]),
+        **notes,
     )
     return stream.getvalue()
+
+
+def _nearest(slots: list[_Slot], rows: dict[str, Operation], row: Operation, magnitude: float) -> int:
+    """Return which transform is nearest to a use of an operation; that which changes nothing if none has its pixels."""
+    near = nearest_axis(row, magnitude, rows.values())
+    if near is None:
+        return next(at for at, slot in enumerate(slots) if slot.op == "Identity")
+    same = [at for at, slot in enumerate(slots) if slot.op == near[0].name]
+    return min(same, key=lambda at: abs(slots[at].magnitude - near[1]))
 
 
 def _is_imagenets(row: Operation) -> bool:

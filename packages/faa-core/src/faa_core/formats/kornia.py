@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from faa_core.errors import FaaError, UnknownNameError
-from faa_core.formats.axes import build, is_number, place, refuse_noise, words
+from faa_core.formats.axes import ALIKE, build, differ_in_noise, is_number, parts, place
+from faa_core.formats.leeway import Leeway
 from faa_core.formats.literals import read_table
-from faa_core.ops import Operation
+from faa_core.ops import Operation, operation
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Parametric, SubPolicies
 from faa_core.policies.policy import Op, Policy
+from faa_core.text import safe
 
 PLAIN = {"auto_contrast": "AutoContrast", "equalize": "Equalize", "invert": "Invert"}
 RANGED = {"contrast": "Brightness", "sharpness": "Sharpness", "solarize": "Solarize", "posterize": "Posterize"}
@@ -29,6 +31,16 @@ OTHERWISE = {
     "solarize_add": "adds before it inverts",
     "shear_x": "shears about the centre, by 180 times the number in degrees, where ours keeps the first row",
     "shear_y": "shears about the centre, by 180 times the number in degrees, where ours keeps the first column",
+}
+BINS = 10
+INTERVALS = {  # of AutoAugment's operations: ours, and the ends of its ten bins in our unit
+    "rotate": ("Rotate", -30.0, 30.0),
+    "translate_x": ("TranslateX", -0.5, 0.5),
+    "translate_y": ("TranslateY", -0.5, 0.5),
+    "contrast": ("Brightness", 0.1, 1.9),
+    "sharpness": ("Sharpness", 0.1, 1.9),
+    "solarize": ("Solarize", 0.0, 255.0),
+    "posterize": ("Posterize", 4.0, 8.0),
 }
 BITS_OF_BIN = {0: 4, 2: 5, 4: 6, 5: 6, 7: 7, 9: 8}  # bins, of 4 … 8 in ten, that round to one number of bits
 BIN_OF_BITS = {4: 0, 5: 2, 6: 5, 7: 7, 8: 9}
@@ -41,13 +53,14 @@ class _Entry(NamedTuple):
     where: str
 
 
-def parse(text: str, *, table: str | None = None) -> Policy:
+def parse(text: str, *, table: str | None = None, leeway: Leeway | None = None) -> Policy:
     """Return the policy of a list as JSON, as a Python literal, or in a Python file, which is not executed.
 
     Args:
         text: A list for kornia's AutoAugment or TrivialAugment. Where all entries would do for either, it is read as
             AutoAugment's.
         table: Which variable or function of a Python file; needed where it holds several.
+        leeway: How exact it must be; strict when None. The nearest of a bin is its middle.
 
     Raises:
         FaaError: If the text is no such list, or an entry does what no operation of ours does; each is named.
@@ -57,35 +70,58 @@ def parse(text: str, *, table: str | None = None) -> Policy:
         raise FaaError("It is no list of sub-policies, each a list of (name, probability, magnitude).")
     entries = [_entries(sub, number) for number, sub in enumerate(found.value)]
     trivial = all(len(sub) == 1 for sub in entries) and any(_is_range(entry) for sub in entries for entry in sub)
-    policy = _ranges([sub[0] for sub in entries]) if trivial else _sub_policies(entries)
+    policy = _ranges([sub[0] for sub in entries]) if trivial else _sub_policies(entries, leeway or Leeway())
     return policy if found.name is None else policy.model_copy(update={"name": found.name})
 
 
-def write(policy: Policy) -> str:
+def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
     """Return a policy as a Python list for kornia's AutoAugment (sub-policies) or TrivialAugment (parametric).
+
+    Args:
+        policy: Of one of these kinds.
+        leeway: How exact it must be; strict when None. Its notes become comments above the list.
 
     Raises:
         FaaError: If kornia has no such policy; every operation it has not is named.
     """
+    allowed = leeway or Leeway()
     if isinstance(policy, Parametric):
-        return _written_ranges(policy)
-    if not isinstance(policy, SubPolicies):
+        lines = _written_ranges(policy, allowed)
+    elif isinstance(policy, SubPolicies):
+        differ_in_noise(policy, allowed)
+        lines = [_written(policy, sub_policy, number, allowed) for number, sub_policy in enumerate(policy.sub_policies)]
+        allowed.settle("kornia's bins are intervals, so that these single magnitudes have no counterpart")
+    else:
         raise FaaError(f"'{policy.name}' has layers, which kornia's lists cannot say.")
-    refuse_noise(policy)
-    problems, lines = [], []
-    for number, sub_policy in enumerate(policy.sub_policies):
-        entries = []
-        for use in sub_policy:
-            row = policy.table[use.op]
-            entry = _fixed(row, use)
-            if entry is not None:
-                entries.append(entry)
-            elif row.base != "Identity":
-                problems.append(f"sub-policy {number}: {words(row, use.magnitude)}")
-        lines.append(f" [{', '.join(entries)}],\n")
-    if problems:
-        raise _refusal("kornia's bins are intervals, so that these single magnitudes have no counterpart", problems)
-    return "[\n" + "".join(lines) + "]\n"
+    comments = "".join(f"# {safe(note)}\n" for note in allowed.notes)
+    return f"{comments}[\n{''.join(lines)}]\n"
+
+
+def _written(policy: SubPolicies, sub_policy: tuple[Op, ...], number: int, leeway: Leeway) -> str:
+    """Return the line of a sub-policy."""
+    entries = []
+    for use in sub_policy:
+        row = policy.table[use.op]
+        entry = _fixed(row, use)
+        if entry is None and row.base != "Identity":
+            entry, instead = _bin(row, use)
+            name, at = parts(row, use.magnitude)
+            leeway.differ(name if leeway.nearest else f"sub-policy {number}: {name}", at=at, instead=instead)
+        if entry is not None:
+            entries.append(entry)
+    return f" [{', '.join(entries)}],\n"
+
+
+def _bin(row: Operation, use: Op) -> tuple[str | None, str]:
+    """Return the entry whose interval is nearest to a use of an operation, or None, and what it is in words."""
+    for name, (own, low, high) in INTERVALS.items():
+        if operation(ALIKE.get(row.base, row.base)).kernel == operation(own).kernel:
+            share = (row.argument(use.magnitude) - low) / (high - low)
+            at = min(BINS - 1, max(0, int(share * BINS)))
+            width = (high - low) / BINS
+            sign = ", of one sign" if row.mirrored else ""
+            return f"({json.dumps(name)}, {use.p!r}, {at})", f"a bin of {name}, {width:g} wide{sign}"
+    return None, "left out"
 
 
 def _entries(sub_policy: Any, number: int) -> list[_Entry]:
@@ -110,8 +146,9 @@ def _is_range(entry: _Entry) -> bool:
     return not 0 <= entry.first <= 1 or (entry.second is not None and entry.second != int(entry.second))
 
 
-def _sub_policies(entries: list[list[_Entry]]) -> SubPolicies:
-    problems, converted = [], []
+def _sub_policies(entries: list[list[_Entry]], leeway: Leeway) -> SubPolicies:
+    converted = []
+    rows: dict[str, OperationRow] = {}
     for sub in entries:
         uses = []
         for name, p, at, where in sub:
@@ -124,11 +161,25 @@ def _sub_policies(entries: list[list[_Entry]]) -> SubPolicies:
                 uses.append(Op(op=own, p=p, magnitude=magnitude))
             else:
                 why = OTHERWISE.get(name, f"draws from an interval of magnitudes, bin {at}")
-                problems.append(f"'{name}' of {where} {why}")
+                middle = _middle(name, at)
+                told = f"'{name}'" if leeway.nearest else f"'{name}' of {where}"
+                leeway.differ(f"{told} {why}", instead="left out" if middle is None else f"its middle, {middle[1]:g}")
+                if middle is not None:
+                    own, row, magnitude = place("kornia", *middle)
+                    rows |= {} if row is None else {own: row}
+                    uses.append(Op(op=own, p=p, magnitude=magnitude))
         converted.append(tuple(uses))
-    if problems:
-        raise _refusal("These entries do what no entry of a sub-policy does", problems)
-    return build(SubPolicies, {"sub_policies": tuple(converted), "provenance": {"format": "kornia"}})
+    leeway.settle("These entries do what no entry of a sub-policy does")
+    fields = {"sub_policies": tuple(converted), "operations": rows, "interpolation": "bilinear" if rows else "nearest"}
+    return build(SubPolicies, fields | {"provenance": {"format": "kornia"}})
+
+
+def _middle(name: str, at: float | None) -> tuple[str, float] | None:
+    """Return our operation and the middle of a bin of kornia's, or None where nothing is like it."""
+    if name not in INTERVALS or at is None or at not in range(BINS):
+        return None
+    base, low, high = INTERVALS[name]
+    return base, low + (at + 0.5) * (high - low) / BINS
 
 
 def _ranges(entries: list[_Entry]) -> Parametric:
@@ -163,26 +214,27 @@ def _row(name: str, low: float, high: float) -> OperationRow:
     return OperationRow(kernel=RANGED[name], low=low, high=high, unit="factor")
 
 
-def _written_ranges(policy: Parametric) -> str:
+def _written_ranges(policy: Parametric, leeway: Leeway) -> list[str]:
     if (policy.num_ops, policy.p, policy.magnitude, policy.bins) != (1, (1.0, 1.0), (0.0, 1.0), None):
-        raise FaaError(
+        leeway.differ(
             f"'{policy.name}' is no list for kornia's TrivialAugment, which applies one operation, always, at any "
-            "magnitude of its range."
+            "magnitude of its range",
+            instead="taken as one",
         )
-    lines, problems = [], []
+        leeway.settle("kornia has no such list")
+    lines = []
     black = (policy.interpolation, policy.fill) == ("bilinear", (0, 0, 0))
     for name in policy.ops:
         row = policy.table[name]
         moves = row.base in SIGNED.values()
-        entry = _range(row) if black or not moves else None
-        if entry is None:
-            why = " (kornia samples bilinear and fills with black)" if moves else ""
-            problems.append(f"'{name}' ({row.base} {row.low:g} … {row.high:g} {row.unit}){why}")
-        else:
+        entry, why = _range(row), " (kornia samples bilinear and fills with black)" if moves else ""
+        if entry is None or (moves and not black):
+            what = f"'{name}' ({row.base} {row.low:g} … {row.high:g} {row.unit}){why}"
+            leeway.differ(what, instead="left out" if entry is None else "so")
+        if entry is not None:
             lines.append(f" [{entry}],\n")
-    if problems:
-        raise _refusal("kornia has no counterpart of", problems)
-    return "[\n" + "".join(lines) + "]\n"
+    leeway.settle("kornia has no counterpart of")
+    return lines
 
 
 def _range(row: Operation) -> str | None:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from faa_core.errors import FaaError, UnknownNameError
-from faa_core.formats.axes import build, is_number, on_axis, position, refuse_noise, words
-from faa_core.formats.literals import read_table
+from faa_core.formats.axes import build, differ_in_noise, is_number, nearest_axis, on_axis, parts, position
+from faa_core.formats.leeway import Leeway
+from faa_core.formats.literals import Table, read_table
+from faa_core.formats.original_search import found_in_log, found_in_parameters
 from faa_core.ops import SEARCH_LIST, Operation, operation
 from faa_core.policies.kinds import SubPolicies
 from faa_core.policies.policy import Op, Policy
@@ -52,7 +54,8 @@ def parse(text: str, *, table: str | None = None, levels: Levels | None = None) 
 
     Args:
         text: A list of sub-policies of ``[op, p, level]`` or ``{"op", "p", "level"}``; an object that holds it under
-            "sub_policies"; or an object of ``{op: [p, level]}`` by number, as junkwhinger's search writes.
+            "sub_policies"; an object of ``{op: [p, level]}`` by number, as junkwhinger's search writes; or what a
+            search by the release leaves, see `original_search`.
         table: Which variable or function of a Python file; needed where it holds several.
         levels: "unit" for positions in [0, 1], "autoaugment" for whole levels 0…10; None takes the latter where the
             text says so or a level is above 1.
@@ -60,7 +63,8 @@ def parse(text: str, *, table: str | None = None, levels: Levels | None = None) 
     Raises:
         FaaError: If the text is no such list; the entry at fault is named.
     """
-    found = read_table(text, table=table)
+    searched = (found_in_log(text) or found_in_parameters(text)) if table is None else None
+    found = Table(searched.sub_policies) if searched else read_table(text, table=table)
     value, name = found.value, found.name
     said: Levels | None = "autoaugment" if found.decorators else None
     if found.decorators not in ((), (DECORATOR,)):
@@ -71,19 +75,25 @@ def parse(text: str, *, table: str | None = None, levels: Levels | None = None) 
         name, said = value.get("name", name), SPACES.get(str(value.get("space")))
         value = value["sub_policies"]
     entries = [list(_entries(sub, number)) for number, sub in enumerate(_sub_policies(value))]
+    said = "unit" if searched else said
     meant: Levels = levels or said or _guess([entry for sub in entries for entry in sub])
     return build(
         SubPolicies,
         {
             "name": name if isinstance(name, str) and name else "unnamed",
             "sub_policies": tuple(tuple(_use(entry, meant) for entry in sub) for sub in entries),
-            "provenance": {"format": "fast-autoaugment", "levels": meant},
+            "provenance": {"format": "fast-autoaugment", "levels": meant}
+            | ({"notes": [searched.note]} if searched and searched.note else {}),
         },
     )
 
 
-def write(policy: Policy) -> str:
+def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
     """Return a policy as a list that is JSON and Python alike, one sub-policy a line, with levels in [0, 1].
+
+    Args:
+        policy: Of sub-policies.
+        leeway: How exact it must be; strict when None. Lists have no room for its notes.
 
     Raises:
         FaaError: If the release has no such policy: another kind, fill or filter, or an operation that none of its
@@ -91,26 +101,32 @@ def write(policy: Policy) -> str:
     """
     if not isinstance(policy, SubPolicies):
         raise FaaError(f"'{policy.name}' is no table of sub-policies, which is all that the release's lists can say.")
-    refuse_noise(policy)
+    allowed = leeway or Leeway()
+    differ_in_noise(policy, allowed)
     if (policy.fill, policy.interpolation) != ((0, 0, 0), "nearest"):
-        raise FaaError(
-            f"'{policy.name}' fills with {policy.fill} and samples {policy.interpolation}; the release's lists mean "
-            "black and nearest, and cannot say otherwise."
+        allowed.differ(
+            f"way to say that '{policy.name}' fills with {policy.fill} and samples {policy.interpolation}",
+            instead="black and nearest, as its lists mean",
         )
     lines = []
-    for number, sub_policy in enumerate(policy.sub_policies):
-        lines.append(json.dumps([_written(policy.table[use.op], use, number) for use in sub_policy]))
+    for sub_policy in policy.sub_policies:
+        entries = [_written(policy.table[use.op], use, allowed) for use in sub_policy]
+        lines.append(json.dumps([entry for entry in entries if entry is not None]))
+    allowed.settle("The release has no")
     return "[\n " + ",\n ".join(lines) + "\n]\n"
 
 
-def _written(row: Operation, use: Op, number: int) -> list[Any]:
-    """Return one entry: under its own name where that is the release's, else on the axis that holds it."""
+def _written(row: Operation, use: Op, leeway: Leeway) -> list[Any] | None:
+    """Return one entry: under its own name where that is the release's, else on the axis that holds it, or nearest."""
     for name in (row.name, *NAMES):
         if name in NAMES:
             level = on_axis(row, use.magnitude, operation(name))
             if level is not None:
                 return [name, use.p, level]
-    raise FaaError(f"Sub-policy {number}: the release has no {words(row, use.magnitude)}.")
+    near = nearest_axis(row, use.magnitude, map(operation, NAMES))
+    name, at = parts(row, use.magnitude)
+    leeway.differ(name, at=at, instead="left out" if near is None else f"the nearest of '{near[0].name}'")
+    return None if near is None else [near[0].name, use.p, near[1]]
 
 
 def _sub_policies(value: Any) -> list[Any]:

@@ -1,14 +1,16 @@
 """Lists as JSON, as a Python literal, or inside a Python file; parsed, never executed."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from faa_core.errors import FaaError, UnknownNameError
+from faa_core.formats.assignments import assigned
+from faa_core.formats.evaluating import evaluate, has_unknown
 from faa_core.reading import NotJsonError, parse_json
 
-MOST_ENTRIES = 100_000  # of a table in a Python file that adds lists up; published tables have 500
 TOO_DEEP = "It is nested too deeply for a policy."
 
 
@@ -32,7 +34,7 @@ def read_table(text: str, *, table: str | None = None) -> Table:
 
     Args:
         text: JSON, a Python literal, or a Python file with lists assigned to names or returned by functions.
-        table: Which name of a Python file; needed where it holds several, and an error for anything else.
+        table: Which name of a Python file; needed where it holds several that differ, and an error for anything else.
 
     Raises:
         FaaError: If the text is none of them, holds no list or several, or nests too deeply; or if a table is given
@@ -43,19 +45,29 @@ def read_table(text: str, *, table: str | None = None) -> Table:
         return _nameless(parse_json(text, finite=False), table)
     except NotJsonError:
         pass
-    try:
-        body = ast.parse(text.strip()).body
+    with parsing(text) as body:
         alone = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
-        value, tables = (_value(alone, {}), {}) if alone else (None, _tables(body))
+        if alone is None:
+            return _chosen(_tables(body), table)
+        data = evaluate(alone, {}).data
+        if has_unknown(data, {}):
+            raise FaaError("It is no literal: only lists, strings and numbers are read, and nothing is executed.")
+    return _nameless(data, table)
+
+
+@contextmanager
+def parsing(text: str) -> Iterator[list[ast.stmt]]:
+    """Give the statements of a Python text.
+
+    Raises:
+        FaaError: If it is no Python; or if the block finds it nested too deeply.
+    """
+    try:
+        yield ast.parse(text.strip()).body
     except (RecursionError, MemoryError) as error:
         raise FaaError(TOO_DEEP) from error
     except (SyntaxError, ValueError) as error:
         raise FaaError(f"It is neither JSON nor Python: {error}.") from error
-    if alone is None:
-        return _chosen(tables, table)
-    if value is None:
-        raise FaaError("It is no literal: only lists, strings and numbers are read, and nothing is executed.")
-    return _nameless(value, table)
 
 
 def _nameless(value: Any, table: str | None) -> Table:
@@ -71,61 +83,35 @@ def _chosen(tables: dict[str, Table], table: str | None) -> Table:
         if table not in tables:
             raise UnknownNameError("list in this Python file", table, tables)
         return tables[table]
-    if len(tables) > 1:
+    first = next(iter(tables.values()))
+    if any(other.value is not first.value for other in tables.values()):  # one list may have several names
         names = ", ".join(sorted(tables))
         raise FaaError(f"This Python file holds several lists: {names}. Say which: `table`, or --table in the shell.")
-    return next(iter(tables.values()))
+    return first
 
 
 def _tables(body: list[ast.stmt]) -> dict[str, Table]:
     """Return the lists that a module assigns, or that its functions return, by name."""
-    values = _assigned(body, {})
-    tables = {name: Table(value, name) for name, value in values.items()}
+    seen: dict[int, bool] = {}
+    values = assigned(body, {})
+    found = {name: Table(value.data, name) for name, value in values.items()}
+    kept = [values]  # since `seen` knows them by identity
     for statement in body:
         if isinstance(statement, ast.FunctionDef):
-            inner = _assigned(statement.body, values)
-            last = statement.body[-1]
-            value = _value(last.value, inner) if isinstance(last, ast.Return) and last.value else None
-            if isinstance(value, list):
+            arguments = {argument.arg for argument in ast.walk(statement.args) if isinstance(argument, ast.arg)}
+            inner = assigned(statement.body, {name: value for name, value in values.items() if name not in arguments})
+            last, kept = statement.body[-1], [*kept, inner]
+            only = sum(isinstance(node, ast.Return) for node in ast.walk(statement)) == 1
+            if only and isinstance(last, ast.Return) and last.value is not None:
+                value = evaluate(last.value, inner)
+                kept.append({statement.name: value})
                 names = tuple(node.id for node in statement.decorator_list if isinstance(node, ast.Name))
-                tables[statement.name] = Table(value, statement.name, names)
-    return tables
+                found[statement.name] = Table(value.data, statement.name, names)
+    return {
+        name: table for name, table in found.items() if _is_table(table.value) and not has_unknown(table.value, seen)
+    }
 
 
-def _assigned(body: list[ast.stmt], known: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
-    """Return the lists that plain assignments give names to, beside those known."""
-    values = dict(known)
-    for statement in body:
-        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-            target: ast.expr = statement.targets[0]
-        elif isinstance(statement, ast.AnnAssign):
-            target = statement.target
-        else:
-            continue
-        value = _value(statement.value, values) if statement.value else None
-        if isinstance(target, ast.Name):
-            values.pop(target.id, None)
-            if isinstance(value, list) and value:
-                values[target.id] = value
-    return values
-
-
-def _value(node: ast.expr, known: Mapping[str, list[Any]]) -> Any:
-    """Return a literal, a known list or the sum of two; None for anything else."""
-    if isinstance(node, ast.Name):
-        return known.get(node.id)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = _value(node.left, known), _value(node.right, known)
-        if not (isinstance(left, list) and isinstance(right, list)):
-            return None
-        if len(left) + len(right) > MOST_ENTRIES:
-            raise FaaError(f"A list in this Python file has more than {MOST_ENTRIES} entries.")
-        return left + right
-    try:
-        value = ast.literal_eval(node)
-    except (ValueError, TypeError):
-        return None
-    for part in ast.walk(node):
-        if isinstance(part, ast.Dict) and len({ast.dump(key) for key in part.keys if key}) < len(part.keys):
-            raise FaaError("A dict in it has a key twice, of which Python would forget the first.")
-    return value
+def _is_table(value: Any) -> bool:
+    """Return whether a value is a list of rows, as sub-policies are, and not of numbers or names."""
+    return isinstance(value, list) and bool(value) and all(isinstance(row, list | tuple | dict) for row in value)

@@ -11,7 +11,8 @@ different:
   weighted operations without replacement, a policy with.
 - ``mstd`` becomes `magnitude_std`, in tenths. Beyond 100, rand strings mean a uniform magnitude from 0 to ``m``.
 - ``mmax`` is refused where magnitudes can pass 10, for there timm's operations bend and one of them fails, and where it
-  cuts noise off below 10.
+  cuts noise off below 10. ``m15-mstd0.5`` is cut at 10 by timm and means 10 always; ``m11-mstd0.5`` is refused, since
+  the cut is part of what it draws.
 - ``3a`` and the sets ``t3a`` and ``t3aw`` blur, and ``augmix`` mixes images: both are refused.
 - What timm passes over in silence is an error here: an unknown part or set, a part given twice or without a number.
   ``inc0`` means no; timm took it for yes before it read the number.
@@ -26,6 +27,7 @@ from typing import Literal
 import numpy as np
 
 from faa_core.errors import FaaError, UnknownNameError
+from faa_core.formats.leeway import Leeway
 from faa_core.formats.timm_tables import (
     INCREASING,
     PLAIN,
@@ -48,6 +50,7 @@ LEVELS = 10
 LONGEST = 500
 MOST_OPS = 100
 UNIFORM = 100.0  # an mstd beyond this means uniform
+CERTAIN = 8.3  # standard deviations that no normal number of 53 random bits is away from its mean
 WAY_OUT = (
     "To train with it in timm, give its file: `python -m faa_search.timm train.py --aa faa:FILE`, or in Python "
     "faa_search.create_transform(…, policy=…)."
@@ -55,13 +58,20 @@ WAY_OUT = (
 LISTS = {"": PLAIN, "-inc1": INCREASING, "-tweights": WEIGHTED}
 
 
-def parse(text: str, *, fill: Colour = IMAGENET_MEAN, interpolation: Interpolation = "bilinear") -> Policy:
+def parse(
+    text: str,
+    *,
+    fill: Colour = IMAGENET_MEAN,
+    interpolation: Interpolation = "bilinear",
+    leeway: Leeway | None = None,
+) -> Policy:
     """Return the policy of one of timm's auto-augment strings.
 
     Args:
         text: Such as ``rand-m9-inc1``, ``original``, ``originalr``, ``v0`` or ``v0r``.
         fill: RGB of pixels from outside the image; timm's is the mean of its normalisation.
         interpolation: Filter of the geometric operations.
+        leeway: How exact it must be; strict when None.
 
     Raises:
         UnknownNameError: If it begins with no name of timm's, or names an unknown set of operations.
@@ -76,14 +86,18 @@ def parse(text: str, *, fill: Colour = IMAGENET_MEAN, interpolation: Interpolati
     if name == "3a":
         raise _blurs(text)
     if name == "rand":
-        return _rand(text, sections, fill, interpolation)
+        return _rand(text, sections, fill, interpolation, leeway or Leeway())
     if name in TABLES:
         return _fixed(text, name, sections, fill, interpolation)
     raise UnknownNameError("timm auto-augment string", name, ("rand", *TABLES), hint="For example: rand-m9-inc1.")
 
 
-def write(policy: Policy) -> str:
+def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
     """Return the timm string that means a policy; its fill and filter are left to timm's options.
+
+    Args:
+        policy: Parametric, or one of timm's tables.
+        leeway: How exact it must be; strict when None.
 
     Raises:
         FaaError: If timm has no string for it; the message names what timm cannot say.
@@ -91,7 +105,7 @@ def write(policy: Policy) -> str:
     if isinstance(policy, SubPolicies):
         return _table_name(policy)
     if isinstance(policy, Parametric):
-        return _rand_string(policy)
+        return _rand_string(policy, leeway or Leeway())
     raise FaaError(f"timm has no string for a policy of kind '{getattr(policy, 'kind', '?')}'. {WAY_OUT}")
 
 
@@ -112,7 +126,7 @@ def _fixed(text: str, name: str, sections: list[str], fill: Colour, interpolatio
     )
 
 
-def _rand(text: str, sections: list[str], fill: Colour, interpolation: Interpolation) -> Parametric:
+def _rand(text: str, sections: list[str], fill: Colour, interpolation: Interpolation, leeway: Leeway) -> Parametric:
     given = _settings(text, sections, ("m", "n", "p", "mstd", "mmax", "inc", "t"))
     layers = _whole(text, given, "n", 2)
     p = _number(given, "p", 0.5)
@@ -126,12 +140,11 @@ def _rand(text: str, sections: list[str], fill: Colour, interpolation: Interpola
         if given["t"] != "weights":
             raise _blurs(text)
         if layers > 1:
-            raise FaaError(
-                f"'{text}' draws {layers} weighted operations without replacement, a policy with; '-n1' is exact. "
-                f"{WAY_OUT}"
-            )
+            what = f"'{text}' draws {layers} weighted operations without replacement, a policy with; '-n1' is exact"
+            leeway.differ(what, instead="with replacement")
         listed = WEIGHTED
-    spread = _number(given, "mstd", 0.0)
+    magnitude, spread = _magnitudes(text, given, leeway)
+    leeway.settle("No policy says this exactly")
     return Parametric(
         name=text,
         fill=fill,
@@ -140,23 +153,34 @@ def _rand(text: str, sections: list[str], fill: Colour, interpolation: Interpola
         num_ops=layers,
         ops=tuple(our_name(op) for op in listed),
         p=(p, p),
-        magnitude=_magnitudes(text, given, spread),
-        magnitude_std=0.0 if spread > UNIFORM else spread / LEVELS,
+        magnitude=magnitude,
+        magnitude_std=spread,
         provenance={"algorithm": "randaugment", "source": "timm", "string": text},
     )
 
 
-def _magnitudes(text: str, given: dict[str, str], spread: float) -> tuple[float, float]:
-    """Return the range of λ of a rand string."""
+def _magnitudes(text: str, given: dict[str, str], leeway: Leeway) -> tuple[tuple[float, float], float]:
+    """Return the range of λ of a rand string, and the noise on it.
+
+    timm cuts magnitudes at a limit after it has drawn them. Noise about a magnitude far beyond the limit never comes
+    below it, so that all are the limit itself; else the cut is part of what the string means.
+    """
     level, limit = _whole(text, given, "m", LEVELS), _whole(text, given, "mmax", LEVELS) or LEVELS
-    if spread and level > limit:
-        raise FaaError(f"'{text}' draws magnitudes about or up to {level} and cuts them at {limit}; write m{limit}.")
-    if 0 < spread <= UNIFORM and limit != LEVELS:
+    spread = _number(given, "mstd", 0.0)
+    uniform = spread > UNIFORM
+    if spread and level > limit and (uniform or level - limit < CERTAIN * spread):
+        drawn = f"up to {level}" if uniform else f"about {level}, with noise of {spread:g},"
+        what = f"'{text}' draws magnitudes {drawn} and cuts them at {limit}, where a policy draws none beyond {limit}"
+        leeway.differ(what, instead=f"as rand-m{limit}{'-mstd101' if uniform else ''} has it")
+    if 0 < spread <= UNIFORM and level <= limit != LEVELS:
         raise FaaError(f"'{text}' cuts its noise (mstd) at mmax {limit}, a policy at {LEVELS}; drop '-mmax{limit}'.")
     if level > LEVELS < limit:
-        raise FaaError(f"'{text}' has a magnitude beyond {LEVELS}, where timm's operations bend; write m{LEVELS}.")
+        raise FaaError(
+            f"'{text}' has a magnitude beyond {LEVELS}, where timm's operations bend; a policy has m{LEVELS} at most."
+        )
     highest = min(level, limit) / LEVELS
-    return (0.0 if spread > UNIFORM else highest, highest)
+    noise = 0.0 if uniform or level > limit else spread / LEVELS
+    return (0.0 if uniform else highest, highest), noise
 
 
 def _settings(text: str, sections: Iterable[str], keys: tuple[str, ...]) -> dict[str, str]:
@@ -216,33 +240,55 @@ def _table_name(policy: SubPolicies) -> str:
     raise FaaError(f"timm's strings know four tables of sub-policies, {', '.join(TABLES)}, not this one. {WAY_OUT}")
 
 
-def _rand_string(policy: Parametric) -> str:
-    names = _names(policy)
-    ops = Counter(names[op] for op in policy.ops)
-    suffix = next((suffix for suffix, listed in LISTS.items() if Counter(listed) == ops), None)
-    (p_low, p), (low, high) = policy.p, policy.magnitude
-    level = round(high * LEVELS)
-    if suffix is None:
-        listed = INCREASING if any(name.endswith("Increasing") for name in ops) else PLAIN
-        odd = sorted(set(listed) ^ set(ops)) or sorted(name for name, count in ops.items() if count > 1)
-        raise FaaError(f"timm's lists of operations differ in {', '.join(odd)}. {WAY_OUT}")
+def _rand_string(policy: Parametric, leeway: Leeway) -> str:
+    suffix = _suffix(policy, leeway)
     if suffix == "-tweights" and policy.num_ops > 1:
-        raise FaaError(f"timm draws weighted operations without replacement, this policy with. {WAY_OUT}")
+        leeway.differ("timm draws weighted operations without replacement, this policy with", instead="without")
+    (p_low, p), (low, high) = policy.p, policy.magnitude
     if p_low != p:
-        raise FaaError(f"timm has one probability, this policy a range from {p_low:g} to {p:g}. {WAY_OUT}")
-    if level / LEVELS != high or (low != high and (low != 0 or policy.bins is not None)):
-        raise FaaError(
+        middle = round((p_low + p) / 2, 4)
+        what = f"timm has one probability, this policy a range from {p_low:g} to {p:g}"
+        leeway.differ(what, instead=f"{middle:g}")
+        p = middle
+    level, uniform = round(high * LEVELS), low != high
+    if level / LEVELS != high or (uniform and (low != 0 or policy.bins is not None)):
+        leeway.differ(
             f"timm has one whole magnitude from 0 to {LEVELS}, or all up to one; λ of this policy is "
-            f"{low:g} … {high:g}{f' in {policy.bins} steps' if policy.bins else ''}. {WAY_OUT}"
+            f"{low:g} … {high:g}{f' in {policy.bins} steps' if policy.bins else ''}",
+            instead=f"{'all up to ' if uniform else ''}{level} of {LEVELS}",
         )
-    if policy.magnitude_std * LEVELS > UNIFORM:
-        raise FaaError(f"timm takes noise of more than {UNIFORM:g} levels for uniform magnitudes. {WAY_OUT}")
+    noise = policy.magnitude_std * LEVELS
+    if noise > UNIFORM:
+        leeway.differ(
+            f"timm takes noise of more than {UNIFORM:g} levels for uniform magnitudes", instead=f"{UNIFORM:g}"
+        )
+        noise = UNIFORM
+    leeway.settle("timm's strings cannot say that", remedy=WAY_OUT)
     parts = [f"rand-m{level}"]
     parts += [f"n{policy.num_ops}"] if policy.num_ops != 2 else []
     parts += [f"p{np.format_float_positional(p, trim='-')}"] if p != 0.5 else []
-    parts += ["mstd101"] if low != high else []
-    parts += [f"mstd{_plain(policy.magnitude_std * LEVELS)}"] if policy.magnitude_std else []
+    parts += ["mstd101"] if uniform else []
+    parts += [f"mstd{_plain(noise)}"] if noise else []
     return "-".join(parts) + suffix
+
+
+def _suffix(policy: Parametric, leeway: Leeway) -> str:
+    """Return what chooses the list of operations in a string: that which a policy has, or is nearest to."""
+    theirs = {name: their_name(row) for name, row in policy.table.items()}
+    ops = Counter(theirs[op] or f"'{op}'" for op in policy.ops)
+    suffix = next((suffix for suffix, listed in LISTS.items() if Counter(listed) == ops), None)
+    if suffix is not None:
+        return suffix
+    lacking = [f"'{name}'" for name, found in theirs.items() if found is None]
+    if lacking:
+        odd, what = lacking, "timm has no operation with the pixels and the axis of"
+    else:
+        listed = INCREASING if any(name.endswith("Increasing") for name in ops) else PLAIN
+        odd = sorted(set(listed) ^ set(ops)) or sorted(name for name, count in ops.items() if count > 1)
+        what = "timm's lists of operations differ in"
+    near = max(("", "-inc1"), key=lambda own: (Counter(LISTS[own]) & ops).total())
+    leeway.differ(f"{what} {', '.join(odd)}", instead=f"timm's list {near.removeprefix('-') or 'without inc'}")
+    return near
 
 
 def _plain(value: float) -> str:

@@ -2,12 +2,14 @@
 
 from faa_core.policies.builtin import random_policy
 from faa_core.policies.kinds import Choice, Layers, Parametric, SubPolicies
+from faa_core.policies.layered import LayeredSubPolicies
 from faa_core.policies.loading import json_schema, load_policy, parse_policy
 from faa_core.policies.plan import Plan
 from faa_core.policies.policy import Op, Policy
 
 __all__ = [
     "Choice",
+    "LayeredSubPolicies",
     "Layers",
     "Op",
     "Parametric",

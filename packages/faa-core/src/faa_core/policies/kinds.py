@@ -47,7 +47,7 @@ class SubPolicies(Policy):
         """Return the steps of one image."""
         sub_policy = self.sub_policies[int(row[0] * len(self.sub_policies))]
         return tuple(
-            _step(
+            step_of(
                 self.table[use.op], self._magnitude(use, row, at), row[1 + 4 * at :], row[1 + 4 * self.depth + 2 * at :]
             )
             for at, use in enumerate(sub_policy)
@@ -131,7 +131,7 @@ class Parametric(Policy):
             if gate < _within(self.p, probability):
                 operation = self.table[self.ops[int(choice * len(self.ops))]]
                 shape = row[7 * self.num_ops + 2 * at :]
-                steps.append(_step(operation, self._magnitude(position), row[7 * at + 3 :], shape))
+                steps.append(step_of(operation, self._magnitude(position), row[7 * at + 3 :], shape))
         return tuple(steps)
 
     def plan(self) -> Plan:
@@ -200,8 +200,7 @@ class Layers(Policy):
     @cached_property
     def cumulative(self) -> tuple[tuple[float, ...], ...]:
         """Upper end of each choice's part of [0, 1), by layer; the last is 1."""
-        sums = (list(accumulate(choice.probability for choice in layer)) for layer in self.layers)
-        return tuple(tuple(part / ends[-1] for part in ends) for ends in sums)
+        return tuple(ends_of(layer) for layer in self.layers)
 
     def steps(self, row: Sequence[float]) -> tuple[Step, ...]:
         """Return the steps of one image."""
@@ -209,7 +208,7 @@ class Layers(Policy):
         for at, (layer, ends) in enumerate(zip(self.layers, self.cumulative, strict=True)):
             choice = layer[bisect_right(ends, row[5 * at])]
             shape = row[5 * len(self.layers) + 2 * at :]
-            steps.append(_step(self.table[choice.op], choice.magnitude, row[5 * at + 1 :], shape))
+            steps.append(step_of(self.table[choice.op], choice.magnitude, row[5 * at + 1 :], shape))
         return tuple(steps)
 
     def plan(self) -> Plan:
@@ -239,6 +238,12 @@ class Layers(Policy):
         )
 
 
+def ends_of(layer: Sequence[Choice]) -> tuple[float, ...]:
+    """Return the upper end of each choice's part of [0, 1); the last is 1."""
+    sums = list(accumulate(choice.probability for choice in layer))
+    return tuple(part / sums[-1] for part in sums)
+
+
 def noisy(magnitude: float, std: float, uniform: float) -> float:
     """Return λ with normal noise from a uniform number, cut to [0, 1]."""
     return min(1.0, max(0.0, magnitude + std * normal(uniform)))
@@ -248,7 +253,7 @@ def _within(interval: Interval, position: float) -> float:
     return interval[0] + position * (interval[1] - interval[0])
 
 
-def _step(operation: Operation, magnitude: float, draws: Sequence[float], shape: Sequence[float]) -> Step:
+def step_of(operation: Operation, magnitude: float, draws: Sequence[float], shape: Sequence[float]) -> Step:
     """Return the step of an operation, from its draws: gate, reflection, centre (x, y); area, aspect."""
     reflected = operation.mirrored and draws[1] < 0.5
     argument = operation.argument(magnitude, reflected=reflected)

@@ -9,18 +9,20 @@ from pydantic import Field, TypeAdapter, ValidationError
 from faa_core import plugins
 from faa_core.errors import FaaError
 from faa_core.policies.kinds import Layers, Parametric, SubPolicies
+from faa_core.policies.layered import LayeredSubPolicies
 from faa_core.policies.policy import Policy
 from faa_core.reading import as_text, faults, parse_json, read_content
 from faa_core.text import safe
 
 MOST_BYTES = 1 << 22  # of a file; the largest published policy has 0.1 MB
 FILE = "policy.json"  # what a run calls its policy
-OTHERS = "`faa policy convert` reads other tools' formats."
-Document = Annotated[SubPolicies | Parametric | Layers, Field(discriminator="kind")]
+OTHERS = "Other tools' formats are read too; `faa policy convert --help` lists them."
+HINT = "A policy's file is allowed too, and a timm string such as rand-m9-n2."
+Document = Annotated[SubPolicies | Parametric | Layers | LayeredSubPolicies, Field(discriminator="kind")]
 
 
 def load_policy(name_or_path: str | Path) -> Policy:
-    """Return the policy of a built-in name (or a plugin's), or of a JSON file.
+    """Return the policy of a built-in name (or a plugin's), or of a document of ours; `Policy.load` takes more.
 
     Raises:
         UnknownNameError: If it is neither a known name nor a file.
@@ -35,7 +37,7 @@ def load_policy(name_or_path: str | Path) -> Policy:
             raise FaaError(f"'{safe(given)}' is a folder; the policy in it is '{safe(path / FILE)}', so give that.")
         if os.path.lexists(path) or path.suffix == ".json" or path.name != given:
             return parse_policy(_read(path), source=given)
-    build = plugins.load("faa.policies", given, kind="policy", hint=f"A path to a policy file is allowed too; {OTHERS}")
+    build = plugins.load("faa.policies", given, kind="policy", hint=HINT)
     policy = build()
     if not isinstance(policy, Policy):
         raise FaaError(f"The plugin '{given}' of group faa.policies must return a Policy, not {policy!r}.")
@@ -59,7 +61,7 @@ def parse_policy(text: str, *, source: str) -> Policy:
     if not isinstance(fields, dict) or "kind" not in fields:
         raise FaaError(
             f"{source} is no policy document: "
-            'it must be an object with "kind": "sub-policies", "parametric" or "layers". '
+            'it must be an object with "kind": "sub-policies", "parametric", "layers" or "layered-sub-policies". '
             f"{OTHERS}"
         )
     try:

@@ -22,9 +22,11 @@ class Plan:
     Attributes:
         slots: Length of an image's row of uniform numbers.
         operations: The O operations.
+        groups: Of equal size, that the K uses of every stage are in; the number of slot 0 picks one for all stages.
         choice_slot_S: Slot that picks the use of a stage, int64.
         count_S: How many uses a stage has, int64.
-        cumulative_SK: Upper end of each use's part of [0, 1), float64; of shape ``[S, 0]`` where all are alike.
+        cumulative_SK: Upper end of each use's part of its group's [0, 1), float64; of shape ``[S, 0]`` where all are
+            alike.
         operation_SK: Index of each use's operation, or `NOTHING`, int64.
         p_SK2: Range of the probability of application, float64.
         magnitude_SK2: Range of λ, float64.
@@ -38,6 +40,7 @@ class Plan:
 
     slots: int
     operations: tuple[Operation, ...]
+    groups: int = 1
     choice_slot_S: NDArray[np.int64]
     count_S: NDArray[np.int64]
     cumulative_SK: NDArray[np.float64]

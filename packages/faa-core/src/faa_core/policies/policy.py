@@ -179,10 +179,13 @@ class Policy(BaseModel):
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> "Policy":
-        """Return the policy of a built-in name or a file; see `faa_core.policies.load_policy`."""
-        from faa_core.policies.loading import load_policy  # noqa: PLC0415 loading builds kinds of Policy
+        """Return the policy of a built-in name, a file in any format, or a timm or torchvision string.
 
-        return load_policy(name_or_path)
+        See `faa_core.formats.resolve_policy`.
+        """
+        from faa_core.formats import resolve_policy  # noqa: PLC0415 formats build kinds of Policy
+
+        return resolve_policy(name_or_path)
 
 
 def _pretty(document: dict[str, Any]) -> str:

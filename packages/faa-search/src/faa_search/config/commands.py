@@ -29,7 +29,7 @@ class RunConfig(DataConfig, FitConfig):
 class PolicyConfig(Settings):
     """Which policy."""
 
-    policy: Text = Field(default="none", description="Built-in name or policy file.")
+    policy: Text = Field(default="none", description="Built-in name, policy file of any format, or timm string.")
 
 
 class TrainConfig(RunConfig, PolicyConfig):
@@ -43,7 +43,7 @@ class PoliciesConfig(Settings):
 
     policies: Names = Field(
         default=("none", "uniform-random", "trivialaugment"),
-        description="Built-in names or policy files, as NAME,NAME,FILE.",
+        description="Built-in names, policy files or timm strings, as NAME,NAME,FILE.",
     )
     seeds: Annotated[Whole, Field(ge=2, le=10_000)] = Field(
         default=5, description="Training runs of each policy; they share seeds, which pairs them."

@@ -107,7 +107,8 @@ class ExploringConfig(Settings):
         default=1, description="Trials of a round that are proposed together, knowing those before them only."
     )
     warm_start: Text | None = Field(
-        default=None, description="Begin every round with sub-policies of this policy: built-in name or file."
+        default=None,
+        description="Begin every round with sub-policies of this policy: built-in name, or file of any format.",
     )
     views: Few = Field(default=5, description="Augmented draws of each held-out image per trial.")
     reward: RewardName = Field(

@@ -10,7 +10,7 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from faa_core import SEARCH_LIST, FaaError, Policy, plugins
+from faa_core import FaaError, Policy, plugins
 from faa_search.config import SearchConfig
 from faa_search.executors.launched import serve
 from faa_search.executors.protocol import ExecutorFactory, ExecutorOptions
@@ -19,13 +19,12 @@ from faa_search.fast.density_matching.bench import MakeBench
 from faa_search.fast.density_matching.images import SearchImages, open_images
 from faa_search.fast.exploring.warm_start import first_trials
 from faa_search.fast.result import RESULT, SearchResult, read_result
-from faa_search.fast.search import Search
+from faa_search.fast.search import Search, space_of
 from faa_search.fast.stages import run_stages
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import run_directory
 from faa_search.run_images import check_finished, has_moved, keep_images, record_of
-from faa_search.samplers import PolicySpace, Sampler
-from faa_search.samplers.presets import PRESETS, chosen_operations
+from faa_search.samplers import Sampler
 from faa_search.training.models import count_weights, model_input
 from faa_search.training.processes import from_main, make_accelerator, together
 from faa_search.training.schedules import check_schedule
@@ -94,7 +93,7 @@ def _search(
     """Do what the main process does; the others are told, once, whether there is work for them."""
     check_audit(config)
     sampler: Sampler = plugins.load("faa.samplers", config.sampler or "tpe", kind="sampler")
-    space = _space(config)
+    space = space_of(config)
     warm = None if config.warm_start is None else Policy.load(config.warm_start)
     expected = model_input(config.model)
     check_schedule(config)
@@ -174,22 +173,6 @@ def _executor(config: SearchConfig, launched: Accelerator) -> ExecutorFactory:
         raise FaaError(f"--ray-address and --gpus-per-worker are for --executor ray; this search's is {name}.")
     factory: ExecutorFactory = plugins.load("faa.executors", name, kind="executor")
     return factory
-
-
-def _space(config: SearchConfig) -> PolicySpace:
-    """Return the policies to search among.
-
-    Raises:
-        FaaError: If a name is unknown, nothing is left, or the images are flipped that must not be.
-    """
-    names = [row.name for row in SEARCH_LIST]
-    ops = chosen_operations(names, preset=config.preset, exclude=config.exclude_ops)
-    if config.preset is not None and config.hflip and not PRESETS[config.preset].flips:
-        raise FaaError(
-            f"--preset {config.preset}: a left-right flip changes what such images mean, and --hflip is "
-            f"{config.hflip:g}; give --hflip 0."
-        )
-    return PolicySpace(ops=ops, sub_policies=config.sub_policies, num_ops=config.ops)
 
 
 def _is_finished(config: SearchConfig, result: SearchResult) -> bool:

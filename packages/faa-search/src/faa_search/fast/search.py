@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from faa_core import SEARCH_LIST, FaaError
 from faa_search.config import SearchConfig
 from faa_search.executors.protocol import Executor
 from faa_search.fast.density_matching.images import SearchImages
 from faa_search.fast.journal import Journal, Trial
 from faa_search.progress import Reporter
 from faa_search.samplers import Params, PolicySpace, Sampler
+from faa_search.samplers.presets import PRESETS, chosen_operations
 from faa_search.training.stopping import StopRequest
 
 TRIALS = "trials.jsonl"
@@ -55,3 +57,19 @@ class Search:
     def planned(self) -> int:
         """How many trials there are to be."""
         return len(self.images.folds) * self.config.width * self.config.depth
+
+
+def space_of(config: SearchConfig) -> PolicySpace:
+    """Return the policies to search among.
+
+    Raises:
+        FaaError: If a name is unknown, nothing is left, or the images are flipped that must not be.
+    """
+    names = [row.name for row in SEARCH_LIST]
+    ops = chosen_operations(names, preset=config.preset, exclude=config.exclude_ops)
+    if config.preset is not None and config.hflip and not PRESETS[config.preset].flips:
+        raise FaaError(
+            f"--preset {config.preset}: a left-right flip changes what such images mean, and --hflip is "
+            f"{config.hflip:g}; give --hflip 0."
+        )
+    return PolicySpace(ops=ops, sub_policies=config.sub_policies, num_ops=config.ops)

@@ -12,10 +12,10 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from faa_core import FaaError, UnknownNameError
+from faa_core.yaml_files import parse_yaml
 from faa_search.config import SearchConfig, Settings, TrainConfig
 from faa_search.recipes.schema import RecipeFile, recipe_schema
 from faa_search.resolving import Layer, resolve
-from faa_search.yaml_files import parse_yaml
 
 __all__ = ["Recipe", "RecipeFile", "load_recipe", "parse_recipe", "recipe_names", "recipe_schema"]
 

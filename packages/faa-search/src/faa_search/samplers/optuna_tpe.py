@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 NAME = "faa-proposal"  # of the study; what Optuna logs has it
+STORAGES = ("_in_memory", "_rdb.storage", "journal._storage")  # modules that announce studies
 SEEDS = 2**32  # numpy's RandomState, which Optuna draws from, takes smaller ones
 
 
@@ -38,8 +39,8 @@ def suggest(space: PolicySpace, history: Sequence[Scored], seed: int) -> Params:
         raise FaaError(
             "The sampler optuna needs the package optuna: pip install 'faa-search[optuna]'. Without it there is tpe."
         ) from error
-    distributions = _distributions(space)
-    with _in_silence():
+    distributions = distributions_of(space)
+    with in_silence(NAME):
         sampler = optuna.samplers.TPESampler(seed=seed % SEEDS, multivariate=True, constant_liar=False)
         study = optuna.create_study(study_name=NAME, direction="maximize", sampler=sampler)
     study.add_trials(
@@ -51,7 +52,8 @@ def suggest(space: PolicySpace, history: Sequence[Scored], seed: int) -> Params:
     return {label: proposed[label] for label in distributions}
 
 
-def _distributions(space: PolicySpace) -> "dict[str, BaseDistribution]":
+def distributions_of(space: PolicySpace) -> "dict[str, BaseDistribution]":
+    """Return the parameters of a space as Optuna has them, by label."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution  # noqa: PLC0415 an optional package
 
     choice, unit = CategoricalDistribution(space.ops), FloatDistribution(0.0, 1.0)  # shared: Optuna copies each trial's
@@ -62,19 +64,25 @@ def _distributions(space: PolicySpace) -> "dict[str, BaseDistribution]":
 
 
 @contextmanager
-def _in_silence() -> Iterator[None]:
-    """Drop Optuna's announcement of this one study, and what Optuna 4 says about experiments; no level changes."""
+def in_silence(study: str) -> Iterator[None]:
+    """Drop Optuna's announcement of one study, and what Optuna 4 says about experiments; no level changes.
+
+    Args:
+        study: Its name.
+    """
     from optuna.exceptions import ExperimentalWarning  # noqa: PLC0415 an optional package
 
-    announcing = logging.getLogger("optuna.storages._in_memory")
+    announcing = [logging.getLogger(f"optuna.storages.{name}") for name in STORAGES]
 
     def of_others(record: logging.LogRecord) -> bool:
-        return NAME not in record.getMessage()
+        return study not in record.getMessage()
 
-    announcing.addFilter(of_others)
+    for logger in announcing:
+        logger.addFilter(of_others)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             yield
     finally:
-        announcing.removeFilter(of_others)
+        for logger in announcing:
+            logger.removeFilter(of_others)

@@ -31,14 +31,16 @@ def draw(
     instructions_BS8: Numbers,
 ) -> None:
     """Write the instructions of a batch into zeros of shape ``[B, S', 8]``; see `drawing.draw_instructions`."""
-    slots_S5, count_S, cumulative_SK, operation_SK, p_SK2, magnitude_SK2, whole_O3, axis_O3, whole_7, real_2 = tables
-    bins, nearest, partners, std, stages = whole_7[1], whole_7[2] == 1, whole_7[3], real_2[1], len(count_S)
+    slots_S5, count_S, cumulative_SK, operation_SK, p_SK2, magnitude_SK2, whole_O3, axis_O3, whole_8, real_2 = tables
+    bins, nearest, partners, std, stages = whole_8[1], whole_8[2] == 1, whole_8[3], real_2[1], len(count_S)
+    uses = cumulative_SK.shape[1] // whole_8[7]  # in each group
     for b in range(len(indices_B)):
         start = start_of(policy_key, indices_B[b])
         for stage in range(stages):
             pick = uniform(start, slots_S5[stage, 0])
-            if cumulative_SK.shape[1] > 0:
-                use = np.searchsorted(cumulative_SK[stage], pick, side="right")
+            if uses > 0:
+                first = np.int64(uniform(start, 0) * whole_8[7]) * uses
+                use = first + np.searchsorted(cumulative_SK[stage, first : first + uses], pick, side="right")
             else:
                 use = np.int64(pick * count_S[stage])
             operation, gate = operation_SK[stage, use], slots_S5[stage, 3]
@@ -61,7 +63,7 @@ def draw(
                 instructions_BS8[b, stage, at] = row_7[at]
             instructions_BS8[b, stage, 7] = whole_O3[operation, 2]
         if stages < instructions_BS8.shape[1]:
-            draw_baseline(whole_7, real_2[0], start_of(baseline_key, indices_B[b]), height, width, instructions_BS8, b)
+            draw_baseline(whole_8, real_2[0], start_of(baseline_key, indices_B[b]), height, width, instructions_BS8, b)
 
 
 @compiled(error_model="numpy")
@@ -206,9 +208,9 @@ def levels(base: Any, argument: Any) -> Any:
 
 
 @compiled(error_model="numpy")
-def draw_baseline(whole_7: Any, hflip: Any, start: Any, height: Any, width: Any, instructions_BS8: Any, b: Any) -> None:
+def draw_baseline(whole_8: Any, hflip: Any, start: Any, height: Any, width: Any, instructions_BS8: Any, b: Any) -> None:
     """Write the baseline's crop and flip, and its cutout, into the last stages of image b."""
-    pad, cutout = whole_7[4], whole_7[5]
+    pad, cutout = whole_8[4], whole_8[5]
     at = instructions_BS8.shape[1] - (1 if pad > 0 or hflip > 0 else 0) - (1 if cutout > 0 else 0)
     if pad > 0 or hflip > 0:
         down = math.floor(uniform(start, 0) * (2 * pad + 1)) - pad
@@ -223,6 +225,6 @@ def draw_baseline(whole_7: Any, hflip: Any, start: Any, height: Any, width: Any,
         row_8 = instructions_BS8[b, at]
         top = math.floor(uniform(start, 3) * height) - cutout // 2
         left = math.floor(uniform(start, 4) * width) - cutout // 2
-        row_8[0], row_8[7] = Code.FILL.value, whole_7[6]
+        row_8[0], row_8[7] = Code.FILL.value, whole_8[6]
         row_8[1], row_8[2] = max(left, 0), max(top, 0)
         row_8[3], row_8[4] = min(left + cutout, width), min(top + cutout, height)

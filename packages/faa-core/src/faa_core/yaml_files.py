@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from faa_core import FaaError
+from faa_core.errors import FaaError
 from faa_core.reading import TOO_DEEP, as_text, read_content
 from faa_core.text import safe
 

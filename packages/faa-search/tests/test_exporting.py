@@ -1,0 +1,102 @@
+"""A search's trials for Optuna and hyperopt: what these libraries load, and what is refused."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import optuna
+import pytest
+from hyperopt import trials_from_docs
+
+from faa_core import FaaError, UnknownNameError
+from faa_search.fast import read_trials
+from faa_search.fast.exporting import export_trials
+
+GOLDEN = Path(__file__).parents[3] / "tests" / "golden_runs"
+FOUND = GOLDEN / "search-finished"
+
+
+def storage_of(path: Path) -> optuna.storages.BaseStorage:
+    """Return what Optuna opens a file as."""
+    if path.suffix == ".log":
+        return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+    return optuna.storages.RDBStorage(f"sqlite:///{path}")
+
+
+@pytest.mark.parametrize("name", ["trials.db", "trials.log"])
+def test_optuna_loads_the_study(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Every trial with its parameters, distributions, value, state and place; the best is the best."""
+    entries = sorted(read_trials(FOUND), key=lambda trial: trial.key)
+    assert len(entries) == export_trials(FOUND, "optuna", tmp_path / name)
+    assert [name] == [path.name for path in tmp_path.iterdir()]
+    assert not logging.getLogger("optuna.storages._in_memory").disabled  # nor any other logger of the process
+    assert "study" not in "".join(capfd.readouterr()).lower()  # Optuna announces none
+    study = optuna.load_study(study_name="faa-search-finished", storage=storage_of(tmp_path / name))
+    assert optuna.study.StudyDirection.MAXIMIZE == study.direction
+    assert "digits" == study.user_attrs["dataset"]
+    for trial, kept in zip(entries, study.trials, strict=True):
+        assert (dict(trial.params), trial.reward) == (kept.params, kept.value)
+        assert optuna.trial.TrialState.COMPLETE == kept.state
+        place = tuple(kept.user_attrs[key] for key in ("fold", "round", "number"))
+        assert trial.key == place
+        assert trial.seconds == pytest.approx(kept.duration.total_seconds(), abs=1e-5)
+    first = study.trials[0].distributions
+    assert ("Cutout", 15) == (first["op_0_0"].choices[-1], len(first["op_0_0"].choices))
+    assert (0.0, 1.0) == (first["p_1_1"].low, first["magnitude_0_1"].high)
+    assert max(trial.reward for trial in entries) == study.best_value
+
+
+def test_hyperopt_takes_the_documents(tmp_path: Path) -> None:
+    """Losses are negative rewards, operations their numbers; the best is the best."""
+    entries = sorted(read_trials(FOUND), key=lambda trial: trial.key)
+    assert len(entries) == export_trials(FOUND, "hyperopt", tmp_path / "trials.json")
+    trials = trials_from_docs(json.loads((tmp_path / "trials.json").read_text()))
+    assert [-trial.reward for trial in entries] == trials.losses()
+    assert {"ok"} == set(trials.statuses())
+    best = max(entries, key=lambda trial: trial.reward)
+    ops = trials.best_trial["result"]["ops"]
+    values = {label: ops[value] if label.startswith("op_") else value for label, value in trials.argmin.items()}
+    assert dict(best.params) == values
+    assert [entries[7].params["p_0_1"]] == trials.trials[7]["misc"]["vals"]["p_0_1"]
+
+
+def test_a_search_that_was_stopped_has_some(tmp_path: Path) -> None:
+    """And one without any says so."""
+    stopped = GOLDEN / "search-stopped-in-trials"
+    assert len(read_trials(stopped)) == export_trials(stopped, "hyperopt", tmp_path / "some.json")
+    with pytest.raises(FaaError, match="has no trials yet"):
+        export_trials(GOLDEN / "search-stopped-in-folds", "hyperopt", tmp_path / "none.json")
+
+
+def test_nothing_is_replaced_or_left_behind(tmp_path: Path) -> None:
+    """Neither a file nor a link, not even one to nowhere."""
+    (tmp_path / "mine.json").write_text("precious")
+    (tmp_path / "link.db").symlink_to(tmp_path / "nowhere.db")
+    for tool, name in (("hyperopt", "mine.json"), ("optuna", "link.db")):
+        with pytest.raises(FaaError, match=f"{name}' is there already, and is not replaced"):
+            export_trials(FOUND, tool, tmp_path / name)
+    assert "precious" == (tmp_path / "mine.json").read_text()
+    assert ["link.db", "mine.json"] == sorted(path.name for path in tmp_path.iterdir())
+
+
+def test_what_is_wrong_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tool, the suffix, the directory, a missing package, a trial of another space."""
+    with pytest.raises(UnknownNameError, match="'optun'; did you mean optuna"):
+        export_trials(FOUND, "optun", tmp_path / "a.db")
+    with pytest.raises(FaaError, match=r"must end in \.db or .* or \.log for optuna"):
+        export_trials(FOUND, "optuna", tmp_path / "a.json")
+    with pytest.raises(FaaError, match="is no search's directory"):
+        export_trials(GOLDEN / "train-finished", "hyperopt", tmp_path / "a.json")
+    with pytest.raises(FaaError, match="is no run directory"):
+        export_trials(tmp_path, "hyperopt", tmp_path / "a.json")
+    other = shutil.copytree(FOUND, tmp_path / "other")
+    config = (other / "config.yaml").read_text()
+    (other / "config.yaml").write_text(config.replace("exclude_ops: []", "exclude_ops: [Cutout]"))
+    assert config != (other / "config.yaml").read_text()
+    with pytest.raises(FaaError, match=r"of another search space than its config\.yaml says"):
+        export_trials(other, "hyperopt", tmp_path / "a.json")
+    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    with pytest.raises(FaaError, match=r"pip install 'faa-search\[optuna\]'.*--to hyperopt"):
+        export_trials(FOUND, "optuna", tmp_path / "a.db")
+    assert ["other"] == [path.name for path in tmp_path.iterdir()]
