@@ -23,31 +23,69 @@ LIBRARIES = (  # none of them is ours, so our modules are imported anew
 )
 
 
-def run_python(
-    arguments: Sequence[object], *, directory: Path, environment: Mapping[str, str], seconds: float = 280.0
-) -> CompletedProcess[str]:
-    """Run `python ARGUMENTS` in a process forked from one that has imported the libraries, and return what it wrote.
+class ForkedPython:
+    """`python ARGUMENTS` in a process forked from one that has imported the libraries, with what Popen has.
 
     Args:
         arguments: A script, `-m` and a module, or `-c` and code; then the arguments of these.
         directory: Where it runs.
         environment: Its whole environment; what libraries read at import they have read already.
-        seconds: After which it is ended.
     """
-    words = [str(word) for word in arguments]
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(LIBRARIES))
-    with tempfile.TemporaryDirectory() as folder:
-        outputs = [Path(folder) / name for name in ("stdout", "stderr")]
-        process = context.Process(target=_run, args=(words, directory, dict(environment), outputs))
-        process.start()
-        process.join(seconds)
-        if process.is_alive():
-            process.kill()
-            process.join()
-            raise TimeoutExpired(words, seconds)
-        written = [path.read_text(encoding="utf-8", errors="backslashreplace") for path in outputs]
-        return CompletedProcess(words, process.exitcode or 0, *written)
+
+    def __init__(self, arguments: Sequence[object], *, directory: Path, environment: Mapping[str, str]) -> None:
+        self.args = [str(word) for word in arguments]
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(list(LIBRARIES))
+        self._folder = tempfile.TemporaryDirectory()
+        self._outputs = [Path(self._folder.name) / name for name in ("stdout", "stderr")]
+        for path in self._outputs:
+            path.touch()
+        given = (self.args, directory, dict(environment), self._outputs)
+        self._process = context.Process(target=_run, args=given)
+        self._process.start()
+        self.pid = self._process.pid or 0
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, or minus the signal; None while it runs."""
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        """Return the exit code, or minus the signal; None while it runs."""
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, if it still runs."""
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code once it has ended.
+
+        Raises:
+            TimeoutExpired: If it has not ended after so many seconds; it is killed then.
+        """
+        self._process.join(timeout)
+        if (code := self.returncode) is None:
+            self._process.kill()
+            self._process.join()
+            raise TimeoutExpired(self.args, timeout or 0)
+        return code
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Return what it wrote, once it has ended."""
+        self.wait(timeout)
+        out, err = (path.read_text(encoding="utf-8", errors="backslashreplace") for path in self._outputs)
+        return out, err
+
+
+def run_python(
+    arguments: Sequence[object], *, directory: Path, environment: Mapping[str, str], seconds: float = 280.0
+) -> CompletedProcess[str]:
+    """Run `python ARGUMENTS` so, and return what it wrote; it is killed after so many seconds."""
+    process = ForkedPython(arguments, directory=directory, environment=environment)
+    out, err = process.communicate(seconds)
+    return CompletedProcess(process.args, process.returncode or 0, out, err)
 
 
 def _run(words: list[str], directory: Path, environment: dict[str, str], outputs: list[Path]) -> None:

@@ -2,26 +2,24 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from forked import ForkedPython
+
 TINY = "--dataset digits --train-subset 60 --img-size 8 --batch-size 20 --hflip 0 --crop-pad 1".split()
 SEARCH = ["search", *TINY, *"--epochs 6 --folds 2 --width 2 --depth 24 --top 3".split()]
 TRAIN = ["train", *TINY, *"--epochs 25 --policy trivialaugment --model-ema --val-fraction 0.2".split()]
 
 
-def start(arguments: list[str], directory: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "faa_cli", *arguments]
-    silent = subprocess.DEVNULL
-    return subprocess.Popen(command, cwd=directory, env=environment, stdout=silent, stderr=silent)
+def start(arguments: list[str], directory: Path, environment: dict[str, str]) -> ForkedPython:
+    return ForkedPython(["-m", "faa_cli", *arguments], directory=directory, environment=environment)
 
 
-def kill_when(process: subprocess.Popen[bytes], happened: Callable[[], bool], number: int = signal.SIGKILL) -> bool:
+def kill_when(process: ForkedPython, happened: Callable[[], bool], number: int = signal.SIGKILL) -> bool:
     """Kill the process, by default without warning, once something happened; return whether it was still running."""
     while process.poll() is None:
         if happened():

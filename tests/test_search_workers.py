@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from forked import ForkedPython
+
 TINY = "--dataset digits --train-subset 60 --img-size 8 --batch-size 20 --hflip 0 --crop-pad 1 --device cpu".split()
 SEARCH = ["search", *TINY, *"--epochs 4 --folds 2 --width 2 --depth 16 --top 3 --rescore 4 --rescore-views 6".split()]
 FAA = [sys.executable, "-m", "faa_cli"]
@@ -20,17 +22,22 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "
 ONE_THREAD = ["--threads", "1"]
 
 
+Running = subprocess.Popen[str] | ForkedPython
 LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
 
-def start(directory: Path, *words: str, launcher: list[str] = FAA) -> subprocess.Popen[str]:
-    command = [*launcher, *SEARCH, *ONE_THREAD, "--output", "run", *words]
+def start(directory: Path, *words: str, launcher: list[str] | None = None) -> Running:
+    """Start a search in an interpreter of its own, which a launcher starts, or without one in a forked process."""
+    command = [*SEARCH, *ONE_THREAD, "--output", "run", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    if launcher is None:
+        return ForkedPython(["-m", "faa_cli", *command], directory=directory, environment=environment)
     pipe = subprocess.PIPE
+    command = [*launcher, *command]
     return subprocess.Popen(command, cwd=directory, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
-def finished(process: subprocess.Popen[str], directory: Path) -> dict[str, object]:
+def finished(process: Running, directory: Path) -> dict[str, object]:
     """Wait, and return all that was found but for the seconds; trials in the order of their rounds."""
     _out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
@@ -60,13 +67,13 @@ def lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
-def wait_until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_until(happened: Callable[[], bool], process: Running) -> None:
     while not happened():
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
 
 
-def workers(process: subprocess.Popen[str], title: str) -> list[psutil.Process]:
+def workers(process: Running, title: str) -> list[psutil.Process]:
     """Return the processes under a search whose command line has a title."""
     below = psutil.Process(process.pid).children(recursive=True)
     return [child for child in below if child.is_running() and title in " ".join(child.cmdline())]
@@ -125,7 +132,7 @@ def test_launched_processes(straight, tmp_path, listening):
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
 def test_ray_with_a_lost_worker(straight, tmp_path, listening):
     """A Ray worker killed without warning has its task done again; the cluster is on this machine only, and keyed."""
-    process = start(tmp_path, "--executor", "ray", "--num-processes", "2")
+    process = start(tmp_path, "--executor", "ray", "--num-processes", "2", launcher=FAA)
     wait_until(lambda: lines(tmp_path / "run/trials.jsonl") >= 8, process)
     assert listening(process.pid)
     assert listening(process.pid) <= LOOPBACK
