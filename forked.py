@@ -3,8 +3,10 @@
 import multiprocessing
 import os
 import runpy
+import shutil
 import sys
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
@@ -36,8 +38,9 @@ class ForkedPython:
         self.args = [str(word) for word in arguments]
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(list(LIBRARIES))
-        self._folder = tempfile.TemporaryDirectory()
-        self._outputs = [Path(self._folder.name) / name for name in ("stdout", "stderr")]
+        folder = tempfile.mkdtemp()
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._outputs = [Path(folder) / name for name in ("stdout", "stderr")]
         for path in self._outputs:
             path.touch()
         given = (self.args, directory, dict(environment), self._outputs)

@@ -286,7 +286,7 @@ def test_weights_of_folds_that_are_damaged(copied: Callable[[str], Path], listen
     (run / "fold1/state.safetensors").write_bytes(state)
     heard = listener()
     config = settings(SearchConfig, run).model_copy(update={"stage": "folds"})
-    faa_search.search(config, run, reporter=heard)
+    faa_search.search_stage(config, run, reporter=heard)
     assert [note for note in heard.notes if "fold1/model.safetensors' are damaged (" in note and "made again" in note]
     assert (path.read_bytes(), (run / "fold0/model.safetensors").read_bytes()) == (whole, other)
     assert (run / "fold1/damaged-model.safetensors").read_bytes() == damaged

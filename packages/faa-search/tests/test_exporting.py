@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
@@ -15,6 +16,15 @@ from faa_search.fast.exporting import export_trials
 
 GOLDEN = Path(__file__).parents[3] / "tests" / "golden_runs"
 FOUND = GOLDEN / "search-finished"
+
+
+@pytest.fixture(autouse=True)
+def _loggers_kept() -> Iterator[None]:
+    """Where the root has no handler, what Optuna opens sets up logging anew, and disables every logger there is."""
+    root, handler = logging.getLogger(), logging.NullHandler()
+    root.addHandler(handler)
+    yield
+    root.removeHandler(handler)
 
 
 def storage_of(path: Path) -> optuna.storages.BaseStorage:
@@ -88,7 +98,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         export_trials(FOUND, "optuna", tmp_path / "a.json")
     with pytest.raises(FaaError, match="is no search's directory"):
         export_trials(GOLDEN / "train-finished", "hyperopt", tmp_path / "a.json")
-    with pytest.raises(FaaError, match="is no run directory"):
+    with pytest.raises(FaaError, match="is not a run directory"):
         export_trials(tmp_path, "hyperopt", tmp_path / "a.json")
     other = shutil.copytree(FOUND, tmp_path / "other")
     config = (other / "config.yaml").read_text()

@@ -153,7 +153,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     (tmp_path / "damaged.json").write_text("{")
     cases = {
         "trivialagment": "No policy is called 'trivialagment'; did you mean trivialaugment",
-        "no/such.json": "There is no policy file 'no/such.json'",
+        "no/such.json": "'no/such.json' cannot be read: there is no such file",
         "": "No policy is called ''",
         f"{tmp_path}/damaged.json": "damaged.json",
         f"{tmp_path}/pairs.json": "The policy 'pairs' mixes in other images",

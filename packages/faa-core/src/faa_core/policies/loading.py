@@ -31,7 +31,7 @@ def load_policy(name_or_path: str | Path) -> Policy:
     given = str(name_or_path)
     if given.startswith("hf://"):
         raise FaaError(f"'{given}' is on the Hub, which this version does not read; download its policy.json first.")
-    if given not in plugins.names("faa.policies"):
+    if given and given not in plugins.names("faa.policies"):
         path = Path(given)
         if os.path.isfile(path / FILE):  # noqa: PTH113 a path that no system allows is no file, and no error
             raise FaaError(f"'{safe(given)}' is a folder; the policy in it is '{safe(path / FILE)}', so give that.")

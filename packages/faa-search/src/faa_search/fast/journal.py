@@ -7,7 +7,6 @@ before it have none.
 """
 
 import json
-import math
 import os
 import re
 import zlib
@@ -56,21 +55,7 @@ def _of_each_reward(figures: dict[str, float]) -> dict[str, float]:
     return figures
 
 
-def _in_range(metrics: dict[str, float]) -> dict[str, float]:
-    """Return rewards that are what they can be: a fraction, or a loss with its sign changed.
-
-    Raises:
-        ValueError: If one is not.
-    """
-    for name, value in metrics.items():
-        low, high = (-math.inf, 0) if name.endswith("-loss") else (0, 1)
-        if name in get_args(RewardName) and not low <= value <= high:
-            raise ValueError(f"'{name}' must lie between {low:g} and {high}, not be {value:g}")
-    return metrics
-
-
 Natural = Annotated[int, Field(ge=0, lt=2**63)]
-Reward = Annotated[float, Field(le=1)]  # the largest accuracy; a loss with its sign changed is at most 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +82,9 @@ class Trial:
     number: Natural
     seed: Natural
     params: Annotated[Params, AfterValidator(_of_a_space)]
-    reward: Reward
+    reward: float
     standard_error: NonNegativeFloat
-    metrics: Annotated[dict[str, float], AfterValidator(_of_each_reward), AfterValidator(_in_range)]
+    metrics: Annotated[dict[str, float], AfterValidator(_of_each_reward)]
     errors: Annotated[dict[str, NonNegativeFloat], AfterValidator(_of_each_reward)]
     views: Annotated[Natural, Field(ge=1)]
     draws: Natural

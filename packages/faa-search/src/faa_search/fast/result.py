@@ -17,7 +17,7 @@ from faa_search.config import SearchConfig
 from faa_search.environment import versions
 from faa_search.fast.audit import Audit
 from faa_search.fast.choosing.controls import Control, check_control, in_words
-from faa_search.fast.journal import Natural, Reward
+from faa_search.fast.journal import Natural
 from faa_search.run_files import write_file
 from faa_search.samplers.space import SubPolicy
 
@@ -45,7 +45,7 @@ class Figures:
         budget: What it had.
     """
 
-    reward: Reward
+    reward: Annotated[float, Field(le=1)]  # the largest accuracy; a loss with its sign changed is at most 0
     controls: list[Annotated[Control, AfterValidator(check_control)]]
     trials: Annotated[Natural, Field(ge=1)]
     planned: Annotated[Natural, Field(ge=1)]

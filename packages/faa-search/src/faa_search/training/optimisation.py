@@ -138,7 +138,9 @@ def ways_to_converge(config: FitConfig) -> str:
     """Return what to change where the loss grew beyond all numbers, the likeliest first."""
     ways = [f"a smaller --lr (now {config.lr:g})", "a longer --warmup-epochs"]
     if config.lr * config.weight_decay > LARGEST_SHRINKAGE:
-        ways.insert(0, f"a smaller --weight-decay (now {config.weight_decay:g})")
+        ways.insert(
+            0 if config.weight_decay > config.lr else 1, f"a smaller --weight-decay (now {config.weight_decay:g})"
+        )
     if config.momentum == 1:
         ways.insert(0, "a --momentum below 1")
     if not config.clip_grad:
