@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import runpy
 import shutil
+import signal
 import sys
 import tempfile
 import weakref
@@ -61,6 +62,10 @@ class ForkedPython:
         """Send a signal, if it still runs."""
         if self.returncode is None:
             os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it, if it still runs."""
+        self.send_signal(signal.SIGKILL)
 
     def wait(self, timeout: float | None = None) -> int:
         """Return the exit code once it has ended.

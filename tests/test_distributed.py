@@ -4,8 +4,6 @@ import csv
 import json
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,34 +12,32 @@ import psutil
 import pytest
 from safetensors.torch import load_file
 
+from forked import ForkedPython
+
 TINY = (
     "--dataset digits --train-subset 60 --img-size 8 --hflip 0 --epochs 3 --policy uniform-random --device cpu".split()
 )
 ACCELERATE = "accelerate.commands.accelerate_cli"
 TWO = ["--num-processes", "2"]
-Start = Callable[..., subprocess.Popen[str]]
+Start = Callable[..., ForkedPython]
 
 
 @pytest.fixture
 def start(tmp_path, environment) -> Start:
     """Start a Python module with arguments, in the background."""
 
-    def run(module: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", module, *arguments]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(
-            command, cwd=tmp_path, env={**environment, **variables}, stdout=pipe, stderr=pipe, text=True
-        )
+    def run(module: str, *arguments: str, **variables: str) -> ForkedPython:
+        return ForkedPython(["-m", module, *arguments], directory=tmp_path, environment={**environment, **variables})
 
     return run
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+def finish(process: ForkedPython) -> tuple[int, str]:
     _out, err = process.communicate(timeout=240)
     return process.returncode, err
 
 
-def wait_for(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_for(happened: Callable[[], bool], process: ForkedPython) -> None:
     while not happened():
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)

@@ -1,8 +1,6 @@
 """A process whose parent is killed without warning ends as well, whatever it was started for."""
 
 import importlib.util
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,6 +8,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from forked import ForkedPython
 
 TINY = "--dataset digits --train-subset 60 --img-size 8 --hflip 0 --model wrn10_1 --device cpu".split()
 SEARCH = ["search", *TINY, *"--batch-size 20 --folds 2 --depth 4000 --threads 1 --num-processes 1".split()]
@@ -29,17 +29,14 @@ SECONDS = 20.0  # to end; most take one, a busy machine more
 
 
 @pytest.fixture
-def started(tmp_path: Path, environment: dict[str, str]) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+def started(tmp_path: Path, environment: dict[str, str]) -> Iterator[dict[str, ForkedPython]]:
     """Start all kinds, side by side: each waits for most of its start for the disk, not for a processor."""
     running = {}
     for kind, (launcher, command, _file, _count) in KINDS.items():
         if kind == "actors" and importlib.util.find_spec("ray") is None:
             continue
-        whole = [sys.executable, *launcher, *command, "--output", str(tmp_path / kind)]
-        with (tmp_path / f"{kind}.log").open("w") as log:
-            running[kind] = subprocess.Popen(
-                whole, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=log
-            )
+        whole = [*launcher, *command, "--output", tmp_path / kind]
+        running[kind] = ForkedPython(whole, directory=tmp_path, environment=environment)
     yield running
     for process in running.values():
         process.kill()
@@ -52,7 +49,7 @@ def test_nobody_outlives_a_killed_parent(started, tmp_path):
     while waiting:  # each is killed when it is at work, so that it is in the way of no other
         time.sleep(0.1)
         for kind, process in list(waiting.items()):
-            assert process.poll() is None, (tmp_path / f"{kind}.log").read_text()
+            assert process.poll() is None, process.communicate()
             _launcher, _command, file, count = KINDS[kind]
             if any(map(filled, (tmp_path / kind).glob(file))):
                 below[kind] = psutil.Process(process.pid).children(recursive=True)
