@@ -3,7 +3,7 @@
 import ast
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -36,6 +36,10 @@ class Belonging:
                     chosen.append(name)
                     left -= took
         return chosen
+
+    def too_long(self, tests: Sequence[str]) -> frozenset[str]:
+        """Return the tests of the same files that were not chosen; those that nobody has timed are not among them."""
+        return frozenset(name for file in files_of(tests) for _took, name in self.tests.get(file, ())) - {*tests}
 
     def _tests(self, file: Path) -> list[tuple[float, str]]:
         name = str(file.relative_to(self.root))
@@ -107,6 +111,11 @@ class Belonging:
             for module, path in self.sources.items()
             if path.name == "__init__.py"
         }
+
+
+def files_of(tests: Sequence[str]) -> list[str]:
+    """Return the files of tests, in the order in which they come."""
+    return list(dict.fromkeys(name.split("::")[0] for name in tests))
 
 
 def _module(path: Path) -> str:

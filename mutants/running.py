@@ -19,11 +19,11 @@ import numba
 import pytest
 
 from forked import LIBRARIES
-from mutants.belonging import Belonging
+from mutants.belonging import Belonging, files_of
 from mutants.sampling import Mutant
 
 SECONDS = 60.0  # that the tests of a mutant may take
-PLANNED = 40.0  # of those, as they took before
+PLANNED = 30.0  # of those, as they took before
 MADE = (
     ".git",
     ".nox",
@@ -40,16 +40,16 @@ MADE = (
 KILLED, SURVIVED, TIMED_OUT, UNTESTED = "killed", "survived", "timed out", "untested"
 
 
-class Chosen:
-    """A plugin that leaves only some tests, and keeps the name of the first that fails."""
+class Watching:
+    """A plugin that leaves some tests out, and keeps the name of the first that fails."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = set(names)
+    def __init__(self, left_out: frozenset[str]) -> None:
+        self.left_out = left_out
         self.failed = ""
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leave the chosen tests, and whole files that are chosen."""
-        items[:] = [item for item in items if item.nodeid in self.names or item.nodeid.split("::")[0] in self.names]
+        """Leave the others."""
+        items[:] = [item for item in items if item.nodeid not in self.left_out]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the first failure."""
@@ -69,12 +69,14 @@ class Job:
     Attributes:
         mutant: The changed source.
         tests: Names of tests or of files of tests.
+        left_out: Tests of the same files that take too long.
         is_compiled: Whether numba compiles what is changed.
         key: What the result depends on, as a digest: the source, its change, and the tests' files.
     """
 
     mutant: Mutant
     tests: Sequence[str]
+    left_out: frozenset[str]
     is_compiled: bool
     key: str
 
@@ -83,9 +85,11 @@ def make_job(root: Path, mutant: Mutant, belonging: Belonging) -> Job:
     """Return a mutant with the tests that belong to it."""
     tests = belonging.tests_of(root / mutant.path, seconds=PLANNED)
     digest = hashlib.sha256(repr(mutant.change).encode())
-    for name in (mutant.path, *sorted({test.split("::")[0] for test in tests})):
+    for name in (mutant.path, *sorted(files_of(tests))):
         digest.update((root / name).read_bytes())
-    return Job(mutant, tests, root / mutant.path in belonging.compiled, digest.hexdigest()[:16])
+    return Job(
+        mutant, tests, belonging.too_long(tests), root / mutant.path in belonging.compiled, digest.hexdigest()[:16]
+    )
 
 
 def test_mutants(root: Path, kept: Path, jobs: Sequence[Job], results: Path) -> None:
@@ -109,23 +113,25 @@ def _test(copy: Path, job: Job) -> tuple[str, str]:
     """
     path = copy / job.mutant.path
     source, times = path.read_bytes(), path.stat()
-    tests = list(job.tests)
+    left_out = job.left_out
     while True:
         try:
             path.write_bytes(job.mutant.change.made_in(source))
-            outcome, test = run_tests(copy, tests, own_compiled_code=job.is_compiled)
+            outcome, test = run_tests(copy, job.tests, left_out, own_compiled_code=job.is_compiled)
         finally:
             path.write_bytes(source)
             os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-        again = [test] if "::" in test else tests
-        if outcome != KILLED or run_tests(copy, again)[0] != KILLED:
+        again = [test] if "::" in test else job.tests
+        if outcome != KILLED or run_tests(copy, again, left_out)[0] != KILLED:
             return outcome, test
         if "::" not in test:
             raise RuntimeError(f"the tests of {job.mutant.path} end without the change, too: {test}")
-        tests = [name for name in tests if name not in (test, test.split("::")[0])]
+        left_out |= {test}
 
 
-def run_tests(copy: Path, tests: Sequence[str], *, own_compiled_code: bool = False) -> tuple[str, str]:
+def run_tests(
+    copy: Path, tests: Sequence[str], left_out: frozenset[str] = frozenset(), *, own_compiled_code: bool = False
+) -> tuple[str, str]:
     """Run tests in a process of their own and return what became of them, and the first that failed.
 
     numba does not see that a callee in another file has changed. So code that is compiled from a changed source is kept
@@ -133,7 +139,7 @@ def run_tests(copy: Path, tests: Sequence[str], *, own_compiled_code: bool = Fal
     """
     context = get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(copy, tests, own_compiled_code, sender))
+    process = context.Process(target=_run, args=(copy, tests, left_out, own_compiled_code, sender))
     process.start()
     sender.close()
     try:
@@ -147,7 +153,9 @@ def run_tests(copy: Path, tests: Sequence[str], *, own_compiled_code: bool = Fal
     return (TIMED_OUT if not answered else KILLED if failed else SURVIVED), failed
 
 
-def _run(copy: Path, tests: Sequence[str], own_compiled_code: bool, sender: Connection) -> None:
+def _run(
+    copy: Path, tests: Sequence[str], left_out: frozenset[str], own_compiled_code: bool, sender: Connection
+) -> None:
     os.setsid()  # so that everything the tests start can be ended with them
     os.chdir(copy)
     with tempfile.TemporaryDirectory() as own, (copy.parent / "output.txt").open("w") as output:
@@ -157,8 +165,8 @@ def _run(copy: Path, tests: Sequence[str], own_compiled_code: bool, sender: Conn
         sys.path[:0] = sources = [str(path) for path in sorted(copy.glob("packages/*/src"))]
         os.environ |= {"TMPDIR": own, "PYTHONPATH": os.pathsep.join(sources), "NUMBA_CACHE_DIR": str(compiled)}
         numba.config.reload_config()
-        chosen = Chosen(tests)
-        files = list(dict.fromkeys(name.split("::")[0] for name in tests))
-        code = pytest.main([*files, "-x", "--assert=plain", "-p", "no:cacheprovider"], plugins=[chosen])
-        sender.send(chosen.failed or ("" if code == 0 else f"pytest ended with {code}"))
+        watching = Watching(left_out)
+        named = files_of(tests) if len(tests) > 1 else tests  # a name may be of one test
+        code = pytest.main([*named, "-x", "--assert=plain", "-p", "no:cacheprovider"], plugins=[watching])
+        sender.send(watching.failed or ("" if code == 0 else f"pytest ended with {code}"))
     os._exit(0)  # what the tests registered for the end of a process is not of interest

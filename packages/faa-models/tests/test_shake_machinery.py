@@ -160,7 +160,7 @@ def test_trains_under_distributed_data_parallel(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
-@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=INDUCTOR)])
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=[INDUCTOR, pytest.mark.slow])])
 def test_compiles_into_one_graph(backend: str) -> None:
     torch.compiler.reset()
     torch.manual_seed(0)

@@ -226,7 +226,13 @@ def stand_in(name: str, count: int, noise: Any) -> tuple[ArraySource, int]:
     return noise(count, size=size, classes=5), size
 
 
-@pytest.mark.parametrize("name", NAMES)
+# Recipes whose updates take seconds, with what the others have too: many copies of an image, deep and wide networks.
+LARGE = re.compile(r"wrn28_10|pyramidnet272|resnet200|deepaa_batchaug8|2x96d|2x112d")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if LARGE.search(name) else name for name in NAMES]
+)
 def test_two_updates(name: str, noise: Any, accelerator: Accelerator) -> None:
     """Every recipe makes its network, optimizer, schedule and images, and learns something finite from two updates."""
     config = config_of(name, batch_size=2, amp=False, torchcompile=False, workers=0, device="cpu")
