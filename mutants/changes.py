@@ -133,7 +133,12 @@ class _Finder(ast.NodeVisitor):
     def visit_Compare(self, node: ast.Compare) -> None:
         for (left, right), sign in zip(pairwise([node.left, *node.comparators]), node.ops, strict=True):
             self._replace_between(left, right, COMPARISONS[type(sign)])
-        self.generic_visit(node)
+            if isinstance(sign, ast.In | ast.NotIn) and isinstance(right, ast.Tuple | ast.List):
+                for element in right.elts:  # their order means nothing
+                    self.visit(element)
+            else:
+                self.visit(right)
+        self.visit(node.left)
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
         text = isinstance(node.left, ast.Constant | ast.JoinedStr) and not _is_number(node.left)

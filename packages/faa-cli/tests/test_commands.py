@@ -106,7 +106,8 @@ def test_policy_show_json_is_the_document(faa, tmp_path):
 
 
 def test_policy_preview_draws_the_policy(faa, tmp_path):
-    assert faa("policy", "preview", "none", "--images", 2, "--draws", 3, "--output", "same.png").code == 0
+    shown = faa("policy", "preview", "none", "--images", 2, "--draws", 3, "--output", "same.png")
+    assert (shown.code, "Wrote same.png" in shown.out) == (0, True)
     assert (
         faa("policy", "preview", "fa-reduced-cifar10", "--images", 2, "--draws", 3, "--output", "other.png").code == 0
     )

@@ -6,6 +6,9 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from typer.main import get_command
+
+from faa_cli.main import FIRST, app
 
 MISTAKES = [
     (("train", "--epochs", "many"), "Error: --epochs: "),
@@ -293,6 +296,18 @@ def test_a_data_set_that_changed_does_not_resume(faa, tmp_path):
     outcome = faa("search", *small)
     assert outcome.code == 2
     assert "had 40 training images, now 41" in outcome.err
+
+
+def test_commands_come_in_the_order_in_which_one_meets_them(tmp_path, monkeypatch):
+    """Then those of plugins, by name."""
+    info = tmp_path / "site" / "more-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: more\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[faa.commands]\nbench = json:dumps\nall = json:dumps\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    listed = get_command(app).list_commands(None)
+    assert listed == [*FIRST, "all", "bench"]
+    assert listed[:3] == ["search", "train", "eval"]
 
 
 def test_a_command_plugin_that_is_none_spares_the_others(faa, tmp_path, monkeypatch):
