@@ -190,7 +190,16 @@ def run_tests(session: nox.Session) -> None:
     sources = sorted((ROOT / "packages" / "faa-core" / "src").rglob("*.py"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
     compiled = {"NUMBA_CACHE_DIR": str(ROOT / ".nox" / "compiled" / digest)}
-    session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs, env=ENVIRONMENT | compiled)
+    session.run(
+        "pytest",
+        "-n",
+        "2",
+        "--dist",
+        "loadfile",
+        "--no-loadscope-reorder",
+        *session.posargs,
+        env=ENVIRONMENT | compiled,
+    )
 
 
 def install(session: nox.Session, *more: str, extras: str = "") -> None:
