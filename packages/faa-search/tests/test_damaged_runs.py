@@ -306,3 +306,11 @@ def test_results_of_the_first_version_agree() -> None:
     """No check refuses what was written before there were checks."""
     assert read_result(GOLDEN / "search-finished") is not None
     assert len(read_comparison(GOLDEN / "compare-finished/comparison.json").pairs) == 3
+
+
+def test_a_policy_of_somebody_elses_has_no_figures(copied: Callable[[str], Path]) -> None:
+    """The figures of a finished search are of the policy that it found."""
+    run = copied("search-finished")
+    Policy.load("fa-reduced-cifar10").save(run / "policy.json")
+    with pytest.raises(FaaError, match=r"the policy beside it does not come from the 20 trials .*Delete it"):
+        again(run)

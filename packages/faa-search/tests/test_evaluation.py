@@ -12,7 +12,7 @@ import pytest
 import timm
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from faa_core import FaaError
@@ -375,3 +375,13 @@ def test_weights_smaller_than_their_network_are_refused_before_it_is_made(folder
         with pytest.raises(FaaError, match=words) as refusal:
             find_weights(checkpoint=str(copy)).load(SIDE)
         assert ("cannot hold" in str(refusal.value)) == (count < weights)
+
+
+def test_outputs_that_are_no_numbers_have_no_figures(folder: Path, data: Path, tmp_path: Path) -> None:
+    """As of damaged weights."""
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    state = load_file(copy / "model.safetensors")
+    name = next(name for name in state if name.endswith("weight"))
+    save_file(state | {name: state[name] * float("nan")}, copy / "model.safetensors")
+    with pytest.raises(FaaError, match=r"outputs are not numbers \(NaN\).*take other weights"):
+        evaluate_subject(opened(copy, data)[0])

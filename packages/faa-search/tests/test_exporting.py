@@ -3,7 +3,9 @@
 import json
 import logging
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -110,3 +112,34 @@ def test_what_is_wrong_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(FaaError, match=r"pip install 'faa-search\[optuna\]'.*--to hyperopt"):
         export_trials(FOUND, "optuna", tmp_path / "a.db")
     assert ["other"] == [path.name for path in tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    "name", ["lab?seed=1/t.db", "exp?v2.db", "a%20b.db", "a%20b/t.db", "50%.db", "a#b.db", "a@b:c.db"]
+)
+def test_a_path_is_no_address(name: str, tmp_path: Path) -> None:
+    """Whatever it holds, that file is made and no other."""
+    (tmp_path / "lab").write_bytes(b"somebody's")
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    number = export_trials(FOUND, "optuna", path)
+    assert b"somebody's" == (tmp_path / "lab").read_bytes()
+    assert {"lab", name.split("/", maxsplit=1)[0]} == {made.name for made in tmp_path.iterdir()}
+    with closing(sqlite3.connect(path)) as database:
+        assert [(number,)] == database.execute("select count(*) from trials").fetchall()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"fold": 9}, "another number of folds than"), ({"reward": -0.5}, "another reward than")],
+    ids=str,
+)
+def test_trials_of_other_settings(change: dict[str, float], words: str, tmp_path: Path) -> None:
+    """Old journals have no checksums, so they are held against the settings."""
+    run = shutil.copytree(FOUND, tmp_path / "run")
+    lines = [json.loads(line) for line in (run / "trials.jsonl").read_text().splitlines()]
+    assert all("check" not in line for line in lines)
+    lines[3] |= change
+    (run / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(FaaError, match=f"is of {words} its config.yaml says. Put back the config.yaml and"):
+        export_trials(run, "hyperopt", tmp_path / "t.json")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from faa_cli.help_pages import Command, Group
+from faa_cli.outputs import check_outputs
 from faa_cli.showing import say, say_starting
 from faa_core.text import counted
 
@@ -51,5 +52,6 @@ def export(
     say_starting()
     from faa_search.fast.exporting import export_trials  # noqa: PLC0415 torch is slow to import
 
+    check_outputs({"OUT": Path(target)})
     number = export_trials(Path(run), to, target)
     say(f"Wrote {target} ({counted(number, 'trial')} for {to})")

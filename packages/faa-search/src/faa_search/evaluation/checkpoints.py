@@ -1,5 +1,6 @@
 """Evaluating weights that were trained before."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +43,20 @@ class Subject:
 
 
 def evaluate_subject(subject: Subject) -> Metrics:
-    """Return how well a subject's network does on its images."""
-    return evaluate_source(
+    """Return how well a subject's network does on its images.
+
+    Raises:
+        FaaError: If its outputs are not numbers.
+    """
+    found = evaluate_source(
         subject.network, subject.source, subject.size, workers=subject.workers, accelerator=subject.accelerator
     )
+    if math.isnan(found.loss):
+        raise FaaError(
+            "The network's outputs are not numbers (NaN), so there is nothing to count. Its weights are damaged, or "
+            "its training had gone wrong; take other weights, such as those of an earlier epoch."
+        )
+    return found
 
 
 def evaluate_checkpoint(checkpoint: Path, config: EvalConfig, *, note: Callable[[str], None]) -> Metrics:

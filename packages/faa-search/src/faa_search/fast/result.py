@@ -99,6 +99,8 @@ def read_result(directory: Path) -> SearchResult | None:
         if not isinstance(policy, SubPolicies):
             raise FaaError("the policy beside it is no list of sub-policies")
         figures = parse_json_as(TypeAdapter(Annotated[Figures, AfterValidator(_agreeing)]), as_text(read_content(path)))
+        if policy.provenance.get("trials") != figures.trials:
+            raise FaaError(f"the policy beside it does not come from the {figures.trials} trials that it is about")
     except FaaError as error:
         raise FaaError(
             f"'{safe(path)}' holds no result ({error}). Delete it, and the same command makes it again from the "

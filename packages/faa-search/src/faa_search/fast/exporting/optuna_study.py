@@ -1,6 +1,7 @@
 """Trials as a study of Optuna's, which its dashboard opens; with the extra `optuna` installed."""
 
 import logging
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -62,7 +63,8 @@ def _storage(path: Path) -> "BaseStorage":
 
     if path.suffix.lower() in (".log", ".journal"):
         return storages.JournalStorage(JournalFileBackend(str(path)))
-    return storages.RDBStorage(f"sqlite:///{path}")
+    # Not by an address: a path may hold what has a meaning in one, such as ? and %.
+    return storages.RDBStorage("sqlite://", engine_kwargs={"creator": lambda: sqlite3.connect(path)})
 
 
 def _trial(trial: Trial, distributions: "dict[str, BaseDistribution]") -> "FrozenTrial":

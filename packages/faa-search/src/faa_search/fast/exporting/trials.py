@@ -11,6 +11,7 @@ from faa_search.fast.journal import Journal, Trial
 from faa_search.fast.search import TRIALS, space_of
 from faa_search.resolving import Layer, resolve
 from faa_search.run_directory import CONFIG, read_config
+from faa_search.run_files import check_kinds
 from faa_search.samplers import PolicySpace
 
 
@@ -42,21 +43,29 @@ def read_run(directory: Path) -> Trials:
         raise FaaError(f"'{safe(directory)}' is no search's directory, so it has no trials; give one of faa search.")
     known = {key: value for key, value in settings.items() if key in SearchConfig.model_fields}
     config = resolve(SearchConfig, [Layer(str(directory / CONFIG), SearchConfig.formerly() | known)])
+    check_kinds(directory)
     entries = sorted(Journal(directory / TRIALS, Trial).read(), key=lambda trial: trial.key)
     if not entries:
         raise FaaError(f"The search in '{safe(directory)}' has no trials yet.")
     space = space_of(config)
     for trial in entries:
-        _check(trial, space, directory)
+        _check(trial, space, config, directory)
     return Trials(name=f"faa-{directory.resolve().name}", config=config, space=space, entries=entries)
 
 
-def _check(trial: Trial, space: PolicySpace, directory: Path) -> None:
-    """Refuse a trial of another space than the settings say."""
+def _check(trial: Trial, space: PolicySpace, config: SearchConfig, directory: Path) -> None:
+    """Refuse a trial that is not of these settings."""
     ops = {value for value in trial.params.values() if isinstance(value, str)}
     labels = {f"{kind}_{use}" for kind in ("op", "p", "magnitude") for use in space.uses()}
-    if trial.params.keys() != labels or not ops <= set(space.ops):
+    folds = 1 if config.val_split else config.folds
+    differs = {
+        "search space": trial.params.keys() != labels or not ops <= set(space.ops),
+        "number of folds": trial.fold >= folds,
+        "reward": trial.metrics.get(config.reward) != trial.reward,
+    }
+    if any(differs.values()):
+        what = " and ".join(name for name, found in differs.items() if found)
         raise FaaError(
             f"Trial {trial.number} of fold {trial.fold}, round {trial.round} in '{safe(directory)}' is of another "
-            f"search space than its {CONFIG} says."
+            f"{what} than its {CONFIG} says. Put back the {CONFIG} and {TRIALS} that belong together."
         )
