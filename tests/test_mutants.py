@@ -74,9 +74,17 @@ def test_samples_are_keyed_and_spread_over_all_modules():
 
 
 def test_the_nearest_tests_come_first_and_take_no_longer_than_planned():
-    times = {f"packages/faa-search/tests/test_folds.py::t{number}": 3.0 for number in range(3)}
+    files = [str(path.relative_to(ROOT)) for path in ROOT.glob("packages/*/tests/test_*.py")]
+    times = {f"{file}::t{number}": 3.0 + number for file in files for number in range(3)}
     path = ROOT / "packages/faa-search/src/faa_search/fast/density_matching/folds.py"
-    assert [*times][:2] == Belonging(ROOT, times).tests_of(path, seconds=7.5)[:2]
+    near = Belonging(ROOT, times).tests_of(path, seconds=7.5)
+    assert [times[name] for name in near] == [3.0, 3.0]
+    wide = Belonging(ROOT, times).tests_of(path, seconds=1000)
+    own = [f"packages/faa-search/tests/test_folds.py::t{number}" for number in range(3)]
+    assert all(wide.index(name) < 20 for name in own)
+    assert wide.index("packages/faa-core/tests/test_geometry.py::t0") > 60
+    untimed = {name: seconds for name, seconds in times.items() if "test_folds" not in name}
+    assert Belonging(ROOT, untimed).tests_of(path, seconds=7.5)[0] == "packages/faa-search/tests/test_folds.py"
     passed_on = ROOT / "packages/faa-search/src/faa_search/data/reduced.py"  # imported from faa_search.data by tests
     assert "packages/faa-search/tests/test_subsets.py" in Belonging(ROOT, {}).tests_of(passed_on, seconds=300)
     compiled = {
