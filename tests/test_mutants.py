@@ -82,7 +82,7 @@ def test_the_nearest_tests_come_first_and_take_no_longer_than_planned():
     wide = Belonging(ROOT, times).tests_of(path, seconds=1000)
     own = [f"packages/faa-search/tests/test_folds.py::t{number}" for number in range(3)]
     assert all(wide.index(name) < 20 for name in own)
-    assert wide.index("packages/faa-core/tests/test_geometry.py::t0") > 60
+    assert "packages/faa-core/tests/test_geometry.py::t0" not in wide  # it imports nothing that imports folds
     untimed = {name: seconds for name, seconds in times.items() if "test_folds" not in name}
     assert Belonging(ROOT, untimed).tests_of(path, seconds=7.5)[0] == "packages/faa-search/tests/test_folds.py"
     passed_on = ROOT / "packages/faa-search/src/faa_search/data/reduced.py"  # imported from faa_search.data by tests
