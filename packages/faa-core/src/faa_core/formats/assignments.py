@@ -108,30 +108,36 @@ class _Follower:
         elif isinstance(statement, ast.Expr | ast.Assert | ast.Return):
             parts = [part for part in ast.iter_child_nodes(statement) if isinstance(part, ast.expr)]
             self._lose(set().union(*(hidden_in(part, self.values) for part in parts)), statement)
-        elif isinstance(statement, DEFINITIONS):
+        elif isinstance(statement, (*DEFINITIONS, ast.Import, ast.ImportFrom)):
+            self._define(statement)
+        else:
+            self._pass(statement)
+
+    def _define(self, statement: ast.stmt) -> None:
+        """Take the names that a definition or an import gives."""
+        given = _named_by(statement)
+        if isinstance(statement, DEFINITIONS):
             self._lose(run_at_once(statement), statement)
-            self._give(statement.name)
-        elif isinstance(statement, ast.Delete) and all(isinstance(target, ast.Name) for target in statement.targets):
+            given = {statement.name}
+        elif "*" in given:
+            self._lose(set(self.values), statement)
+        for name in given:
+            self.values.pop(name, None)
+            self.lost.pop(name, None)
+            if name in (*PLAIN, *HARMLESS):  # no longer Python's own
+                self.values[name] = Value(Unknown(name))
+
+    def _pass(self, statement: ast.stmt) -> None:
+        """Lose what any other statement mentions, unless it only looks."""
+        if isinstance(statement, ast.Delete) and all(isinstance(target, ast.Name) for target in statement.targets):
             for name in names_in(statement):
                 self.values.pop(name, None)
-        elif isinstance(statement, ast.Import | ast.ImportFrom):
-            names = {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
-            if "*" in names:
-                self._lose(set(self.values), statement)
-            for name in names:
-                self._give(name)
         elif isinstance(statement, ast.For) and is_harmless_loop(statement, self.values):
             last = ast.Subscript(statement.iter, ast.Constant(-1), ast.Load())
             _bind(statement.target, evaluate(last, self.values), self.values)
         elif not is_harmless(statement, self.values):
-            self._lose(names_in(statement) | _named_by(statement), statement)
-
-    def _give(self, name: str) -> None:
-        """Give a name what is no data; one that reads as a function of Python's own is remembered not to be it."""
-        self.values.pop(name, None)
-        self.lost.pop(name, None)
-        if name in (*PLAIN, *HARMLESS):
-            self.values[name] = Value(Unknown(name))
+            given = _named_by(statement)
+            self._lose(set(self.values) if "*" in given else given | names_in(statement), statement)
 
     def _assign(self, targets: Sequence[ast.expr], source: ast.expr, statement: ast.stmt) -> None:
         self._lose(hidden_in(source, self.values), statement)

@@ -8,7 +8,7 @@ is not ours to choose, and mmpretrain's grey is taken.
 
 import ast
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from faa_core.errors import FaaError, UnknownNameError
 from faa_core.formats.assignments import Followed, assigned
@@ -62,14 +62,14 @@ def parse(text: str, *, table: str | None = None, leeway: Leeway | None = None) 
     with parsing(text) as body:
         alone = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
         values, lost = assigned(body, {}) if alone is None else Followed({"policies": evaluate(alone, {})}, {})
-    for variable, was in lost.items():
-        if variable == table or (table is None and _is_of_policies(was.data)):
-            raise was.error(variable)
-    if table is not None:
-        if table not in values:
-            raise UnknownNameError("variable of data in this Python file", table, values)
-        values = {table: values[table]}
-    name, transform = _chosen(values)
+        for variable, was in lost.items():
+            if variable == table or (table is None and _is_of_policies(was.data)):
+                raise was.error(variable)
+        if table is not None:
+            if table not in values:
+                raise UnknownNameError("variable of data in this Python file", table, values)
+            values = {table: values[table]}
+        name, transform = _chosen(values)
     policy = _auto(transform, allowed) if kind_of(transform) == AUTO else _rand(transform, allowed)
     return policy.model_copy(update={"name": name}) if name else policy
 
@@ -114,7 +114,7 @@ def _transforms(data: Any, seen: set[int]) -> Iterator[dict[str, Any]]:
         yield from _transforms(part, seen)
 
 
-def _is_transform(data: Any) -> bool:
+def _is_transform(data: Any) -> TypeGuard[dict[str, Any]]:
     return isinstance(data, dict) and kind_of(data) in (AUTO, RAND)
 
 

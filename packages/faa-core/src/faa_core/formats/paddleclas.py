@@ -66,6 +66,9 @@ def _transforms(part: Any, *, listed: bool = False, within: str = "") -> Iterato
         within: Transform that holds it.
     """
     if isinstance(part, dict):
+        lists = [key for key in part if str(key).endswith("transform_ops") and _has_one(part[key])]
+        if len(lists) > 1:
+            raise FaaError(f"Both {lists[0]} and {lists[1]} have such a transform; keep one of them.")
         for key, value in part.items():
             if key in TRANSFORMS:
                 if within:
@@ -87,6 +90,13 @@ def _transforms(part: Any, *, listed: bool = False, within: str = "") -> Iterato
             )
         for one in part:
             yield from _transforms(one, listed=True, within=within)
+
+
+def _has_one(part: Any) -> bool:
+    """Return whether a part of a config has one of the transforms."""
+    if isinstance(part, dict):
+        return any(key in TRANSFORMS or _has_one(value) for key, value in part.items())
+    return isinstance(part, list) and any(_has_one(one) for one in part)
 
 
 def _settings(name: str, value: Any) -> Settings:
