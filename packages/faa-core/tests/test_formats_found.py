@@ -523,6 +523,9 @@ def test_what_defines_a_function_first_may_change_a_table_later() -> None:
     assert isinstance(formats.parse(late, "legacy", table="A"), SubPolicies)
     with pytest.raises(FaaError, match=r"line 1 .def f"):
         formats.parse(late + "f()", "legacy", table="A")
+    for other in ("f = lambda: A.pop()\n", "if y:\n    def f(): A.pop()\n", "f = (A.pop() for _ in y)\n"):
+        with pytest.raises(FaaError, match=r"line 1 .* may change it"):
+            formats.parse(other + ROWS + "f()", "legacy", table="A")
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,12 @@ def shared_names(body: Sequence[ast.stmt], *, all_run: bool) -> dict[str, ast.st
             others = (other for other in body if other is not statement)
             if all_run or statement.decorator_list or statement.name in names_in(*others):
                 found |= dict.fromkeys(from_outside(statement), statement)
+            continue
+        for node in ast.walk(statement):  # those inside other statements are taken to run
+            if isinstance(node, DEFINITIONS):
+                found |= dict.fromkeys(from_outside(node), statement)
+            elif isinstance(node, ast.Lambda | ast.GeneratorExp):
+                found |= dict.fromkeys(names_in(node), statement)
     return found
 
 
