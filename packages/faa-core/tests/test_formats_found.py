@@ -466,6 +466,7 @@ def test_its_scripts_names_sample_bilinear() -> None:
         "p = [[x for x in a for y in b], *p]\np.append(p)",
         "loss=1 top1_valid=1 [[(((" + "\n" + "[a] " * 10_000 + "[[x]]",
         "policy_0_0 = 3",
+        *("a = [[1]]\n" + "a = [a]\n" * deep + last for deep in (900, 3000) for last in ("", "a.pop()", "b = f(a)")),
     ],
 )
 def test_python_that_grows_or_means_nothing(text: str) -> None:
@@ -473,3 +474,142 @@ def test_python_that_grows_or_means_nothing(text: str) -> None:
     for name in ("legacy", "kornia", "mmpretrain"):
         with pytest.raises(FaaError):
             formats.parse(text, name)
+
+
+ROWS = 'R = [["Invert", 1, 0], ["Rotate", 0.5, 0.2]]\nC = [["Color", 0.5, 0.5]]\nx = ["Invert", 1, 0]\nA = [R, C]\n'
+CHANGES = [
+    "A[0].append(x)",
+    "for p in A: p.append(x)",
+    "for p in A: p[0][1]=0.9",
+    "for p in A: print(p)\np.append(x)",
+    "x=A\nx.pop()",
+    "x=A[0][0]\nx[1]=0.9",
+    "_ = A.append(C)",
+    "x=[A.pop()]",
+    "x=[A.pop(), 1][1]",
+    "x=A * 2\nx[0].pop()",
+    "x=[[A.pop(), 1][1] for y in [1]]",
+    "f=A.append\nf(C)",
+    'subs=dict(a=A)\nsubs["a"].append(C)',
+    "class K: A.append(C)",
+    "class K:\n    def f(self): A.append(C)\nK().f()",
+    "def f(): A.append(C)\nf()",
+    "def f():\n    global A\n    A = []\nf()",
+    "def f():\n    exec('A=[]', g)\nf()",
+    "def print(x): x.pop()\nprint(A)",
+    "x=(A:=[C])",
+    'exec("A=[]")',
+    'globals()["A"]=[]',
+    "if y: A = [C]",
+    "from y import *",
+    "with read_base():\n    from y import *",
+    "if __name__ != '__main__': A.pop()",
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_table_that_a_statement_may_change_is_refused(change: str) -> None:
+    """By its name and without one; the line is told, and what to do."""
+    for table in ("A", None):
+        with pytest.raises(
+            FaaError, match=r"since line \d+ .* may change it .* give a file whose table is written out"
+        ):
+            formats.parse(ROWS + change, "legacy", table=table)
+
+
+def test_what_defines_a_function_first_may_change_a_table_later() -> None:
+    """The table is unknown wherever the function stands; one that nothing runs changes nothing."""
+    late = "def f(): A.append(1)\n" + ROWS
+    assert isinstance(formats.parse(late, "legacy", table="A"), SubPolicies)
+    with pytest.raises(FaaError, match=r"line 1 .def f"):
+        formats.parse(late + "f()", "legacy", table="A")
+    for other in ("f = lambda: A.pop()\n", "if y:\n    def f(): A.pop()\n", "f = (A.pop() for _ in y)\n"):
+        with pytest.raises(FaaError, match=r"line 1 .* may change it"):
+            formats.parse(other + ROWS + "f()", "legacy", table="A")
+
+
+@pytest.mark.parametrize(
+    "looks",
+    ["print(A[0], len(A))", "assert len(A) == 2", "for p in A: print(p)", "if len(A) != 2: raise ValueError(1)"],
+)
+def test_what_only_looks_at_a_table_leaves_it(looks: str) -> None:
+    """It is read as before."""
+    policy = formats.parse(ROWS + looks, "legacy", table="A")
+    assert isinstance(policy, SubPolicies)
+    assert [2, 1] == [len(sub) for sub in policy.sub_policies]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "p[0].append(x)\n    return p",
+        "q=p\n    q.pop()\n    return p",
+        "g(p)\n    return p",
+        "def g(): p.pop()\n    g()\n    return p",
+    ],
+)
+def test_functions_that_change_the_table_they_return(body: str) -> None:
+    """Are refused as modules are."""
+    text = f"def f():\n    x = ['Invert', 1, 0]\n    p = [[['Color', 0.5, 0.5]], [['Invert', 1, 0]]]\n    {body}\n"
+    for table in ("f", None):
+        with pytest.raises(FaaError, match=r"since line \d+ .* may change it"):
+            formats.parse(text, "legacy", table=table)
+
+
+INVERT = "dict(type='Invert', prob=1.0)"
+RA = (
+    f"dict(type='RandAugment', policies=[{INVERT}], num_policies=1, total_level=10, magnitude_level=5, "
+    "magnitude_std=0.5)"
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"policies = [[{INVERT}], [{INVERT}]]\npolicies[0].pop()",
+        f"P = [[{INVERT}]]\nP[0].append({INVERT})",
+        f"P = [[{INVERT}]]\nfor p in P: p.append({INVERT})",
+        f"P = [[{INVERT}]]\nq = dict(type='AutoAugment', policies=P)\nfor p in P: p.append({INVERT})",
+        f"train_pipeline = [{RA}]\ntrain_pipeline[0].update(magnitude_level=20)",
+        f"ra = {RA}\ntrain_pipeline=[ra]\nra['magnitude_level']=20",
+    ],
+)
+def test_mmpretrains_files_that_change_what_they_hold(text: str) -> None:
+    """Nothing half read."""
+    with pytest.raises(FaaError, match=r"since line \d .* may change it"):
+        formats.parse(text, "mmpretrain")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"p = [dict(type='RandomApply', transforms=[{RA}], prob=0.5)]", "inside RandomApply.transforms"),
+        (f"ra = {RA}\np = [dict(type='RandomApply', transforms=ra, prob=0.5)]", "inside RandomApply.transforms"),
+        (f"p = [dict(type=RandomChoice, transforms=[[{RA}], [{INVERT}]])]", "inside RandomChoice.transforms"),
+        (f"p = [{RA}, {RA}]", "several transforms AutoAugment or RandAugment"),
+        (f"ra = {RA}\np = [ra, dict(type='Compose', transforms=[ra])]", "several transforms"),
+    ],
+)
+def test_mmpretrains_wrappers_are_refused(text: str, words: str) -> None:
+    """What holds a transform by chance, and a pipeline that has two."""
+    with pytest.raises(FaaError, match=words):
+        formats.parse(text, "mmpretrain")
+    assert isinstance(
+        formats.parse(f"p = [{RA}]\nd = dict(type='X', dataset=dict(pipeline=p))", "mmpretrain"), Parametric
+    )
+
+
+@pytest.mark.parametrize(
+    ("transform", "words"),
+    [
+        (TIMM + TIMM, "several such transforms"),
+        (
+            "        - RandomApply:\n            transforms:\n            - TimmAutoAugment:\n               prob: 1",
+            "TimmAutoAugment is inside RandomApply",
+        ),
+    ],
+)
+def test_paddleclas_wrappers_are_refused(transform: str, words: str) -> None:
+    """The same in YAML."""
+    with pytest.raises(FaaError, match=words):
+        formats.parse(paddle(transform), "paddleclas")

@@ -1,54 +1,209 @@
 """What the statements of a Python file give names to, as far as it is data; parsed, never executed."""
 
 import ast
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from faa_core.formats.evaluating import Known, Unknown, Value, evaluate
+from faa_core.errors import FaaError
+from faa_core.formats.evaluating import LONGEST, Known, Unknown, Value, evaluate, has_unknown
+from faa_core.formats.following import (
+    DEFINITIONS,
+    HARMLESS,
+    MAGIC,
+    MAGIC_ATTRIBUTES,
+    PLAIN,
+    containers,
+    hidden_in,
+    is_harmless,
+    is_harmless_loop,
+    is_magic,
+    names_in,
+    run_at_once,
+    shared_names,
+    shares,
+)
 
 
-def assigned(body: Sequence[ast.stmt], known: Known) -> dict[str, Value]:
+class Lost(NamedTuple):
+    """A value that a statement may have changed.
+
+    Attributes:
+        line: Of the statement, from 1.
+        text: How it begins.
+        data: The value before.
+    """
+
+    line: int
+    text: str
+    data: Any
+
+    def error(self, name: str) -> FaaError:
+        """Return what to tell of it."""
+        return FaaError(
+            f"This Python file assigns or returns no list of literals for '{name}' that can be followed, since "
+            f"line {self.line} ({self.text}) may change it and nothing is executed; give a file whose table is written "
+            "out."
+        )
+
+
+class Followed(NamedTuple):
+    """What statements give names to.
+
+    Attributes:
+        values: The data of names.
+        lost: Names whose data a statement may have changed.
+    """
+
+    values: dict[str, Value]
+    lost: dict[str, Lost]
+
+
+def assigned(body: Sequence[ast.stmt], known: Known, *, function: bool = False) -> Followed:
     """Return the data that statements give names to, beside those known.
 
-    Assignments are followed, chained and unpacked ones too, and lists that grow. A name that any other statement may
-    change, such as a loop, is no longer known: better none than one that is half made.
+    Assignments are followed, chained and unpacked ones too, and lists that grow. A name that any other statement
+    mentions, such as a loop or a call, is lost, with all names that share a list with it: better none than one that is
+    half made.
+
+    Args:
+        body: The statements.
+        known: Names that have data before.
+        function: Whether the statements are a function's; then the functions in it are taken to run.
 
     Raises:
         FaaError: If a value is faulty or has too many entries; see `evaluate`.
     """
-    values = dict(known)
+    body = [statement for statement in body if not _is_for_scripts(statement)]
+    shared = shared_names(body, all_run=function)
+    magic = is_magic(body)
+    if magic is None:
+        magic = next((shared[name] for name in (*MAGIC, *MAGIC_ATTRIBUTES) if name in shared), None)
+    follower = _Follower(known, shared, magic)
     for statement in body:
-        if not _is_for_scripts(statement):
-            _follow(statement, values)
-    return values
+        follower.follow(statement)
+    return Followed(follower.values, follower.lost)
 
 
-def _follow(statement: ast.stmt, values: dict[str, Value]) -> None:
-    """Change the values as a statement does."""
-    if isinstance(statement, ast.Assign) and all(_is_plain(target) for target in statement.targets):
-        value = evaluate(statement.value, values)
-        for target in statement.targets:
-            _bind(target, value, values)
-    elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-        value = Value(Unknown("")) if statement.value is None else evaluate(statement.value, values)
-        _bind(statement.target, value, values)
-    elif (grown := _growth(statement, values)) is not None:
-        name, added = grown
-        before, whole = values[name].data, evaluate(ast.BinOp(ast.Name(name), ast.Add(), added), values)
-        for other, held in list(values.items()):
+class _Follower:
+    """Names and their data, changed by one statement after another."""
+
+    def __init__(self, known: Known, shared: Mapping[str, ast.stmt], magic: ast.stmt | None) -> None:
+        self.values: dict[str, Value] = dict(known)
+        self.lost: dict[str, Lost] = {}
+        self._shared, self._magic = shared, magic
+        if magic is not None:
+            self._lose(set(self.values), magic)
+        for name in self._shared.keys() & self.values.keys():
+            self._lose({name}, self._shared[name])
+
+    def follow(self, statement: ast.stmt) -> None:
+        """Change the values as a statement does."""
+        if isinstance(statement, ast.Assign) and all(_is_plain(target) for target in statement.targets):
+            self._assign(statement.targets, statement.value, statement)
+        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            if statement.value is not None:
+                self._assign([statement.target], statement.value, statement)
+        elif (grown := _growth(statement, self.values)) is not None:
+            self._grow(*grown, statement)
+        elif isinstance(statement, ast.Expr | ast.Assert | ast.Return):
+            parts = [part for part in ast.iter_child_nodes(statement) if isinstance(part, ast.expr)]
+            self._lose(set().union(*(hidden_in(part, self.values) for part in parts)), statement)
+        elif isinstance(statement, (*DEFINITIONS, ast.Import, ast.ImportFrom)):
+            self._define(statement)
+        else:
+            self._pass(statement)
+
+    def _define(self, statement: ast.stmt) -> None:
+        """Take the names that a definition or an import gives."""
+        given = _named_by(statement)
+        if isinstance(statement, DEFINITIONS):
+            self._lose(run_at_once(statement), statement)
+            given = {statement.name}
+        elif "*" in given:
+            self._lose(set(self.values), statement)
+        for name in given:
+            self.values.pop(name, None)
+            self.lost.pop(name, None)
+            if name in (*PLAIN, *HARMLESS):  # no longer Python's own
+                self.values[name] = Value(Unknown(name))
+
+    def _pass(self, statement: ast.stmt) -> None:
+        """Lose what any other statement mentions, unless it only looks."""
+        if isinstance(statement, ast.Delete) and all(isinstance(target, ast.Name) for target in statement.targets):
+            for name in names_in(statement):
+                self.values.pop(name, None)
+        elif isinstance(statement, ast.For) and is_harmless_loop(statement, self.values):
+            last = ast.Subscript(statement.iter, ast.Constant(-1), ast.Load())
+            _bind(statement.target, evaluate(last, self.values), self.values)
+        elif not is_harmless(statement, self.values):
+            given = _named_by(statement)
+            self._lose(set(self.values) if "*" in given else given | names_in(statement), statement)
+
+    def _assign(self, targets: Sequence[ast.expr], source: ast.expr, statement: ast.stmt) -> None:
+        self._lose(hidden_in(source, self.values), statement)
+        value = evaluate(source, self.values)
+        away = lost_in(source, self.lost)
+        for target in targets:
+            names = names_in(target)
+            for name in names:
+                self.lost.pop(name, None)
+            _bind(target, value, self.values)
+            if away is not None and has_unknown(value.data, {}):  # made of what is lost
+                self.lost |= dict.fromkeys(names, away)
+            if self._magic is not None:
+                self._lose(names, self._magic)
+            for name in names & self._shared.keys():
+                self._lose({name}, self._shared[name])
+
+    def _grow(self, name: str, added: ast.expr, statement: ast.stmt) -> None:
+        self._lose(hidden_in(added, self.values), statement)
+        if name not in self.values:
+            return
+        before, whole = self.values[name].data, evaluate(ast.BinOp(ast.Name(name), ast.Add(), added), self.values)
+        seen: dict[int, bool] = {}
+        for other, held in list(self.values.items()):
             if held.data is before:  # the same list by another name
-                values[other] = whole
-            elif _holds(held.data, before):
-                del values[other]
-    else:
-        for name in _touched(statement):
-            values.pop(name, None)
+                self.values[other] = whole
+            elif shares(held.data, {id(before)}, seen):
+                self._forget(other, statement)
+
+    def _lose(self, names: set[str], statement: ast.stmt) -> None:
+        """Forget names that a statement may change, and all that share a list with them."""
+        mentioned = names & self.values.keys()
+        wanted: set[int] = set()
+        for name in mentioned:
+            containers(self.values[name].data, wanted)
+        seen: dict[int, bool] = {}
+        for other, held in list(self.values.items()):
+            if other in mentioned or (wanted and shares(held.data, wanted, seen)):
+                self._forget(other, statement)
+
+    def _forget(self, name: str, statement: ast.stmt) -> None:
+        text = ast.unparse(statement).partition("\n")[0][:LONGEST]
+        self.lost[name] = Lost(statement.lineno, text, self.values.pop(name).data)
+
+
+def lost_in(node: ast.expr, lost: dict[str, Lost]) -> Lost | None:
+    """Return the first of the lost values that an expression mentions."""
+    return next((lost[name] for name in sorted(names_in(node)) if name in lost), None) if lost else None
+
+
+def _named_by(statement: ast.stmt) -> set[str]:
+    """Return the names that imports, definitions and handlers in a statement give."""
+    found: set[str] = set()
+    for node in ast.walk(statement):
+        if isinstance(node, ast.alias):
+            found.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, (*DEFINITIONS, ast.ExceptHandler)) and node.name is not None:
+            found.add(node.name)
+    return found
 
 
 def _is_for_scripts(statement: ast.stmt) -> bool:
-    """Return whether a statement is ``if __name__ == …``, which gives nothing to whoever imports the file."""
-    test = statement.test if isinstance(statement, ast.If) else None
-    return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
+    """Return whether a statement is ``if __name__ == …``, which gives nothing to who imports the file."""
+    if not isinstance(statement, ast.If) or statement.orelse:
+        return False
+    return ast.unparse(statement.test) in ("__name__ == '__main__'", "'__main__' == __name__")
 
 
 def _is_plain(target: ast.expr) -> bool:
@@ -66,7 +221,7 @@ def _bind(target: ast.expr, value: Value, values: dict[str, Value]) -> None:
             _bind(part, Value(own, value.weight), values)
     elif isinstance(target, ast.Name):
         values.pop(target.id, None)
-        if not isinstance(value.data, Unknown):
+        if not isinstance(value.data, Unknown) or target.id in (*PLAIN, *HARMLESS):
             values[target.id] = value
 
 
@@ -87,28 +242,3 @@ def _growth(statement: ast.stmt, values: Known) -> tuple[str, ast.expr] | None:
     if not isinstance(owner, ast.Name) or owner.id not in values or type(values[owner.id].data) is not list:
         return None
     return (owner.id, added) if type(evaluate(added, values).data) is list else None
-
-
-def _holds(data: Any, part: Any) -> bool:
-    """Return whether a value holds another one by identity, at the first levels that policies have."""
-    inner = data.values() if isinstance(data, dict) else data if type(data) in (list, tuple) else ()
-    return any(own is part or (type(own) in (list, tuple) and any(one is part for one in own)) for own in inner)
-
-
-def _touched(statement: ast.stmt) -> set[str]:
-    """Return the names whose values a statement may change."""
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {statement.name}
-    names = set()
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
-            names.add(node.id)
-        elif isinstance(node, ast.Call):  # its own methods, and functions that are given it
-            harmless = isinstance(node.func, ast.Name) and node.func.id in ("len", "print")
-            owner = node.func.value if isinstance(node.func, ast.Attribute) else None
-            names |= {part.id for part in (owner, *node.args) if isinstance(part, ast.Name) and not harmless}
-        elif isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
-            names |= {part.id for part in ast.walk(node.value) if isinstance(part, ast.Name)}
-        elif isinstance(node, ast.alias):
-            names.add((node.asname or node.name).partition(".")[0])
-    return names

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from faa_core.errors import FaaError, UnknownNameError
-from faa_core.formats.assignments import assigned
+from faa_core.formats.assignments import Lost, assigned, lost_in
 from faa_core.formats.evaluating import evaluate, has_unknown
 from faa_core.reading import NotJsonError, parse_json
 
@@ -48,7 +48,7 @@ def read_table(text: str, *, table: str | None = None) -> Table:
     with parsing(text) as body:
         alone = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
         if alone is None:
-            return _chosen(_tables(body), table)
+            return _chosen(*_tables(body), table)
         data = evaluate(alone, {}).data
         if has_unknown(data, {}):
             raise FaaError("It is no literal: only lists, strings and numbers are read, and nothing is executed.")
@@ -63,7 +63,8 @@ def parsing(text: str) -> Iterator[list[ast.stmt]]:
         FaaError: If it is no Python; or if the block finds it nested too deeply.
     """
     try:
-        yield ast.parse(text.strip()).body
+        start = text.strip()
+        yield ast.parse("\n" * text[: text.find(start)].count("\n") + start).body
     except (RecursionError, MemoryError) as error:
         raise FaaError(TOO_DEEP) from error
     except (SyntaxError, ValueError) as error:
@@ -76,7 +77,12 @@ def _nameless(value: Any, table: str | None) -> Table:
     return Table(value)
 
 
-def _chosen(tables: dict[str, Table], table: str | None) -> Table:
+def _chosen(tables: dict[str, Table], lost: dict[str, Lost], table: str | None) -> Table:
+    unsure = [name for name, was in lost.items() if _is_table(was.data) and name not in tables]
+    if table in lost and table not in tables:
+        raise lost[table].error(table)
+    if unsure and table is None:
+        raise lost[unsure[0]].error(unsure[0])
     if not tables:
         raise FaaError("This Python file assigns or returns no list of literals; nothing in it is executed.")
     if table is not None:
@@ -90,26 +96,29 @@ def _chosen(tables: dict[str, Table], table: str | None) -> Table:
     return first
 
 
-def _tables(body: list[ast.stmt]) -> dict[str, Table]:
-    """Return the lists that a module assigns, or that its functions return, by name."""
+def _tables(body: list[ast.stmt]) -> tuple[dict[str, Table], dict[str, Lost]]:
+    """Return the lists that a module assigns, or that its functions return, by name; and those that may change."""
     seen: dict[int, bool] = {}
-    values = assigned(body, {})
+    values, lost = assigned(body, {})
     found = {name: Table(value.data, name) for name, value in values.items()}
     kept = [values]  # since `seen` knows them by identity
     for statement in body:
         if isinstance(statement, ast.FunctionDef):
             arguments = {argument.arg for argument in ast.walk(statement.args) if isinstance(argument, ast.arg)}
-            inner = assigned(statement.body, {name: value for name, value in values.items() if name not in arguments})
+            outer = {name: value for name, value in values.items() if name not in arguments}
+            inner, gone = assigned(statement.body, outer, function=True)
             last, kept = statement.body[-1], [*kept, inner]
             only = sum(isinstance(node, ast.Return) for node in ast.walk(statement)) == 1
             if only and isinstance(last, ast.Return) and last.value is not None:
                 value = evaluate(last.value, inner)
                 kept.append({statement.name: value})
+                away = lost_in(last.value, {**lost, **gone})
+                if away is not None and has_unknown(value.data, {}):
+                    lost[statement.name] = away
                 names = tuple(node.id for node in statement.decorator_list if isinstance(node, ast.Name))
                 found[statement.name] = Table(value.data, statement.name, names)
-    return {
-        name: table for name, table in found.items() if _is_table(table.value) and not has_unknown(table.value, seen)
-    }
+    whole = {name: one for name, one in found.items() if _is_table(one.value) and not has_unknown(one.value, seen)}
+    return whole, lost
 
 
 def _is_table(value: Any) -> bool:

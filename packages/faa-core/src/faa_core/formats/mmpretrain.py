@@ -8,16 +8,17 @@ is not ours to choose, and mmpretrain's grey is taken.
 
 import ast
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from faa_core.errors import FaaError, UnknownNameError
-from faa_core.formats.assignments import assigned
+from faa_core.formats.assignments import Followed, assigned
 from faa_core.formats.axes import build
 from faa_core.formats.entries import Entry, autoaugment_imagenet, placed
 from faa_core.formats.evaluating import Unknown, Value, evaluate
 from faa_core.formats.leeway import Leeway
 from faa_core.formats.literals import parsing
 from faa_core.formats.mmpretrain_ops import GREY, Sampling, entry_of, kind_of, ranged
+from faa_core.formats.mmpretrain_wrappers import has_one, refuse_wrapped
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Parametric, SubPolicies
 from faa_core.policies.policy import Policy
@@ -60,12 +61,15 @@ def parse(text: str, *, table: str | None = None, leeway: Leeway | None = None) 
     allowed = leeway or Leeway()
     with parsing(text) as body:
         alone = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
-        values = assigned(body, {}) if alone is None else {"policies": evaluate(alone, {})}
-    if table is not None:
-        if table not in values:
-            raise UnknownNameError("variable of data in this Python file", table, values)
-        values = {table: values[table]}
-    name, transform = _chosen(values)
+        values, lost = assigned(body, {}) if alone is None else Followed({"policies": evaluate(alone, {})}, {})
+        for variable, was in lost.items():
+            if variable == table or (table is None and _is_of_policies(was.data)):
+                raise was.error(variable)
+        if table is not None:
+            if table not in values:
+                raise UnknownNameError("variable of data in this Python file", table, values)
+            values = {table: values[table]}
+        name, transform = _chosen(values)
     policy = _auto(transform, allowed) if kind_of(transform) == AUTO else _rand(transform, allowed)
     return policy.model_copy(update={"name": name}) if name else policy
 
@@ -102,11 +106,22 @@ def _transforms(data: Any, seen: set[int]) -> Iterator[dict[str, Any]]:
     if not isinstance(data, list | tuple | dict) or isinstance(data, Unknown) or id(data) in seen:
         return
     seen.add(id(data))
-    if isinstance(data, dict) and kind_of(data) in (AUTO, RAND):
+    if _is_transform(data):
         yield data
         return
+    refuse_wrapped(data, _is_transform)
     for part in data.values() if isinstance(data, dict) else data:
         yield from _transforms(part, seen)
+
+
+def _is_transform(data: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(data, dict) and kind_of(data) in (AUTO, RAND)
+
+
+def _is_of_policies(data: Any) -> bool:
+    """Return whether a value has a policy in it."""
+    parts = [data, *data.values()] if isinstance(data, dict) else [data]
+    return has_one(data, _is_transform, set()) or any(_is_table(own) or _is_list_of_operations(own) for own in parts)
 
 
 def _named_parts(values: Mapping[str, Value]) -> Iterator[tuple[str, Any]]:

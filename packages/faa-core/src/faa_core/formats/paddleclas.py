@@ -57,17 +57,46 @@ def parse(text: str, *, leeway: Leeway | None = None) -> Policy:
     return policy
 
 
-def _transforms(part: Any) -> Iterator[tuple[str, Settings]]:
-    """Yield name and settings of each transform in a part of a config."""
+def _transforms(part: Any, *, listed: bool = False, within: str = "") -> Iterator[tuple[str, Settings]]:
+    """Yield name and settings of each transform in a part of a config.
+
+    Args:
+        part: Of the config.
+        listed: Whether it is in a list, where a key is the name of a transform.
+        within: Transform that holds it.
+    """
     if isinstance(part, dict):
+        lists = [key for key in part if str(key).endswith("transform_ops") and _has_one(part[key])]
+        if len(lists) > 1:
+            raise FaaError(f"Both {lists[0]} and {lists[1]} have such a transform; keep one of them.")
         for key, value in part.items():
             if key in TRANSFORMS:
+                if within:
+                    raise FaaError(
+                        f"{key} is inside {within} here, which may leave it out or do something else, and a policy "
+                        "cannot say that. Give a config whose transform_ops has it without that."
+                    )
                 yield key, _settings(key, value)
+            elif str(key).endswith("transform_ops"):
+                yield from _transforms(value, listed=True)
             else:
-                yield from _transforms(value)
+                yield from _transforms(value, within=within or (str(key) if listed else ""))
     elif isinstance(part, list):
+        names = [key for one in part if isinstance(one, dict) for key in one if key in TRANSFORMS]
+        if len(names) > 1 and not within:
+            raise FaaError(
+                f"This config has several such transforms, which differ or are done one after the other "
+                f"({', '.join(names)}); keep one of them."
+            )
         for one in part:
-            yield from _transforms(one)
+            yield from _transforms(one, listed=True, within=within)
+
+
+def _has_one(part: Any) -> bool:
+    """Return whether a part of a config has one of the transforms."""
+    if isinstance(part, dict):
+        return any(key in TRANSFORMS or _has_one(value) for key, value in part.items())
+    return isinstance(part, list) and any(_has_one(one) for one in part)
 
 
 def _settings(name: str, value: Any) -> Settings:
