@@ -92,7 +92,9 @@ def _chosen(tables: dict[str, Table], lost: dict[str, Lost], table: str | None) 
     first = next(iter(tables.values()))
     if any(other.value is not first.value for other in tables.values()):  # one list may have several names
         names = ", ".join(sorted(tables))
-        raise FaaError(f"This Python file holds several lists: {names}. Say which: `table`, or --table in the shell.")
+        raise FaaError(
+            f"This Python file holds several lists: {names}. Say which: `faa policy convert FILE OUT --table NAME`; in Python, `table`."
+        )
     return first
 
 
