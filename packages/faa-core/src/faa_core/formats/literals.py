@@ -93,7 +93,8 @@ def _chosen(tables: dict[str, Table], lost: dict[str, Lost], table: str | None) 
     if any(other.value is not first.value for other in tables.values()):  # one list may have several names
         names = ", ".join(sorted(tables))
         raise FaaError(
-            f"This Python file holds several lists: {names}. Say which: `faa policy convert FILE OUT --table NAME`; in Python, `table`."
+            f"This Python file holds several lists: {names}. Say which: `faa policy convert FILE OUT --table NAME`, or "
+            "`table` in Python."
         )
     return first
 

@@ -85,7 +85,8 @@ def _chosen(values: Mapping[str, Value]) -> tuple[str, dict[str, Any]]:
             return name, {"type": AUTO, "policies": table, "hparams": None}
         if tables:
             raise FaaError(
-                f"It holds several tables: {', '.join(tables)}. Say which: `faa policy convert FILE OUT --table NAME`; in Python, `table`."
+                f"It holds several tables: {', '.join(tables)}. Say which: `faa policy convert FILE OUT --table NAME`, or "
+                "`table` in Python."
             )
         if any(_is_list_of_operations(data) for _name, data in _named_parts(values)):
             raise FaaError(
@@ -96,7 +97,7 @@ def _chosen(values: Mapping[str, Value]) -> tuple[str, dict[str, Any]]:
     if any(other != found[0] for other in found):
         raise FaaError(
             f"It has {len(found)} transforms AutoAugment or RandAugment. Say in which variable the one is that is "
-            "meant: `faa policy convert FILE OUT --table NAME`; in Python, `table`."
+            "meant: `faa policy convert FILE OUT --table NAME`, or `table` in Python."
         )
     return "", found[0]
 
