@@ -85,8 +85,8 @@ def _chosen(values: Mapping[str, Value]) -> tuple[str, dict[str, Any]]:
             return name, {"type": AUTO, "policies": table, "hparams": None}
         if tables:
             raise FaaError(
-                f"It holds several tables: {', '.join(tables)}. Say which: `faa policy convert IN OUT --table NAME`, or "
-                "`table` in Python."
+                f"It holds several tables: {', '.join(tables)}. "
+                "Say which: `faa policy convert FILE OUT --table NAME`, or `table` in Python."
             )
         if any(_is_list_of_operations(data) for _name, data in _named_parts(values)):
             raise FaaError(
