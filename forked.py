@@ -40,7 +40,7 @@ class ForkedPython:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(list(LIBRARIES))
         folder = tempfile.mkdtemp()
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)  # made above, for this process alone
         self._outputs = [Path(folder) / name for name in ("stdout", "stderr")]
         for path in self._outputs:
             path.touch()

@@ -19,7 +19,7 @@ EQUAL = "equivalent"
 
 
 def main(arguments: list[str]) -> int:
-    """Return the exit code: 1 where nothing was noticed, in time at least, and nobody has said why it need not be."""
+    """Return the exit code: 1 if a mutant was not killed in time and has no reason in `equivalent.toml`."""
     number, seed, folder = (*arguments, *("120", "0", "")[len(arguments) :])
     belonging = Belonging(ROOT, read_times(TIMES))
     reasons = read_reasons(EQUIVALENT)
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
 
 
 def test_all(jobs: list[Job], results: Path) -> None:
-    """Test mutants in a few processes, each with a copy of the repository of its own."""
+    """Test mutants in a few processes; each has its own copy of the repository."""
     context = get_context("fork")
     kept = [results.parent / str(lane) for lane in range(LANES)]
     parts = [(ROOT, kept[lane], jobs[lane::LANES], results) for lane in range(LANES)]

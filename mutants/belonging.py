@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-FIRST_SECONDS = 5.0  # of a file of tests that nobody has timed
+FIRST_SECONDS = 5.0  # that a test file without known times is taken to need
 COMPILED = "faa_core.batch.compiled"
 
 
@@ -38,7 +38,7 @@ class Belonging:
         return chosen
 
     def too_long(self, tests: Sequence[str]) -> frozenset[str]:
-        """Return the tests of the same files that were not chosen; those that nobody has timed are not among them."""
+        """Return the timed tests of the same files that were not chosen; tests without a known time run too."""
         return frozenset(name for file in files_of(tests) for _took, name in self.tests.get(file, ())) - {*tests}
 
     def _tests(self, file: Path) -> list[tuple[float, str]]:
@@ -114,7 +114,7 @@ class Belonging:
 
 
 def _untimed_first(test: tuple[float, str]) -> tuple[bool, float]:
-    """Return what tests are sorted by: files of tests that nobody has timed, then tests by their seconds."""
+    """Return what tests are sorted by: test files without known times first, then tests by their seconds."""
     took, name = test
     return "::" in name, took
 

@@ -97,7 +97,7 @@ def test_mutants(root: Path, kept: Path, jobs: Sequence[Job], results: Path) -> 
     for library in LIBRARIES:
         importlib.import_module(library)
     copy = kept / "copy"  # at the same place every time, where compiled code is found again
-    shutil.rmtree(copy, ignore_errors=True)
+    shutil.rmtree(copy, ignore_errors=True)  # the tool's own, from the last time
     shutil.copytree(root, copy, symlinks=True, ignore=shutil.ignore_patterns(*MADE))
     for job in jobs:
         outcome, test = _test(copy, job) if job.tests else (UNTESTED, "")

@@ -52,7 +52,7 @@ def number_of(
         most: The largest that is allowed.
 
     Returns:
-        A function that raises FaaError if the text is no such number; a default, which is no text, passes as it is.
+        A function that raises FaaError if the text is not such a number; a default is returned as it is.
     """
 
     def number(given: Any) -> Number:

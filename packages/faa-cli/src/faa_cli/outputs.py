@@ -35,7 +35,7 @@ def check_outputs(paths: Mapping[str, Path | None]) -> None:
 
 
 def _check_place(flag: str, path: Path, suffix: str) -> None:
-    """Refuse what is no regular file, or has another suffix.
+    """Refuse a path that is not a regular file, or has another suffix.
 
     Raises:
         OSError: If the system refuses to say what is there.
@@ -68,6 +68,6 @@ def _is_of_a_run(target: Path) -> bool:
         return False
     from faa_search.evaluation.trained_on import run_of  # noqa: PLC0415 torch is slow to import
 
-    with suppress(FaaError):  # somebody's config.yaml that is no run's
+    with suppress(FaaError):  # a config.yaml of another program
         return run_of(target) is not None
     return False
