@@ -1,7 +1,6 @@
 """Small settings, images on disk and a reporter that listens, for all test files."""
 
 import importlib
-import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -57,14 +56,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture
-def speaking() -> None:
-    """Have all loggers speak, whatever libraries have set up in tests before."""
-    logging.disable(logging.NOTSET)
-    for name in logging.root.manager.loggerDict:
-        logging.getLogger(name).disabled = False
 
 
 @pytest.fixture(scope="session")

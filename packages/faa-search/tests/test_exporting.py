@@ -21,7 +21,7 @@ FOUND = GOLDEN / "search-finished"
 
 
 @pytest.fixture(autouse=True)
-def _loggers_kept(speaking: None) -> Iterator[None]:
+def _loggers_kept() -> Iterator[None]:
     """Where the root has no handler, what Optuna opens sets up logging anew, and disables every logger there is."""
     root, handler = logging.getLogger(), logging.NullHandler()
     root.addHandler(handler)

@@ -191,7 +191,6 @@ def test_the_estimator_is_hyperopts(known: list[Scored]) -> None:
     assert seen == [scored.params for scored in ours]
 
 
-@pytest.mark.usefixtures("speaking")
 @needs_optuna
 def test_optuna_stays_quiet(known: list[Scored], capfd: pytest.CaptureFixture[str]) -> None:
     """Nothing printed, nothing warned, no level or filter changed; a study of the user's is announced as ever."""

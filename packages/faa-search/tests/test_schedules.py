@@ -124,7 +124,6 @@ def test_settings_of_the_cosine_alone(sched: str, key: str, value: float, said: 
         rate(0, sched=sched, **{key: value})
 
 
-@pytest.mark.usefixtures("speaking")
 def test_a_run_of_one_update_is_quiet(caplog: pytest.LogCaptureFixture) -> None:
     """A cosine of a single update is the peak, without a warning; others still warn as they did."""
     assert 0.1 == pytest.approx(rate(0, steps=1, lr=0.1, epochs=1))
