@@ -121,6 +121,7 @@ def test_two_nodes_train_as_two_processes(faa, start, tmp_path):
     assert one == two
 
 
+@pytest.mark.slow  # test_processes has both refusals, without a launcher
 def test_processes_that_are_not_there(start):
     """Accelerate starts one process on a CPU whatever it was asked for: an error, not a run of another batch size."""
     quiet = ["--mixed_precision", "no", "--dynamo_backend", "no", "--num_machines", "1"]

@@ -19,8 +19,8 @@ def test_a_search_on_mnist(faa, tmp_path, shared_data):
     (images, labels), (test_images, test_labels) = module.load()
     np.savez(
         tmp_path / "mnist.npz",
-        images=images,
-        labels=labels,
+        images=images[:6000],
+        labels=labels[:6000],
         test_images=test_images[:2000],
         test_labels=test_labels[:2000],
     )

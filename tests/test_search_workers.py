@@ -118,7 +118,7 @@ def test_a_lost_worker(straight, tmp_path):
 
 
 def test_launched_processes(straight, tmp_path, listening):
-    """Under torchrun, or accelerate launch, the launched processes do the work; a finished search is only read.
+    """Under torchrun, or accelerate launch, the launched processes do the work.
 
     What torchrun itself listens at is its own choice; our processes listen on this machine only.
     """
@@ -126,6 +126,12 @@ def test_launched_processes(straight, tmp_path, listening):
     wait_until(lambda: lines(tmp_path / "run/trials.jsonl") >= 1, process)
     assert listening(process.pid, itself=False) <= LOOPBACK
     assert straight == finished(process, tmp_path)
+
+
+@pytest.mark.slow  # a search by one process shows that a finished one is only read
+def test_launched_processes_read_a_finished_search(straight, tmp_path):
+    """Each of them gets the result, and none waits for work."""
+    assert straight == finished(start(tmp_path), tmp_path)
     assert straight == finished(start(tmp_path, launcher=TORCHRUN), tmp_path)
 
 

@@ -21,6 +21,7 @@ NAMES = [n for n in timm.list_models() if model_entrypoint(n).__module__.split("
 HEAVY = 5_000_000  # parameters; networks above it see small images wherever the size does not matter
 LARGER = {  # sizes of networks that are tested in a smaller size; names and shapes are tested in all
     "pyramidnet110_a270",
+    "pyramidnet110_a270_shakedrop",
     "pyramidnet272_a200",
     "pyramidnet272_a200_shakedrop",
     "pyramidnet272_a200_shakedrop_skip",

@@ -483,7 +483,7 @@ def test_launched_processes_are_workers(tmp_path):
     assert done.stdout.count("both went on") == 2
 
 
-@pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.parametrize("lost", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_launched_processes_end_when_one_is_lost(tmp_path, lost):
     """No launcher is there to end them, as where each machine has its own."""
     (tmp_path / "script.py").write_text(LAUNCHED)

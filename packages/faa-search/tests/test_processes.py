@@ -66,6 +66,14 @@ def test_one_process_needs_nobody(accelerator: Accelerator) -> None:
     close(accelerator)
 
 
+def test_a_launcher_that_started_one_of_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As accelerate launch does on a CPU: an error, not a run of another batch size."""
+    for name, value in SIMPLE.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(FaaError, match="was asked for several processes and started one"):
+        make_accelerator("cpu")
+
+
 class Two:
     """Stands for the accelerator of a run in two processes."""
 
