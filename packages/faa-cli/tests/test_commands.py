@@ -254,6 +254,27 @@ def test_search_prints_the_arguments_of_the_model(faa, tmp_path, by_file):
         assert "--model-kwargs depth=10,width=2,global_pool=avg " in printed
 
 
+def test_a_policy_is_found_again_by_what_it_says_of_itself(faa, tmp_path):
+    """And a flag wins over it; a policy that was not found by a search cannot be."""
+    faa("search", *SEARCH, "--lr", 0.07, "--output", "found")
+    again = faa("search", "--like", "found/policy.json", "--output", "again")
+    assert "It is the same policy as 'digits-wrn16_1-fast'." in again.out
+    assert "faa train --train-subset 60 --img-size 8" in again.out
+    assert "--lr 0.07" in again.out
+    assert "--momentum" not in again.out  # as by default
+    other = faa("search", "--like", "found/policy.json", "--seed", 5, "--output", "other")
+    assert "It is another policy than 'digits-wrn16_1-fast': seed was 0, now 5." in other.out
+    assert yaml.safe_load((tmp_path / "other/config.yaml").read_text())["lr"] == 0.07
+    refused = faa("search", "--like", "trivialaugment", "--output", "no")
+    assert refused.code == 2
+    assert "--like 'trivialaugment': the policy does not say how it was found" in refused.err
+    assert not (tmp_path / "no").exists()
+    shown = faa("policy", "show", "found/policy.json").out
+    assert "lr 0.07" in shown
+    assert "momentum" not in shown
+    assert "other settings as by default; --json shows all" in shown
+
+
 def test_search_prints_the_training_that_goes_with_it(faa):
     printed = faa("search", *SEARCH, "--output", "found").out
     settings = "--dataset digits --train-subset 60 --img-size 8 --hflip 0.0 --epochs 2 --batch-size 20"

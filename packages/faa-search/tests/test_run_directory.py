@@ -6,13 +6,14 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import yaml
 from pydantic import Field
 
 from faa_core import FaaError
-from faa_search.config import CompareConfig, SearchConfig, Settings, TrainConfig
+from faa_search.config import CompareConfig, Role, SearchConfig, Settings, TrainConfig
 from faa_search.environment import versions
 from faa_search.resolving import Layer, resolve
 from faa_search.run_directory import read_config, run_directory
@@ -161,6 +162,8 @@ def test_a_link_in_place_of_what_is_not_finished_is_not_followed(tmp_path: Path)
 
 class Later(TrainConfig):
     """Settings of a version to come: one that says what runs did before it was there."""
+
+    role: ClassVar[Role] = Role.RESULT
 
     colours: int = Field(default=7, json_schema_extra={"formerly": 3})
 

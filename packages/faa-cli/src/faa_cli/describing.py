@@ -5,6 +5,7 @@ from typing import Any
 
 from faa_core import LayeredSubPolicies, Layers, Op, Operation, Parametric, Policy, SubPolicies
 from faa_core.text import counted
+from faa_search.config import DECIDING, SearchConfig
 
 MAGNITUDE = "λ is the position on an operation's axis, from 0 to 1."
 LONG = 40  # characters of a fact from which it has a line for itself
@@ -67,11 +68,27 @@ def operation_table(policy: Policy) -> tuple[tuple[str, ...], list[tuple[str, ..
 
 
 def provenance_lines(provenance: Mapping[str, Any]) -> list[str]:
-    """Return where a policy comes from: short facts together, long ones and those of several parts a line each."""
+    """Return where a policy comes from: short facts together, long ones and those of several parts a line each.
+
+    A found policy has every setting of its search; those that are the defaults are only counted.
+    """
+    usual = _usual_settings(provenance)
+    provenance = {key: value for key, value in provenance.items() if key not in usual}
     told = {key: _shown(value) for key, value in provenance.items() if value not in (None, "", [], {})}
     short = [f"{key} {text}" for key, text in told.items() if not _is_long(provenance[key], text)]
     long = [f"  {key}: {text}" for key, text in told.items() if _is_long(provenance[key], text)]
+    if usual:
+        long.append(f"  {counted(len(usual), 'other setting')} as by default; --json shows all")
     return [f"From: {', '.join(short)}" if short else "From:", *long] if told else []
+
+
+def _usual_settings(provenance: Mapping[str, Any]) -> set[str]:
+    """Return the settings of a found policy that are the defaults; none of a policy from elsewhere."""
+    deciding = SearchConfig.names(*DECIDING)
+    if not deciding <= provenance.keys():
+        return set()
+    defaults = SearchConfig().model_dump(mode="json")
+    return {name for name in deciding if provenance[name] == defaults[name]}
 
 
 def _is_long(value: Any, text: str) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,10 @@ from faa_core.paths import refusal, refused_as
 from faa_core.reading import as_text, parse_json, read_content
 from faa_core.text import safe
 from faa_core.yaml_files import read_yaml
-from faa_search.config import Settings, differences
+from faa_search.config import Role, Settings, differences
 from faa_search.environment import environment
 from faa_search.run_files import UNFINISHED, check_kinds, clear_unfinished, write_file
 
-CHANGEABLE = frozenset({  # settings that change no result, so a run may be resumed with others
-    "audit", "audit_epochs", "audit_seeds", "budget", "executor", "gpus_per_worker", "log_with", "num_processes",
-    "ray_address", "recovery_interval", "resident", "save_every", "stage", "workers",
-})  # fmt: skip
-# Where the images are: they may be elsewhere when a run goes on, once they are found to be the same (`run_images`).
-PLACE = frozenset({"data_dir", "dataset", "dataset_download", "input_key", "target_key"})
-KEPT = PLACE | {"device"}  # as it was said when the run began
 CONFIG = "config.yaml"
 DATA = "data.json"
 ENVIRONMENT = "environment.json"
@@ -48,7 +41,7 @@ def run_directory(
     config: Settings,
     *,
     main_process: bool = True,
-    renewed: frozenset[str] = frozenset(),
+    renewed: Sequence[Role] = (),
 ) -> Iterator[Path]:
     """Give the run's directory, made or found again, for this process alone while the block runs.
 
@@ -59,7 +52,7 @@ def run_directory(
         command: Which command's run it is.
         config: The resolved settings; a directory with others is refused, but for the place of the data.
         main_process: The other processes of a distributed run only use the directory.
-        renewed: Settings that may be others than the directory's, which then has these.
+        renewed: Of settings that may be others than the directory's, which then has these.
 
     Raises:
         FaaError: If the directory is something else's, was made with other settings, or is in use. What the block
@@ -107,7 +100,7 @@ def read_config(output: Path) -> dict[str, Any]:
     return settings
 
 
-def _check_claim(output: Path, command: str, config: Settings, renewed: frozenset[str]) -> None:
+def _check_claim(output: Path, command: str, config: Settings, renewed: Sequence[Role]) -> None:
     """Refuse a directory that is neither empty nor a run of these settings; only reads.
 
     Raises:
@@ -129,7 +122,7 @@ def _check_claim(output: Path, command: str, config: Settings, renewed: frozense
         raise FaaError(f"'{output}' holds {KINDS[kind]}, and this is {this}. Choose another --output.")
     check_kinds(output)
     now = config.model_copy(update={"device": before["device"]}) if _computes_alike(output, before, config) else config
-    changed = differences(before, now, ignoring=CHANGEABLE | PLACE | renewed)
+    changed = differences(before, now, ignoring=now.names(Role.PACE, Role.PLACE, *renewed))
     if changed:
         raise FaaError(
             f"'{output}' holds a run with other settings ({'; '.join(changed)}). Choose another --output, or "
@@ -213,9 +206,9 @@ def _claim(output: Path, command: str, config: Settings) -> None:
     """Write the settings into a directory that was found to be free or the run's own."""
     settings = {"command": command, **config.model_dump(mode="json")}
     if (output / CONFIG).is_file():
-        before = read_config(output)
-        if differences(before, config, ignoring=CHANGEABLE | KEPT):
-            kept = {name: before[name] for name in KEPT & before.keys()}
+        before, as_it_began = read_config(output), config.names(Role.PLACE, Role.DEVICE)
+        if differences(before, config, ignoring=config.names(Role.PACE) | as_it_began):
+            kept = {name: before[name] for name in as_it_began & before.keys()}
             write_file(output, CONFIG, yaml.safe_dump(settings | kept, sort_keys=False))
         return
     # The settings first, beside their place: with them the directory is a run's.

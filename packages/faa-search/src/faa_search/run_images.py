@@ -14,13 +14,12 @@ from pydantic import AfterValidator, TypeAdapter
 from faa_core import FaaError
 from faa_core.reading import as_text, parse_json_as, read_content
 from faa_core.text import safe
-from faa_search.config import DataConfig
+from faa_search.config import DataConfig, Role
 from faa_search.data import ImageSource, open_stored
 from faa_search.data.fingerprint import fingerprint
-from faa_search.run_directory import CONFIG, DATA, PLACE, read_config
+from faa_search.run_directory import CONFIG, DATA, read_config
 from faa_search.run_files import write_file
 
-MOVES = PLACE - {"dataset_download"}  # whether data may be fetched changes no image
 # What is written down, and what to say where it differs. Runs of earlier versions have "labels" only.
 WORDS = {
     "labels": "other labels",
@@ -106,7 +105,7 @@ def keep_images(directory: Path, config: DataConfig, now: dict[str, Any]) -> Non
     if not path.is_file() and not moved:
         write_file(directory, DATA, json.dumps(now) + "\n")
         return
-    before = _read(path) if path.is_file() else {}
+    before = read_images(directory)
     if moved and "content" not in before:
         raise FaaError(
             f"'{directory}' was started with {_place(read_config(directory))}, before pixels were written down, so "
@@ -143,7 +142,7 @@ def check_finished(directory: Path, config: DataConfig, record: Callable[[], dic
     if has_moved(directory, config):
         keep_images(directory, config, record())
         return "; its data set has moved, and is the same"
-    before = _read(directory / DATA) if (directory / DATA).is_file() else {}
+    before = read_images(directory)
     if "content" not in before:
         return ""
     try:
@@ -174,7 +173,7 @@ def is_made_with(directory: Path, source: ImageSource) -> bool:
     Raises:
         FaaError: If what it has written down cannot be read, or an image cannot.
     """
-    before = _read(directory / DATA) if (directory / DATA).is_file() else {}
+    before = read_images(directory)
     if "content" not in before or before["images"] != len(source) or before["labels"] != _labels_digest([source]):
         return False
     trained_on = {key: value for key, value in before.items() if not key.startswith("test_")}
@@ -187,10 +186,20 @@ def same_record(one: Path, other: Path) -> bool:
     Raises:
         FaaError: If a file is not one of ours.
     """
-    first, second = (_read(directory / DATA) if (directory / DATA).is_file() else {} for directory in (one, other))
+    first, second = map(read_images, (one, other))
     both = first.keys() & second.keys() & {"images", *WORDS}
     apart = _moves(*(read_config(directory) for directory in (one, other)))
     return bool(both) and all(first[key] == second[key] for key in both) and ("content" in both or not apart)
+
+
+def read_images(directory: Path) -> dict[str, Any]:
+    """Return what a run has written down of its images; empty if nothing.
+
+    Raises:
+        FaaError: If the file is not one of ours.
+    """
+    path = directory / DATA
+    return _read(path) if path.is_file() else {}
 
 
 def _labels_digest(sources: Sequence[ImageSource]) -> str:
@@ -238,13 +247,13 @@ def _settle(directory: Path, config: DataConfig) -> None:
     """Write the new place of the data set into a run's settings."""
     settings = read_config(directory)
     if _moves(settings, config.model_dump(mode="json")):
-        changed = settings | {name: getattr(config, name) for name in PLACE}
+        changed = settings | {name: getattr(config, name) for name in DataConfig.names(Role.PLACE, Role.PACE)}
         write_file(directory, CONFIG, yaml.safe_dump(changed, sort_keys=False))
 
 
 def _moves(before: dict[str, Any], now: dict[str, Any]) -> bool:
     """Return whether two runs' settings name different places."""
-    return any(before.get(name) != now.get(name) for name in MOVES)
+    return any(before.get(name) != now.get(name) for name in DataConfig.names(Role.PLACE))
 
 
 def _place(settings: dict[str, Any]) -> str:

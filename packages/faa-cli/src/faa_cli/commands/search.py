@@ -1,5 +1,6 @@
 """`faa search`."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,9 +10,11 @@ from faa_cli.next_training import training_command
 from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, use_threads, with_settings
 from faa_cli.reporting import make_reporter
 from faa_cli.showing import say, say_starting, show_table
+from faa_core import Policy
 from faa_core.text import counted, duration
 from faa_search.config import SearchConfig
-from faa_search.resolving import read_layer
+from faa_search.like import compared, settings_of
+from faa_search.resolving import Layer, read_layer
 
 if TYPE_CHECKING:
     from faa_search.fast import Audit, SearchResult
@@ -21,11 +24,19 @@ Find a policy for a folder of photos, one folder per class, and end in half an h
 faa search --dataset photos --test-fraction 0.2 --img-size 64 --budget 30m --output runs/search
 Try it on scikit-learn's digits, with a small search:
 faa search --dataset digits --preset digits --hflip 0 --epochs 10 --depth 20 --output runs/digits
+Find somebody's policy again, on the same images:
+faa search --like policy.json --dataset photos --output runs/again
 """
 app = typer.Typer(add_completion=False)
 
 OutputOption = Annotated[
     str | None, typer.Option(metavar="FOLDER", help="Run directory (default: runs/search-DATASET-MODEL-sSEED).")
+]
+
+
+LikeOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Take every setting from where this found policy says it comes from."),
 ]
 
 
@@ -36,13 +47,16 @@ def search(
     flags: dict[str, Any],
     recipe: RecipeOption = None,
     config: ConfigOption = None,
+    like: LikeOption = None,
     output: OutputOption = None,
     threads: ThreadsOption = None,
 ) -> None:
     """Find an augmentation policy for a data set. The same command again resumes."""
-    settings = resolved(SearchConfig, "search", recipe, config, flags)
+    asked = Policy.load(like) if like else None
+    below = [settings_of(asked, like)] if like and asked else []
+    settings = resolved(SearchConfig, "search", recipe, config, flags, below=below)
     in_file = read_layer(config).settings if config else {}
-    given = {key.replace("-", "_"): value for key, value in in_file.items()} | flags
+    given = {**_unusual(below), **{key.replace("-", "_"): value for key, value in in_file.items()}, **flags}
     say_starting()
     use_threads(threads)
     import faa_search  # noqa: PLC0415 torch is slow to import
@@ -58,7 +72,15 @@ def search(
         say(f"Stage {settings.stage} is done, its files are in {directory}; the same command without --stage goes on.")
     elif speaks and result is not None:
         _show(result, settings, directory, training_command(recipe, given, f"{directory}/policy.json"))
+        if asked is not None:
+            say(compared(asked, result.policy))
     processes.close(accelerator)
+
+
+def _unusual(layers: Sequence[Layer]) -> dict[str, Any]:
+    """Return the settings of layers that are not the defaults."""
+    usual = SearchConfig().model_dump(mode="json")
+    return {name: value for layer in layers for name, value in layer.settings.items() if value != usual[name]}
 
 
 def _show(result: "SearchResult", settings: SearchConfig, directory: str, training: str) -> None:

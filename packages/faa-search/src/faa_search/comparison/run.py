@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from accelerate import Accelerator
 from pydantic import AfterValidator, TypeAdapter
@@ -18,7 +18,8 @@ from faa_core.text import safe
 from faa_search.comparison.statistics import Comparison, check_comparison, summarise
 from faa_search.comparison.training import check, check_policies, run_path, train_all
 from faa_search.comparison.words import conclusion
-from faa_search.config import CompareConfig, RunConfig, TrainConfig
+from faa_search.config import CompareConfig, Role, RunConfig, TrainConfig
+from faa_search.config.commands import PoliciesConfig
 from faa_search.environment import versions
 from faa_search.progress import Reporter, Silent
 from faa_search.run_directory import run_directory
@@ -27,7 +28,6 @@ from faa_search.run_images import check_finished, has_moved, keep_images, record
 from faa_search.training.processes import from_main, make_accelerator
 
 RESULT = "comparison.json"
-OWN = {"policies", "seeds"}  # settings of the comparison, not of a run
 
 
 def compare(
@@ -52,7 +52,7 @@ def compare(
             if a run fails, which keeps the others.
     """
     policies = _load(config.policies)
-    run = TrainConfig(**config.model_dump(exclude=OWN))
+    run = TrainConfig(**config.model_dump(exclude=set(PoliciesConfig.model_fields)))
     seeds = range(config.seed, config.seed + config.seeds)
     return _compare("compare", config, run, policies, output, seeds=seeds, reporter=reporter, accelerator=accelerator)
 
@@ -88,6 +88,8 @@ def compare_policies(
 
 class _Compared(RunConfig):
     """What a directory of `compare_policies` was made with."""
+
+    role: ClassVar[Role] = Role.RESULT
 
     policies: tuple[str, ...]
     seeds: tuple[int, ...]

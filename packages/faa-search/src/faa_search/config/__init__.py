@@ -8,9 +8,11 @@ from faa_search.config.base import Settings, differences
 from faa_search.config.commands import CompareConfig, EvalConfig, RunConfig, TrainConfig
 from faa_search.config.data import DataConfig
 from faa_search.config.fitting import DeviceConfig, FitConfig
+from faa_search.config.roles import DECIDING, Role
 from faa_search.config.search import Budget, RewardName, SearchConfig
 
 __all__ = [
+    "DECIDING",
     "Budget",
     "CompareConfig",
     "DataConfig",
@@ -18,6 +20,7 @@ __all__ = [
     "EvalConfig",
     "FitConfig",
     "RewardName",
+    "Role",
     "RunConfig",
     "SearchConfig",
     "Settings",

@@ -1,14 +1,16 @@
 """What all settings have in common."""
 
+import inspect
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 
 from faa_search.config.numbers import real_number
+from faa_search.config.roles import Role
 
 MOST = 10**9  # of what is counted, where nothing smaller is said
 LARGEST = 1e300  # of numbers that are not counted; a million times as much is still finite
@@ -99,11 +101,15 @@ class Settings(BaseModel):
     A field that came after version 0.1.0 says by ``json_schema_extra={"formerly": value}`` what runs did before it
     was there: in a run's file that lacks it, it means that, whatever its default is.
 
+    A field's role is its class's, or the one that its type is annotated with.
+
     Attributes:
         of_what: What they are settings of, for messages.
+        role: What the fields decide that the class itself declares; a class that declares any says it.
     """
 
     of_what: ClassVar[str] = "this"
+    role: ClassVar[Role]
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -117,8 +123,27 @@ class Settings(BaseModel):
             if isinstance(extra, dict) and "formerly" in extra
         }
 
+    @classmethod
+    def roles(cls) -> dict[str, Role]:
+        """Return what each field decides.
 
-def differences(before: Mapping[str, Any], now: Settings, *, ignoring: frozenset[str]) -> list[str]:
+        Raises:
+            KeyError: If a class that declares a field says no role.
+        """
+        found = {}
+        for name, field in cls.model_fields.items():
+            home = next(base for base in cls.__mro__ if name in inspect.get_annotations(base))
+            own = [part for part in field.metadata if isinstance(part, Role)]
+            found[name] = own[0] if own else vars(home)["role"]
+        return found
+
+    @classmethod
+    def names(cls, *roles: Role) -> frozenset[str]:
+        """Return the fields that have one of these roles."""
+        return frozenset(name for name, role in cls.roles().items() if role in roles)
+
+
+def differences(before: Mapping[str, Any], now: Settings, *, ignoring: Iterable[str]) -> list[str]:
     """Return "key: old → new" for each setting that a run's file and the settings of today have differently.
 
     Args:
@@ -127,5 +152,5 @@ def differences(before: Mapping[str, Any], now: Settings, *, ignoring: frozenset
         ignoring: Settings that may differ.
     """
     old, new = {**type(now).formerly(), **before}, now.model_dump(mode="json")
-    keys = sorted((old.keys() | new.keys()) - ignoring - {"command"})
+    keys = sorted((old.keys() | new.keys()) - {*ignoring, "command"})
     return [f"{key}: {old.get(key)!r} → {new.get(key)!r}" for key in keys if old.get(key) != new.get(key)]

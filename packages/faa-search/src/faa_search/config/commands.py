@@ -7,10 +7,13 @@ from pydantic import Field, field_validator, model_validator
 from faa_search.config.base import LARGEST_SEED, CountOrNone, Names, Seed, Settings, Share, Text, Whole
 from faa_search.config.data import DataConfig
 from faa_search.config.fitting import DeviceConfig, FitConfig
+from faa_search.config.roles import Role
 
 
 class RunConfig(DataConfig, FitConfig):
     """A training run: data, network, what is measured and kept; not the policy."""
+
+    role: ClassVar[Role] = Role.RESULT
 
     val_fraction: Share = Field(
         default=0.0, description="Hold this part of the training images out to keep the best epoch in best/."
@@ -21,13 +24,15 @@ class RunConfig(DataConfig, FitConfig):
     checkpoint_hist: CountOrNone = Field(
         default=0, description="Keep the weights of this many epochs: the best on the validation part, or the latest."
     )
-    log_with: Names = Field(
+    log_with: Annotated[Names, Role.PACE] = Field(
         default=(), description="Accelerate trackers, as NAME,NAME: tensorboard, wandb, trackio, …; logs are in logs/."
     )
 
 
 class PolicyConfig(Settings):
     """Which policy."""
+
+    role: ClassVar[Role] = Role.RESULT
 
     policy: Text = Field(default="none", description="Built-in name, policy file of any format, or timm string.")
 
@@ -40,6 +45,8 @@ class TrainConfig(RunConfig, PolicyConfig):
 
 class PoliciesConfig(Settings):
     """Which policies, and how often each."""
+
+    role: ClassVar[Role] = Role.RESULT
 
     policies: Names = Field(
         default=("none", "uniform-random", "trivialaugment"),
@@ -61,6 +68,7 @@ class CompareConfig(RunConfig, PoliciesConfig):
     """`faa compare`: the training run that all policies get, and which ones they are."""
 
     of_what: ClassVar[str] = "a comparison"
+    role: ClassVar[Role] = Role.RESULT
 
     seed: Seed = Field(default=0, description="The first seed, s; the others are s + 1, s + 2, …")
 
@@ -75,6 +83,7 @@ class EvalConfig(DataConfig, DeviceConfig):
     """`faa eval`: which images, and how the network is applied."""
 
     of_what: ClassVar[str] = "an evaluation"
+    role: ClassVar[Role] = Role.RESULT
 
     split: Literal["test", "train"] = Field(default="test", description="Which images.")
     corruptions: Text | None = Field(

@@ -1,6 +1,6 @@
 """How a network is fitted: where it computes, what it is, how it is updated, and what its images go through."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
@@ -25,6 +25,7 @@ from faa_search.config.base import (
     Text,
     as_tuple,
 )
+from faa_search.config.roles import Role
 
 Ratio = Annotated[Real, Field(ge=0.01, le=100)]
 Areas = Annotated[tuple[AreaShare, AreaShare], BeforeValidator(as_tuple)]
@@ -34,12 +35,16 @@ Ratios = Annotated[tuple[Ratio, Ratio], BeforeValidator(as_tuple)]
 class DeviceConfig(Settings):
     """Where and how a network computes."""
 
-    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where to compute.")
+    role: ClassVar[Role] = Role.RESULT
+
+    device: Annotated[Literal["auto", "cpu", "cuda"], Role.DEVICE] = Field(
+        default="auto", description="Where to compute."
+    )
     amp: bool = Field(default=False, description="Compute in --amp-dtype where it is safe.")
     amp_dtype: Literal["bfloat16", "float16"] = Field(
         default="bfloat16", description="Precision of --amp; float16 scales the loss."
     )
-    workers: Processes = Field(default=0, description="Loader processes; they change no result.")
+    workers: Annotated[Processes, Role.PACE] = Field(default=0, description="Loader processes; they change no result.")
 
     @property
     def precision(self) -> str:
@@ -50,8 +55,12 @@ class DeviceConfig(Settings):
 class NetworkConfig(DeviceConfig):
     """What the network is."""
 
-    model: Text = Field(default="wrn16_1", description="Any timm model; `faa model list` shows ours.")
-    model_kwargs: dict[str, bool | int | float | str] = Field(
+    role: ClassVar[Role] = Role.RESULT
+
+    model: Annotated[Text, Role.NETWORK] = Field(
+        default="wrn16_1", description="Any timm model; `faa model list` shows ours."
+    )
+    model_kwargs: Annotated[dict[str, bool | int | float | str], Role.NETWORK] = Field(
         default={}, description="Arguments of the model, as NAME=VALUE,NAME=VALUE: depth=22,width=4 of wrn."
     )
     pretrained: bool = Field(default=False, description="Start from timm's published weights.")
@@ -69,6 +78,8 @@ class NetworkConfig(DeviceConfig):
 
 class UpdateConfig(Settings):
     """How the weights are updated."""
+
+    role: ClassVar[Role] = Role.RESULT
 
     epochs: Epochs = Field(default=30, description="Passes over the training images.")
     batch_size: Batch = Field(default=128, description="Images per forward pass and process.")
@@ -115,6 +126,8 @@ class UpdateConfig(Settings):
 class LossConfig(Settings):
     """What is minimised."""
 
+    role: ClassVar[Role] = Role.RESULT
+
     smoothing: Share = Field(default=0.0, description="Label smoothing.")
     bce_loss: bool = Field(default=False, description="Binary cross-entropy of each class instead of cross-entropy.")
     gate_price: NonNegative = Field(
@@ -129,6 +142,8 @@ class LossConfig(Settings):
 
 class BaselineConfig(Settings):
     """What training images go through beside the policy."""
+
+    role: ClassVar[Role] = Role.RESULT
 
     train_crop_mode: Literal["auto", "pad", "rrc", "none"] = Field(
         default="auto",
@@ -154,6 +169,8 @@ class BaselineConfig(Settings):
 class FitConfig(NetworkConfig, UpdateConfig, LossConfig, BaselineConfig):
     """How a network is fitted."""
 
+    role: ClassVar[Role] = Role.PACE
+
     resident: bool | None = Field(
         default=None,
         description="Keep small images on the device and augment them there; the same pixels (default: where it fits).",
@@ -162,4 +179,4 @@ class FitConfig(NetworkConfig, UpdateConfig, LossConfig, BaselineConfig):
     recovery_interval: CountOrNone = Field(
         default=0, description="Updates between states saved within an epoch; 0: none."
     )
-    seed: Seed = Field(default=0, description="Keys every random draw.")
+    seed: Annotated[Seed, Role.RESULT] = Field(default=0, description="Keys every random draw.")

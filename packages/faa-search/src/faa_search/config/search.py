@@ -20,6 +20,7 @@ from faa_search.config.base import (
 from faa_search.config.data import DataConfig
 from faa_search.config.fitting import FitConfig
 from faa_search.config.numbers import real_number
+from faa_search.config.roles import Role
 
 RewardName = Literal["mean-loss", "mean-accuracy", "best-accuracy", "best-loss"]
 StageName = Literal["folds", "explore", "merge"]
@@ -63,9 +64,11 @@ class Budget(NamedTuple):
 class FoldsConfig(Settings):
     """What policies are scored on, and with which networks."""
 
+    role: ClassVar[Role] = Role.RESULT
+
     folds: Few = Field(default=5, description="Splits of the training images, K.")
     held_out: Annotated[Real, Field(gt=0, lt=1)] = Field(default=0.4, description="Part of each split to score on.")
-    val_split: Text | None = Field(
+    val_split: Annotated[Text | None, Role.NETWORK] = Field(
         default=None, description="Score on this split of the data set, with one network of all training images."
     )
     init_models: Text | None = Field(
@@ -86,6 +89,8 @@ class FoldsConfig(Settings):
 class SpaceConfig(Settings):
     """Which policies there are."""
 
+    role: ClassVar[Role] = Role.RESULT
+
     sub_policies: Few = Field(default=5, description="Sub-policies per trial.")
     ops: Annotated[Whole, Field(ge=1, le=100)] = Field(default=2, description="Operations per sub-policy.")
     exclude_ops: Names = Field(default=(), description="Operations to leave out, as Invert,Rotate.")
@@ -97,6 +102,8 @@ class SpaceConfig(Settings):
 
 class ExploringConfig(Settings):
     """How policies are tried."""
+
+    role: ClassVar[Role] = Role.RESULT
 
     sampler: Text | None = Field(
         default=None, description="Proposes policies: tpe, random, optuna, or a plugin's (default: the algorithm's)."
@@ -127,18 +134,22 @@ class ExploringConfig(Settings):
 class SelectingConfig(Settings):
     """How the policy is chosen among the trials."""
 
+    role: ClassVar[Role] = Role.CHOICE
+
     top: Count = Field(default=10, description="Trials kept from each round, N.")
     rescore: CountOrNone = Field(
         default=0, description="Score this many of each round's best again, on fresh draws, to choose the top; 0: none."
     )
     rescore_views: Few = Field(default=20, description="Draws of each held-out image when scoring again.")
-    audit: CountOrNone = Field(
+    audit: Annotated[CountOrNone, Role.PACE] = Field(
         default=0,
         description="Then train with so many of the trials, spread over the rewards' ranges, and say how well each "
         "reward foretells the accuracy. On top of any --budget.",
     )
-    audit_epochs: Epochs | None = Field(default=None, description="Epochs of these trainings (default: --epochs).")
-    audit_seeds: Few = Field(default=1, description="Trainings of each audited trial.")
+    audit_epochs: Annotated[Epochs | None, Role.PACE] = Field(
+        default=None, description="Epochs of these trainings (default: --epochs)."
+    )
+    audit_seeds: Annotated[Few, Role.PACE] = Field(default=1, description="Trainings of each audited trial.")
 
     @model_validator(mode="after")
     def _consistent(self) -> "SelectingConfig":
@@ -153,6 +164,8 @@ class SelectingConfig(Settings):
 
 class WorkersConfig(Settings):
     """Who does the work; nothing here changes a result."""
+
+    role: ClassVar[Role] = Role.PACE
 
     executor: Text | None = Field(
         default=None, description="local (this process), processes, accelerate (as launched), ray, or a plugin's."
@@ -185,5 +198,6 @@ class SearchConfig(DataConfig, FitConfig, FoldsConfig, SpaceConfig, ExploringCon
     """`faa search`: data, the folds' network, and the search itself."""
 
     of_what: ClassVar[str] = "a search"
+    role: ClassVar[Role] = Role.RESULT
 
     algorithm: Text = Field(default="fast", description="fast (density matching), or random (no model of the rewards).")

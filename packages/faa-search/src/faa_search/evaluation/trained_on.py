@@ -7,12 +7,12 @@ from typing import Any
 
 from faa_core import FaaError
 from faa_core.reading import read_content
-from faa_search.config import DataConfig, EvalConfig
+from faa_search.config import DataConfig, EvalConfig, Role
 from faa_search.data import open_data
 from faa_search.data.layout import TRAIN_FOLDERS
 from faa_search.progress import Silent
 from faa_search.resolving import Layer, resolve
-from faa_search.run_directory import PLACE, read_config
+from faa_search.run_directory import read_config
 from faa_search.run_images import is_made_with
 
 EMPTY = {"dataset": "folder"}  # what version 0.1.0 took an empty text for; elsewhere for none
@@ -174,7 +174,7 @@ def _is_trained_on(test_split: str | None, train_split: str | None) -> bool:
 
 def _is_moved(config: DataConfig, run: TrainedRun) -> bool:
     """Return whether a data set at another place holds the images that a run was trained on."""
-    place = {name: getattr(config, name) for name in PLACE}
+    place = {name: getattr(config, name) for name in DataConfig.names(Role.PLACE, Role.PACE)}
     try:
         data = open_data(run.data.model_copy(update=place), model_size=8, note=Silent().note)
         return is_made_with(run.directory, data.stored)

@@ -8,7 +8,7 @@ from pathlib import Path
 from faa_core import FaaError
 from faa_core.reading import as_text, read_content
 from faa_core.text import safe
-from faa_search.config import SearchConfig
+from faa_search.config import Role, SearchConfig
 from faa_search.executors.gathering import gather
 from faa_search.executors.protocol import Executor
 from faa_search.fast.density_matching.folds import Fold
@@ -24,9 +24,6 @@ from faa_search.training.stopping import StopRequest
 
 FOLDS = "folds.json"
 DAMAGED_WEIGHTS = "damaged-model.safetensors"
-NETWORK = (  # what two runs must share to share networks
-    "model", "model_kwargs", "img_size", "train_split", "val_split", "train_subset",
-)  # fmt: skip
 
 
 def fit_folds(
@@ -122,7 +119,7 @@ def take_models(source: Path, directory: Path, config: SearchConfig, images: Sea
         _copy(directory, {single: weights_path(directory, 0)}, config, images)
         return
     before, now = read_config(source), config.model_dump(mode="json")
-    differing = [name for name in NETWORK if before.get(name) != now[name]]
+    differing = [name for name in sorted(config.names(Role.NETWORK)) if before.get(name) != now[name]]
     if differing:
         name = differing[0]
         raise FaaError(f"--init-models '{source}' has {name} {before.get(name)!r}, this run {now[name]!r}.")

@@ -13,22 +13,18 @@ from pydantic import AfterValidator, Field, NonNegativeFloat, TypeAdapter
 from faa_core import FaaError, Policy, SubPolicies
 from faa_core.reading import as_text, parse_json_as, read_content
 from faa_core.text import safe
-from faa_search.config import SearchConfig
+from faa_search.config import DECIDING, SearchConfig
 from faa_search.environment import versions
 from faa_search.fast.audit import Audit
 from faa_search.fast.choosing.controls import Control, check_control, in_words
 from faa_search.fast.journal import Natural
 from faa_search.run_files import write_file
+from faa_search.run_images import read_images
 from faa_search.samplers.space import SubPolicy
 
 RESULT = "result.json"
 POLICY = "policy.json"
 IN_FILES = {"none": "identity"}  # what a control has been called in results from the first version on
-SETTINGS = (
-    "dataset", "train_subset", "img_size", "val_split", "init_models", "model", "model_kwargs", "epochs", "folds",
-    "held_out", "width", "depth", "batch_proposals", "warm_start", "views", "common_draws", "reward", "top", "rescore",
-    "rescore_views", "exclude_ops", "preset", "seed",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,12 +121,13 @@ def _agreeing(figures: Figures) -> Figures:
 
 
 def found_policy(
-    config: SearchConfig, sub_policies: Sequence[SubPolicy], *, seconds: float, trials: int
+    config: SearchConfig, directory: Path, sub_policies: Sequence[SubPolicy], *, seconds: float, trials: int
 ) -> SubPolicies:
-    """Return the policy with where it comes from.
+    """Return the policy with where it comes from: with every setting that decides it, so that it can be found again.
 
     Args:
         config: The search's settings.
+        directory: The run's.
         sub_policies: Found.
         seconds: Of all devices.
         trials: Scored so far.
@@ -140,9 +137,10 @@ def found_policy(
         name=f"{Path(config.dataset).stem or 'images'}-{config.model}-{config.algorithm}",
         sub_policies=tuple(sub_policies),
         provenance={
-            "algorithm": config.algorithm,
+            "dataset": _without_folders(config.dataset),
+            "data": read_images(directory),
+            **{name: _without_folders(settings[name]) for name in sorted(config.names(*DECIDING))},
             "sampler": config.sampler or "tpe",
-            **{name: _without_folders(settings[name]) for name in SETTINGS},
             "trials": trials,
             "device": device,
             "seconds": seconds,

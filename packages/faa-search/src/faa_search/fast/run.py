@@ -11,7 +11,7 @@ from typing import Any
 from accelerate import Accelerator
 
 from faa_core import FaaError, Policy, plugins
-from faa_search.config import SearchConfig
+from faa_search.config import Role, SearchConfig
 from faa_search.executors.launched import serve
 from faa_search.executors.protocol import ExecutorFactory, ExecutorOptions
 from faa_search.fast.audit import check_audit
@@ -31,7 +31,6 @@ from faa_search.training.schedules import check_schedule
 from faa_search.training.stopping import stop_requests
 
 LAUNCHED = "accelerate"  # the executor of processes that were launched
-CHOICE = frozenset({"top", "rescore", "rescore_views"})  # settings that --stage merge may have of its own
 
 
 def search(
@@ -104,7 +103,7 @@ def _search(
         pretrained=config.pretrained,
         options=config.model_kwargs,
     )
-    renewed = CHOICE if config.stage == "merge" else frozenset[str]()
+    renewed = [Role.CHOICE] if config.stage == "merge" else []
     with run_directory(output, "search", config, renewed=renewed) as directory:
         before = read_result(directory)
         images = None

@@ -33,7 +33,7 @@ def choose(search: Search, rounds: Sequence[Sequence[Trial]]) -> SearchResult:
     sub_policies = merge(kept, search.space, top=config.top)
     if not sub_policies:
         raise FaaError(f"'{directory}' has no trials to choose from; --stage explore makes them.")
-    policy = found_policy(config, sub_policies, seconds=seconds, trials=trials)
+    policy = found_policy(config, directory, sub_policies, seconds=seconds, trials=trials)
     found = counted(len(sub_policies), "sub-policy", "sub-policies")
     search.reporter.note(f"Comparing the found policy ({found}) with the controls.")
     policies = control_policies(policy, ops=search.space.ops, num_ops=config.ops, seed=config.seed)
@@ -65,7 +65,9 @@ def keep_policy_so_far(search: Search) -> None:
     rounds = [[trial for trial in trials if (trial.fold, trial.round) == place] for place in places]
     sub_policies = merge(rounds, search.space, top=search.config.top)
     if sub_policies:
-        policy = found_policy(search.config, sub_policies, seconds=cost_so_far(search), trials=len(trials))
+        policy = found_policy(
+            search.config, search.directory, sub_policies, seconds=cost_so_far(search), trials=len(trials)
+        )
         write_file(search.directory, POLICY, policy.to_json())
         done = f"{len(trials):,} of {counted(search.planned, 'trial')}"
         search.reporter.note(f"The policy of the {done} so far is '{search.directory / POLICY}'.")
