@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms as v1
 
 from faa_core import Policy, SubPolicies
-from faa_search.samplers import Params, PolicySpace, Scored
+from faa_search.searching.samplers import Params, PolicySpace, Scored
 
 BATCH = 128
 

@@ -9,19 +9,20 @@ from typing import NamedTuple
 from search_timing import ForwardTimes, Way
 from search_trials import EARLIER, Done, Recorded
 
-from faa_search.config import SearchConfig
-from faa_search.executors.local import local
-from faa_search.executors.processes import processes
-from faa_search.executors.protocol import Executor, ExecutorOptions, Place
-from faa_search.fast.density_matching.bench import Bench, MakeBench
-from faa_search.fast.density_matching.images import SearchImages
-from faa_search.fast.exploring.explore import Exploration, explore
-from faa_search.fast.exploring.proposing import Proposer, proposing_aside, proposing_here
-from faa_search.fast.exploring.rounds import Round
-from faa_search.fast.folding import weights_path
-from faa_search.fast.journal import Journal, Trial
-from faa_search.samplers.tpe import suggest as tpe
-from faa_search.training.stopping import StopRequest
+from faa_search.runs.journal import Journal
+from faa_search.searching.bench import Bench, MakeBench
+from faa_search.searching.fast.explore import Exploration, explore
+from faa_search.searching.fast.proposing import Proposer, proposing_aside, proposing_here
+from faa_search.searching.fast.rounds import Round
+from faa_search.searching.folding import weights_path
+from faa_search.searching.images import SearchImages
+from faa_search.searching.samplers.tpe import suggest as tpe
+from faa_search.searching.trials import Trial
+from faa_search.settings import SearchConfig
+from faa_search.workers.executors.local import local
+from faa_search.workers.executors.processes import processes
+from faa_search.workers.executors.protocol import Executor, ExecutorOptions, Place
+from faa_search.workers.stopping import StopRequest
 
 
 class Layout(NamedTuple):

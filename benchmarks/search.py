@@ -44,14 +44,14 @@ from search_trials import EARLIER, Recorded
 
 from faa_core import FaaError
 from faa_search import search_stage
-from faa_search.config import SearchConfig
 from faa_search.data import ArraySource
-from faa_search.executors.protocol import Place
-from faa_search.fast.density_matching.bench import MakeBench
-from faa_search.fast.density_matching.images import open_images
-from faa_search.fast.folding import weights_path
 from faa_search.progress import Silent
+from faa_search.searching.bench import MakeBench
+from faa_search.searching.folding import weights_path
+from faa_search.searching.images import open_images
+from faa_search.settings import SearchConfig
 from faa_search.training.models import model_input
+from faa_search.workers.executors.protocol import Place
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("faa-search", "faa-models", "hyperopt", "loky")

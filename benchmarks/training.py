@@ -22,9 +22,9 @@ from cifar10 import cifar10
 from harness import surroundings
 
 from faa_core import FaaError
-from faa_search.config import TrainConfig
-from faa_search.recipes import load_recipe
-from faa_search.resolving import Layer, resolve
+from faa_search.settings import TrainConfig
+from faa_search.settings.recipes import load_recipe
+from faa_search.settings.resolving import Layer, resolve
 from faa_search.training import train
 
 RESULTS = Path(__file__).parent / "results"

@@ -25,12 +25,12 @@ from harness import surroundings
 
 from faa_core import FaaError
 from faa_search import search_stage
-from faa_search.comparison import Comparison, compare
-from faa_search.config import CompareConfig, SearchConfig
 from faa_search.data import DATA_SEED, stratified
-from faa_search.fast import SearchResult, read_trials
-from faa_search.recipes import load_recipe
-from faa_search.resolving import Layer, resolve
+from faa_search.measuring.comparison import Comparison, compare
+from faa_search.searching.fast import SearchResult, read_trials
+from faa_search.settings import CompareConfig, SearchConfig
+from faa_search.settings.recipes import load_recipe
+from faa_search.settings.resolving import Layer, resolve
 
 RESULTS = Path(__file__).parent / "results"
 STAGES = ("folds", "explore", "merge")

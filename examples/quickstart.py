@@ -15,10 +15,10 @@ from faa_cli.reporting import make_reporter
 from faa_cli.showing import show_table
 from faa_core import FaaError, Policy, random_policy
 from faa_search import SearchConfig, TrainConfig, search
-from faa_search.comparison import Comparison, compare_policies
 from faa_search.data import open_data
-from faa_search.recipes import load_recipe
-from faa_search.resolving import resolve
+from faa_search.measuring.comparison import Comparison, compare_policies
+from faa_search.settings.recipes import load_recipe
+from faa_search.settings.resolving import resolve
 
 RECIPE = "digits/wrn16_1"
 

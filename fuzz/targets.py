@@ -17,16 +17,17 @@ from faa_cli.help_pages import Command
 from faa_cli.options import with_settings
 from faa_core import FaaError, Policy
 from faa_core.formats import read_policy
-from faa_search.comparison import read_comparison
-from faa_search.config import Budget, CompareConfig, DataConfig, EvalConfig, SearchConfig, Settings, TrainConfig
 from faa_search.data import ImageSource, open_data
-from faa_search.evaluation.weights import find_weights
-from faa_search.fast.audit import Training
-from faa_search.fast.journal import Journal, Trial
-from faa_search.fast.result import read_result
-from faa_search.recipes import load_recipe, parse_recipe, recipe_names
-from faa_search.resolving import Layer, read_layer, resolve
-from faa_search.run_directory import read_config
+from faa_search.measuring.comparison import read_comparison
+from faa_search.measuring.evaluation.weights import find_weights
+from faa_search.runs.directory import read_config
+from faa_search.runs.journal import Journal
+from faa_search.searching.audit import Training
+from faa_search.searching.result import read_result
+from faa_search.searching.trials import Trial
+from faa_search.settings import Budget, CompareConfig, DataConfig, EvalConfig, SearchConfig, Settings, TrainConfig
+from faa_search.settings.recipes import load_recipe, parse_recipe, recipe_names
+from faa_search.settings.resolving import Layer, read_layer, resolve
 from fuzz import samples
 
 CORPUS = Path(__file__).parent / "corpus"

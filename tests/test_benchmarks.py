@@ -240,7 +240,7 @@ def test_the_original_proposes_what_ours_does(module):
     """Hyperopt itself, given the recorded trials as it keeps them, and our sampler, which is given them directly."""
     trials, search = module("search_trials"), module("search")
     recorded = trials.Recorded(search.SearchConfig(width=3))
-    ours = module("faa_search.samplers.tpe").suggest
+    ours = module("faa_search.searching.samplers.tpe").suggest
     proposals = module("original_search").Proposals(recorded)
     proposed = [proposals.propose(number) for number in range(3)]
     assert proposed == [

@@ -14,7 +14,7 @@ import torch
 
 import faa_models
 from faa_core import Policy
-from faa_search.recipes import load_recipe
+from faa_search.settings.recipes import load_recipe
 from forked import run_python
 
 ROOT = Path(__file__).parent.parent

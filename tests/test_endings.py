@@ -17,8 +17,8 @@ import json, multiprocessing, os, signal, sys, threading, time
 
 import psutil
 from faa_search import SearchConfig, TrainConfig, search
-from faa_search.comparison import compare
-from faa_search.config import CompareConfig
+from faa_search.measuring.comparison import compare
+from faa_search.settings import CompareConfig
 from faa_search.training import train
 
 TINY = dict(dataset="digits", train_subset=120, img_size=8, model="wrn10_1", batch_size=8, device="cpu")
@@ -167,7 +167,7 @@ def test_the_second_signal_acts_at_once(tmp_path, environment):
         "import os, signal, sys, time\n"
         "from faa_cli import start\n"
         "import faa_cli.main\n"
-        "from faa_search.training.stopping import stop_requests\n"
+        "from faa_search.workers.stopping import stop_requests\n"
         "def slow():\n"
         "    with start.answering('Stopped. So it is.'), stop_requests():\n"
         "        for time_of in (1, 2):\n"

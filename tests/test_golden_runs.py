@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from faa_search.fast.result import read_result
+from faa_search.searching.result import read_result
 
 GOLDEN = Path(__file__).parent / "golden_runs"
 TRAININGS = ("none", "trivialaugment", "uniform-random")

@@ -11,9 +11,9 @@ from PIL import Image
 from faa_cli.commands.compare import _show, _without_policy
 from faa_cli.comparison_plot import draw_errors, save_comparison, title_of
 from faa_core import FaaError, Policy
-from faa_search.comparison import summarise
-from faa_search.config import CompareConfig, TrainConfig
-from faa_search.resolving import Layer
+from faa_search.measuring.comparison import summarise
+from faa_search.settings import CompareConfig, TrainConfig
+from faa_search.settings.resolving import Layer
 
 TINY = "--train-subset 40 --img-size 8 --batch-size 20 --epochs 1 --hflip 0 --device cpu".split()
 TWO = (*TINY, "--policies", "none,trivialaugment", "--seeds", 2, "--output", "out")
@@ -56,7 +56,7 @@ def test_a_comparison_from_end_to_end(faa, tmp_path):
 
 def test_a_failed_run_keeps_the_others(faa, tmp_path, monkeypatch):
     """The message names the run; the same command goes on, and comes to what an undisturbed one does."""
-    from faa_search.comparison import training  # noqa: PLC0415 where the runs are started
+    from faa_search.measuring.comparison import training  # noqa: PLC0415 where the runs are started
 
     train, calls = training.train, []
 

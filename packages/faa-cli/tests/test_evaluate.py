@@ -9,9 +9,9 @@ from PIL import Image
 
 from faa_cli.commands import evaluate as command
 from faa_cli.plots import save_confusion
-from faa_search.config import TrainConfig
-from faa_search.corruptions import CORRUPTIONS
-from faa_search.evaluation import checkpoints
+from faa_search.measuring.corruptions import CORRUPTIONS
+from faa_search.measuring.evaluation import checkpoints
+from faa_search.settings import TrainConfig
 from faa_search.training import Metrics, train
 
 EVAL = ("eval", "--checkpoint", "run")

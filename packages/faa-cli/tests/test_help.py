@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from faa_cli.layout import wrap
 from faa_cli.main import app
-from faa_search.config import CompareConfig, EvalConfig, SearchConfig, TrainConfig
+from faa_search.settings import CompareConfig, EvalConfig, SearchConfig, TrainConfig
 
 ROOT = get_command(app)
 SETTINGS = {"search": SearchConfig, "train": TrainConfig, "eval": EvalConfig, "compare": CompareConfig}

@@ -11,7 +11,7 @@ from torch.distributed.run import get_args_parser
 from faa_cli.pace import Pace
 from faa_cli.reporting import Live, Plain
 from faa_cli.showing import show_table
-from faa_search.config import CompareConfig, EvalConfig, SearchConfig, TrainConfig
+from faa_search.settings import CompareConfig, EvalConfig, SearchConfig, TrainConfig
 
 DATA = [
     "dataset",

@@ -8,10 +8,10 @@ import pytest
 from sklearn.datasets import load_digits
 
 from faa_core import FaaError
-from faa_search.config import TrainConfig
 from faa_search.data import DatasetRequest, Splits, open_data
 from faa_search.data.arrays import open_npz
 from faa_search.data.digits import open_digits
+from faa_search.settings import TrainConfig
 
 IMAGES = np.arange(6 * 4 * 5 * 3, dtype=np.uint8).reshape(6, 4, 5, 3)
 LABELS = np.array([0, 1, 2, 0, 1, 2])

@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 
 from faa_core import FaaError, Policy
-from faa_search.config import SearchConfig
 from faa_search.data import ArraySource
-from faa_search.fast.audit import audit, check_audit, chosen, rank_correlation
-from faa_search.fast.density_matching.folds import make_folds
-from faa_search.fast.density_matching.images import SearchImages
-from faa_search.fast.density_matching.objective import REWARDS
-from faa_search.fast.density_matching.tasks import TrainWith
-from faa_search.fast.journal import Trial
-from faa_search.fast.search import Search
 from faa_search.progress import Silent
-from faa_search.samplers import PolicySpace
-from faa_search.samplers.uniform import suggest
-from faa_search.training.stopping import Stopped, StopRequest
+from faa_search.searching.audit import audit, check_audit, chosen, rank_correlation
+from faa_search.searching.folds import make_folds
+from faa_search.searching.images import SearchImages
+from faa_search.searching.objective import REWARDS
+from faa_search.searching.samplers import PolicySpace
+from faa_search.searching.samplers.uniform import suggest
+from faa_search.searching.search import Search
+from faa_search.searching.tasks import TrainWith
+from faa_search.searching.trials import Trial
+from faa_search.settings import SearchConfig
+from faa_search.workers.stopping import Stopped, StopRequest
 
 SPACE = PolicySpace(ops=("Rotate", "Invert"), sub_policies=1, num_ops=1)
 

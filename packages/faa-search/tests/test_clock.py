@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from faa_search.config import Budget
-from faa_search.fast.clock import Clock
+from faa_search.searching.clock import Clock
+from faa_search.settings import Budget
 
 
 @pytest.mark.parametrize(

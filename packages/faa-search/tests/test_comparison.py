@@ -13,9 +13,17 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from faa_core import FaaError, Policy
-from faa_search.comparison import Pair, compare, compare_policies, conclusion, holm, read_comparison, summarise
-from faa_search.comparison.statistics import detectable
-from faa_search.config import CompareConfig, TrainConfig
+from faa_search.measuring.comparison import (
+    Pair,
+    compare,
+    compare_policies,
+    conclusion,
+    holm,
+    read_comparison,
+    summarise,
+)
+from faa_search.measuring.comparison.statistics import detectable
+from faa_search.settings import CompareConfig, TrainConfig
 
 ERRORS = {
     "one": [5.0, 5.4, 4.9, 5.2, 5.1],

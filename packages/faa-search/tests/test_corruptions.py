@@ -12,10 +12,10 @@ from PIL import Image
 from scipy.ndimage import zoom
 
 from faa_core import FaaError
-from faa_search.corruptions import CORRUPTIONS, SEVERITIES, corrupt, open_published, read_photographs
-from faa_search.corruptions.blur import disk, smeared, zoomed
-from faa_search.corruptions.draws import Draws
-from faa_search.corruptions.weather import plasma
+from faa_search.measuring.corruptions import CORRUPTIONS, SEVERITIES, corrupt, open_published, read_photographs
+from faa_search.measuring.corruptions.blur import disk, smeared, zoomed
+from faa_search.measuring.corruptions.draws import Draws
+from faa_search.measuring.corruptions.weather import plasma
 
 Images = NDArray[np.uint8]
 NAMES = [row.name for row in CORRUPTIONS]
@@ -89,7 +89,7 @@ def test_draws_do_not_depend_on_the_batch(smooth: Images, frosty: tuple[Images, 
 def test_large_batches_are_made_in_parts(smooth: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded and no pixel changes."""
     whole = corrupt(smooth, "snow", 3)
-    monkeypatch.setattr("faa_search.corruptions.making.AT_ONCE", 32 * 32 * 3)
+    monkeypatch.setattr("faa_search.measuring.corruptions.making.AT_ONCE", 32 * 32 * 3)
     assert (whole == corrupt(smooth, "snow", 3)).all()
 
 

@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import pytest
 
-from faa_search.config import SearchConfig
 from faa_search.costs import fitting_ways, shorter, until
-from faa_search.fast.density_matching.estimate import Estimate
-from faa_search.fast.search import Search
-from faa_search.fast.stages import _cost_in_words
+from faa_search.searching.estimate import Estimate
+from faa_search.searching.fast.stages import _cost_in_words
+from faa_search.searching.search import Search
+from faa_search.settings import SearchConfig
 
 NOW = datetime(2026, 5, 30, 15, 25)
 FITTING = {"model": "resnet50", "epochs": 30, "size": 224}

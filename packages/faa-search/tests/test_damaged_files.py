@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from faa_core import FaaError
-from faa_search.comparison import read_comparison
-from faa_search.config import CompareConfig, SearchConfig, TrainConfig
-from faa_search.evaluation.weights import find_weights
-from faa_search.fast.density_matching.folds import make_folds
-from faa_search.fast.folding import fit_seconds
-from faa_search.fast.result import read_result
-from faa_search.resolving import read_layer, resolve
+from faa_search.measuring.comparison import read_comparison
+from faa_search.measuring.evaluation.weights import find_weights
+from faa_search.searching.folding import fit_seconds
+from faa_search.searching.folds import make_folds
+from faa_search.searching.result import read_result
+from faa_search.settings import CompareConfig, SearchConfig, TrainConfig
+from faa_search.settings.resolving import read_layer, resolve
 
 GOLDEN = Path(__file__).parents[3] / "tests" / "golden_runs"
 CONTENTS: dict[str, bytes] = {

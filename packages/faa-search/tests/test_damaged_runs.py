@@ -12,15 +12,15 @@ import pytest
 
 import faa_search
 from faa_core import FaaError, Policy
-from faa_search.comparison import compare, read_comparison
-from faa_search.comparison.training import check_policies
-from faa_search.config import CompareConfig, SearchConfig, TrainConfig
-from faa_search.evaluation.trained_on import run_of, say_unfinished
-from faa_search.fast.result import read_result
-from faa_search.resolving import read_layer, resolve
-from faa_search.run_directory import run_directory
-from faa_search.run_images import same_record
-from faa_search.run_policy import check_policy, keep_policy
+from faa_search.measuring.comparison import compare, read_comparison
+from faa_search.measuring.comparison.training import check_policies
+from faa_search.measuring.evaluation.trained_on import run_of, say_unfinished
+from faa_search.runs.directory import run_directory
+from faa_search.runs.images import same_record
+from faa_search.runs.policy import check_policy, keep_policy
+from faa_search.searching.result import read_result
+from faa_search.settings import CompareConfig, SearchConfig, TrainConfig
+from faa_search.settings.resolving import read_layer, resolve
 from faa_search.training import train
 
 GOLDEN = Path(__file__).parents[3] / "tests" / "golden_runs"

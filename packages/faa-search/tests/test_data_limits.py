@@ -13,13 +13,13 @@ import pytest
 from numpy.lib import format as npy
 
 from faa_core import FaaError
-from faa_search.config import SearchConfig, TrainConfig
 from faa_search.data import ArraySource, DatasetRequest, Splits, memory, open_data
 from faa_search.data.arrays import open_npz
 from faa_search.data.fingerprint import fingerprint
 from faa_search.data.parts import held_out
-from faa_search.fast.density_matching.images import open_images
-from faa_search.run_images import record_of
+from faa_search.runs.images import record_of
+from faa_search.searching.images import open_images
+from faa_search.settings import SearchConfig, TrainConfig
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (8, 5, 4, 3), dtype=np.uint8)
 LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1])
@@ -340,7 +340,7 @@ BOMBS = """
 import json, resource, sys, warnings, zlib
 from pathlib import Path
 from faa_core import FaaError
-from faa_search.config import TrainConfig
+from faa_search.settings import TrainConfig
 from faa_search.data import open_data
 warnings.simplefilter("error")
 def chunk(kind, data):

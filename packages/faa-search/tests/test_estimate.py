@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from accelerate import Accelerator
 
-from faa_search.config import FitConfig
 from faa_search.data import ArraySource
+from faa_search.settings import FitConfig
 from faa_search.training import View, estimate
 from faa_search.training.models import ModelInput
 

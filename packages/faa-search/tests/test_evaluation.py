@@ -16,20 +16,20 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from faa_core import FaaError
-from faa_search.config import EvalConfig
-from faa_search.corruptions import CORRUPTIONS, corrupt
 from faa_search.data import ArraySource
-from faa_search.evaluation import weights as weights_module
-from faa_search.evaluation.checkpoints import Subject, evaluate_subject, open_subject
-from faa_search.evaluation.classes import in_order
-from faa_search.evaluation.robustness import (
+from faa_search.measuring.corruptions import CORRUPTIONS, corrupt
+from faa_search.measuring.evaluation import weights as weights_module
+from faa_search.measuring.evaluation.checkpoints import Subject, evaluate_subject, open_subject
+from faa_search.measuring.evaluation.classes import in_order
+from faa_search.measuring.evaluation.robustness import (
     CorruptedImages,
     CorruptedView,
     Robustness,
     evaluate_corrupted,
     open_corrupted,
 )
-from faa_search.evaluation.weights import find_weights, weights_folder
+from faa_search.measuring.evaluation.weights import find_weights, weights_folder
+from faa_search.settings import EvalConfig
 from faa_search.training.models import make_model
 
 SIDE = 8

@@ -22,17 +22,17 @@ import psutil
 import pytest
 
 from faa_core import FaaError, UnknownNameError, plugins
-from faa_search.executors import Executor, ExecutorOptions, Place
-from faa_search.executors.admission import admitting, listening
-from faa_search.executors.capacity import threads_each
-from faa_search.executors.crew import PATIENCE
-from faa_search.executors.launched import GONE
-from faa_search.executors.local import local
-from faa_search.executors.on_ray import on_ray
-from faa_search.executors.outcome import attempt, pack, unpack
-from faa_search.executors.processes import processes
-from faa_search.executors.ray_cluster import ray_cluster
-from faa_search.training.stopping import Stopped, stop_requests
+from faa_search.workers.executors import Executor, ExecutorOptions, Place
+from faa_search.workers.executors.admission import admitting, listening
+from faa_search.workers.executors.capacity import threads_each
+from faa_search.workers.executors.crew import PATIENCE
+from faa_search.workers.executors.launched import GONE
+from faa_search.workers.executors.local import local
+from faa_search.workers.executors.on_ray import on_ray
+from faa_search.workers.executors.outcome import attempt, pack, unpack
+from faa_search.workers.executors.processes import processes
+from faa_search.workers.executors.ray_cluster import ray_cluster
+from faa_search.workers.stopping import Stopped, stop_requests
 
 SECONDS = 20  # in which what must happen soon has happened, on a busy machine
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is an optional extra")
@@ -371,7 +371,7 @@ def test_a_ray_cluster_that_is_busy(start):
 
 
 def test_ray_that_is_not_installed_is_asked_for(monkeypatch):
-    monkeypatch.setattr("faa_search.executors.ray_cluster.find_spec", lambda _name: None)
+    monkeypatch.setattr("faa_search.workers.executors.ray_cluster.find_spec", lambda _name: None)
     with pytest.raises(FaaError, match=r"pip install 'faa-search\[ray\]'"), on_ray(Bench, options()):
         pass
 
@@ -384,8 +384,8 @@ def test_names():
 UNGUARDED = """
 import os, sys, time
 from pathlib import Path
-from faa_search.executors import ExecutorOptions
-from faa_search.executors.processes import processes
+from faa_search.workers.executors import ExecutorOptions
+from faa_search.workers.executors.processes import processes
 
 def setup(place):
     return place
@@ -420,9 +420,9 @@ LAUNCHED = """
 import os, sys, time
 from pathlib import Path
 from faa_core import FaaError
-from faa_search.executors import ExecutorOptions
-from faa_search.executors.launched import launched, serve
-from faa_search.training.processes import close, from_main, make_accelerator
+from faa_search.workers.executors import ExecutorOptions
+from faa_search.workers.executors.launched import launched, serve
+from faa_search.workers.processes import close, from_main, make_accelerator
 
 def setup(place):
     return place

@@ -12,17 +12,18 @@ from typing import Any
 import pytest
 
 from faa_core.randomness import key_of
-from faa_search.config import SearchConfig
-from faa_search.fast.density_matching.objective import REWARDS
-from faa_search.fast.density_matching.tasks import PolicyScores, ScorePolicy
-from faa_search.fast.exploring.explore import Exploration, explore
-from faa_search.fast.exploring.proposing import Proposer, proposing_aside, proposing_here
-from faa_search.fast.exploring.rounds import Round
-from faa_search.fast.journal import Journal, Trial
-from faa_search.samplers import Params, PolicySpace, Scored
-from faa_search.samplers.tpe import suggest as tpe
-from faa_search.samplers.uniform import suggest as uniform
-from faa_search.training.stopping import StopRequest
+from faa_search.runs.journal import Journal
+from faa_search.searching.fast.explore import Exploration, explore
+from faa_search.searching.fast.proposing import Proposer, proposing_aside, proposing_here
+from faa_search.searching.fast.rounds import Round
+from faa_search.searching.objective import REWARDS
+from faa_search.searching.samplers import Params, PolicySpace, Scored
+from faa_search.searching.samplers.tpe import suggest as tpe
+from faa_search.searching.samplers.uniform import suggest as uniform
+from faa_search.searching.tasks import PolicyScores, ScorePolicy
+from faa_search.searching.trials import Trial
+from faa_search.settings import SearchConfig
+from faa_search.workers.stopping import StopRequest
 
 SPACE = PolicySpace(ops=("Rotate", "Invert"), sub_policies=1, num_ops=1)
 PLACES = [(fold, at) for fold in range(2) for at in range(2)]

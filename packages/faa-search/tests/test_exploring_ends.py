@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 
 from faa_core import FaaError
-from faa_search.config import SearchConfig
-from faa_search.fast.density_matching.objective import REWARDS
-from faa_search.fast.density_matching.tasks import PolicyScores, ScorePolicy
-from faa_search.fast.exploring.explore import Exploration, explore
-from faa_search.fast.exploring.proposing import Proposer, proposing_here
-from faa_search.fast.exploring.rounds import Round
-from faa_search.fast.journal import Journal, Trial
-from faa_search.samplers import Params, PolicySpace
-from faa_search.samplers.uniform import suggest
-from faa_search.training.stopping import Stopped, StopRequest
+from faa_search.runs.journal import Journal
+from faa_search.searching.fast.explore import Exploration, explore
+from faa_search.searching.fast.proposing import Proposer, proposing_here
+from faa_search.searching.fast.rounds import Round
+from faa_search.searching.objective import REWARDS
+from faa_search.searching.samplers import Params, PolicySpace
+from faa_search.searching.samplers.uniform import suggest
+from faa_search.searching.tasks import PolicyScores, ScorePolicy
+from faa_search.searching.trials import Trial
+from faa_search.settings import SearchConfig
+from faa_search.workers.stopping import Stopped, StopRequest
 
 SPACE = PolicySpace(ops=("Rotate", "Invert"), sub_policies=1, num_ops=1)
 TOTAL = 2 * 4

@@ -13,8 +13,8 @@ import pytest
 from hyperopt import trials_from_docs
 
 from faa_core import FaaError, UnknownNameError
-from faa_search.fast import read_trials
-from faa_search.fast.exporting import export_trials
+from faa_search.searching.exporting import export_trials
+from faa_search.searching.fast import read_trials
 
 GOLDEN = Path(__file__).parents[3] / "tests" / "golden_runs"
 FOUND = GOLDEN / "search-finished"

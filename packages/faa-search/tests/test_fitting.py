@@ -18,11 +18,11 @@ from torch.nn.functional import cross_entropy
 
 from faa_core import FaaError, Policy
 from faa_core.batch import Baseline
-from faa_search.config import TrainConfig
 from faa_search.data import ArraySource, DatasetRequest
 from faa_search.data.digits import open_digits
 from faa_search.keyed_torch import torch_seeded
 from faa_search.progress import Silent
+from faa_search.settings import TrainConfig
 from faa_search.training import FitJob, Measures, Metrics, Network, View, fit
 from faa_search.training.checkpoint import Progress
 from faa_search.training.models import ModelInput, Normalise, make_model

@@ -13,16 +13,16 @@ import torch
 
 import faa_search
 from faa_core import FaaError, Policy
-from faa_search.config import SearchConfig
 from faa_search.data import ArraySource
-from faa_search.executors.protocol import Place
-from faa_search.fast.density_matching import tasks
-from faa_search.fast.density_matching.bench import MakeBench
-from faa_search.fast.density_matching.folds import Fold, make_folds
-from faa_search.fast.density_matching.images import open_images
-from faa_search.fast.density_matching.tasks import FitFold, ScorePolicy
-from faa_search.fast.folding import check_fitted, fit_folds, fit_seconds
-from faa_search.training.stopping import StopRequest
+from faa_search.searching import tasks
+from faa_search.searching.bench import MakeBench
+from faa_search.searching.folding import check_fitted, fit_folds, fit_seconds
+from faa_search.searching.folds import Fold, make_folds
+from faa_search.searching.images import open_images
+from faa_search.searching.tasks import FitFold, ScorePolicy
+from faa_search.settings import SearchConfig
+from faa_search.workers.executors.protocol import Place
+from faa_search.workers.stopping import StopRequest
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_networks_of_another_run(finished: Path, small_search: SearchConfig, tmp
     assert policies[0]["sub_policies"] == policies[1]["sub_policies"]
     assert finished.is_absolute()
     assert [finished.name, None] == [policy["provenance"]["init_models"] for policy in policies]  # it may be shared
-    trials = [faa_search.fast.read_trials(tmp_path / name) for name in ("taken", "own")]
+    trials = [faa_search.searching.fast.read_trials(tmp_path / name) for name in ("taken", "own")]
     assert [one.metrics for one in trials[0]] == [one.metrics for one in trials[1]]
     assert sum(one.seconds for one in trials[0]) == pytest.approx(policies[0]["provenance"]["seconds"], abs=1e-3)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faa_core import FaaError
-from faa_search.fast.density_matching.folds import Fold, folds_text, make_folds
+from faa_search.searching.folds import Fold, folds_text, make_folds
 
 LABELS = np.arange(200) % 4
 NAMES = tuple("abcdefghij")

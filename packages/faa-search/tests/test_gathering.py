@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from faa_core import FaaError
-from faa_search.executors.gathering import gather
-from faa_search.executors.local import Local
-from faa_search.executors.protocol import Place
-from faa_search.training.stopping import Stopped, StopRequest
+from faa_search.workers.executors.gathering import gather
+from faa_search.workers.executors.local import Local
+from faa_search.workers.executors.protocol import Place
+from faa_search.workers.stopping import Stopped, StopRequest
 
 Task = Callable[[Any], Any]
 

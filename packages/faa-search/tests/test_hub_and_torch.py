@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from faa_core import FaaError
-from faa_search.config import TrainConfig
 from faa_search.data import ArraySource, DatasetRequest, ImageSource, Splits, open_data, reduced, torch_sets
 from faa_search.data.named import open_named
+from faa_search.settings import TrainConfig
 
 HEADER = """---
 dataset_info:

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from faa_core import FaaError
-from faa_search.config import TrainConfig
 from faa_search.data import ArraySource, DatasetRequest, DecodedSource, OpenedData, open_data
 from faa_search.data.named import open_named
 from faa_search.data.source import to_rgb
+from faa_search.settings import TrainConfig
 
 WriteImages = Callable[..., Path]
 

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from faa_core import FaaError
-from faa_search.config import SearchConfig
 from faa_search.data import ImageSource, memory
-from faa_search.fast.density_matching.folds import make_folds
-from faa_search.fast.density_matching.images import SearchImages, open_images, stage
+from faa_search.searching.folds import make_folds
+from faa_search.searching.images import SearchImages, open_images, stage
+from faa_search.settings import SearchConfig
 
 CPU = torch.device("cpu")
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from faa_core import FaaError
-from faa_search.fast import read_trials
-from faa_search.fast.audit import Training
-from faa_search.fast.journal import Journal, Trial
+from faa_search.runs.journal import Journal
+from faa_search.searching.audit import Training
+from faa_search.searching.fast import read_trials
+from faa_search.searching.trials import Trial
 
 
 def trial(number: int, **fields: Any) -> Trial:

@@ -8,8 +8,8 @@ import pytest
 import faa_search
 from faa_core import FaaError, Policy
 from faa_search import SearchConfig
-from faa_search.like import compared, settings_of
-from faa_search.resolving import Layer, resolve
+from faa_search.settings.like import compared, settings_of
+from faa_search.settings.resolving import Layer, resolve
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faa_core import FaaError
-from faa_search.config import TrainConfig
 from faa_search.data import ImageSource
+from faa_search.settings import TrainConfig
 from faa_search.training.loading import OrderedBatches, TrainingBatches, load
-from faa_search.training.plan import Plan, Rank, make_plan
+from faa_search.training.plan import Plan, make_plan
 from faa_search.training.views import Batch, Key, View
+from faa_search.workers.ranks import Rank
 
 ALONE = Rank()
 Noise = Callable[..., ImageSource]

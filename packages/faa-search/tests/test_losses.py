@@ -10,8 +10,8 @@ import torch
 from timm.data.mixup import Mixup
 from torch import Tensor
 
-from faa_search.config import FitConfig
-from faa_search.config.fitting import LossConfig
+from faa_search.settings import FitConfig
+from faa_search.settings.fitting import LossConfig
 from faa_search.training.losses import Mixing, make_loss, make_mixing
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 3.0]])

@@ -14,14 +14,14 @@ from timm.data.readers import create_reader
 from timm.utils.misc import natural_key
 
 from faa_core import FaaError
-from faa_search.config import EvalConfig, SearchConfig, TrainConfig
 from faa_search.data import DatasetRequest, DecodedSource, OpenedData, open_data
 from faa_search.data.folders import FolderImages, natural_order, open_folder
 from faa_search.data.formats import all_formats, formats_by_suffix
 from faa_search.data.named import open_named
-from faa_search.evaluation import evaluate_checkpoint
-from faa_search.fast.density_matching.images import open_images
-from faa_search.resolving import Layer, resolve
+from faa_search.measuring.evaluation import evaluate_checkpoint
+from faa_search.searching.images import open_images
+from faa_search.settings import EvalConfig, SearchConfig, TrainConfig
+from faa_search.settings.resolving import Layer, resolve
 from faa_search.training import train
 
 WriteImages = Callable[..., Path]

@@ -10,10 +10,10 @@ from accelerate import Accelerator
 from torch import nn
 
 from faa_core import FaaError
-from faa_search.config import TrainConfig
+from faa_search.settings import TrainConfig
 from faa_search.training.models import NOT_OPTIONS, ModelInput, Normalise, count_weights, make_model, model_input
 from faa_search.training.network import Network, evaluating
-from faa_search.training.processes import make_accelerator
+from faa_search.workers.processes import make_accelerator
 
 
 def test_what_a_model_takes() -> None:

@@ -13,15 +13,15 @@ from PIL import Image
 
 from faa_core import FaaError, SubPolicies
 from faa_search import search_stage as search
-from faa_search.comparison import compare
-from faa_search.config import CompareConfig, EvalConfig, SearchConfig, TrainConfig
 from faa_search.data import ArraySource, DatasetRequest, DecodedSource, fingerprint, open_data
 from faa_search.data.folders import open_folder
-from faa_search.evaluation import evaluate_checkpoint
-from faa_search.evaluation.trained_on import run_of, same_images
-from faa_search.fast.density_matching.images import open_images
+from faa_search.measuring.comparison import compare
+from faa_search.measuring.evaluation import evaluate_checkpoint
+from faa_search.measuring.evaluation.trained_on import run_of, same_images
 from faa_search.progress import Silent
-from faa_search.run_images import has_moved, keep_images, record_of, same_record
+from faa_search.runs.images import has_moved, keep_images, record_of, same_record
+from faa_search.searching.images import open_images
+from faa_search.settings import CompareConfig, EvalConfig, SearchConfig, TrainConfig
 from faa_search.training import train
 
 WriteImages = Callable[..., Path]

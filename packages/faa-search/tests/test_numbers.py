@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from faa_search.config import Budget, as_pairs
-from faa_search.config.arguments import as_arguments
-from faa_search.config.numbers import real_number, whole_number
+from faa_search.settings import Budget, as_pairs
+from faa_search.settings.arguments import as_arguments
+from faa_search.settings.numbers import real_number, whole_number
 
 WHOLE = {"0": 0, "30": 30, "+7": 7, "-12": -12, "010": 10, "9" * 40: 10**40 - 1}
 REAL = {

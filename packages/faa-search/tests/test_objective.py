@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from faa_core import Op, Policy, SubPolicies
-from faa_search.config import SearchConfig, TrainConfig
 from faa_search.data import ArraySource
-from faa_search.fast.density_matching.objective import (
+from faa_search.searching.objective import (
     REWARDS,
     HeldOut,
     Scores,
@@ -26,6 +25,7 @@ from faa_search.fast.density_matching.objective import (
     score,
     scoring_batch,
 )
+from faa_search.settings import SearchConfig, TrainConfig
 from faa_search.training import Network
 from faa_search.training.models import ModelInput, make_model
 

@@ -10,7 +10,7 @@ from timm.layers import FilterResponseNormTlu2d, RmsNorm
 from torch import Tensor, nn
 
 from faa_core import FaaError
-from faa_search.config import TrainConfig
+from faa_search.settings import TrainConfig
 from faa_search.training.models import make_model
 from faa_search.training.optimisation import add_decay, make_average, make_optimizer, peak_rate, ways_to_converge
 

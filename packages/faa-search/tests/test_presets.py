@@ -11,7 +11,7 @@ from PIL import Image
 
 from faa_core import SEARCH_LIST, FaaError, UnknownNameError, operation
 from faa_core.ops import Step, apply_steps
-from faa_search.samplers.presets import PRESETS, chosen_operations
+from faa_search.searching.samplers.presets import PRESETS, chosen_operations
 
 OPS = tuple(row.name for row in SEARCH_LIST)
 

@@ -11,13 +11,14 @@ import torch
 from accelerate import Accelerator
 
 from faa_core import FaaError
-from faa_search.config import TrainConfig
-from faa_search.following import FOLDER
-from faa_search.training import launching, train
-from faa_search.training.meeting import on_one_machine
-from faa_search.training.processes import any_process, close, from_main, launched_alone, make_accelerator, together
-from faa_search.training.stopping import Stopped, StopRequest
+from faa_search.settings import TrainConfig
+from faa_search.training import train
 from faa_search.training.tracking import check_trackers
+from faa_search.workers import launching
+from faa_search.workers.following import FOLDER
+from faa_search.workers.meeting import on_one_machine
+from faa_search.workers.processes import any_process, close, from_main, launched_alone, make_accelerator, together
+from faa_search.workers.stopping import Stopped, StopRequest
 
 SIMPLE = {"ACCELERATE_MIXED_PRECISION": "no", "MASTER_ADDR": "127.0.0.1"}
 
@@ -141,7 +142,7 @@ def test_a_signal_to_one_process_is_one_to_the_run(number: signal.Signals) -> No
 
 SPEAKING = """
 import os, signal, sys
-from faa_search.following import follow_launcher
+from faa_search.workers.following import follow_launcher
 class Noted:
     noted = False
     def __call__(self, number, _frame):

@@ -13,18 +13,18 @@ import psutil
 import pytest
 
 from faa_core import SEARCH_LIST, FaaError
-from faa_search.fast.exploring.proposing import Proposer, proposing_aside, proposing_here, worth_aside
-from faa_search.samplers import Params, PolicySpace, Scored
-from faa_search.samplers.tpe import suggest as tpe
-from faa_search.samplers.uniform import suggest as uniform
+from faa_search.searching.fast.proposing import Proposer, proposing_aside, proposing_here, worth_aside
+from faa_search.searching.samplers import Params, PolicySpace, Scored
+from faa_search.searching.samplers.tpe import suggest as tpe
+from faa_search.searching.samplers.uniform import suggest as uniform
 
 SPACE = PolicySpace(ops=tuple(row.name for row in SEARCH_LIST), sub_policies=1, num_ops=2)
 SECONDS = 60  # within which anything here happens, on a busy machine
 
 SCRIPT = """
 import json, os, signal, sys
-from faa_search.fast.exploring.proposing import proposing_aside
-from faa_search.samplers import PolicySpace
+from faa_search.searching.fast.proposing import proposing_aside
+from faa_search.searching.samplers import PolicySpace
 
 def about(space, history, seed):
     return {"pid": os.getpid(), "torch": "torch" in sys.modules, "threads": os.environ["OMP_NUM_THREADS"], "seed": seed}

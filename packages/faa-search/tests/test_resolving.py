@@ -9,9 +9,9 @@ import pytest
 from pydantic import Field
 
 from faa_core import FaaError, UnknownNameError
-from faa_search.config import EvalConfig, SearchConfig, Settings, TrainConfig, as_pairs, differences
-from faa_search.recipes import load_recipe, recipe_names
-from faa_search.resolving import Layer, read_layer, resolve
+from faa_search.settings import EvalConfig, SearchConfig, Settings, TrainConfig, as_pairs, differences
+from faa_search.settings.recipes import load_recipe, recipe_names
+from faa_search.settings.resolving import Layer, read_layer, resolve
 from faa_search.training.models import model_input
 
 COMMANDS: dict[str, type[Settings]] = {"train": TrainConfig, "search": SearchConfig}
@@ -173,7 +173,8 @@ def test_differences_of_settings() -> None:
 
 def test_the_package_opens_without_torch() -> None:
     """A command's help should not wait for it; `search` is there when asked for."""
-    code = "import sys, faa_search, faa_search.resolving, faa_search.recipes; assert 'torch' not in sys.modules"
+    light = "faa_search, faa_search.settings.resolving, faa_search.settings.recipes"
+    code = f"import sys, {light}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
     import faa_search  # noqa: PLC0415 as a user does
 

@@ -11,16 +11,16 @@ import pytest
 
 import faa_search
 from faa_core import FaaError, Policy
-from faa_search.config import SearchConfig
-from faa_search.fast import read_trials
-from faa_search.training.stopping import Stopped
+from faa_search.searching.fast import read_trials
+from faa_search.settings import SearchConfig
+from faa_search.workers.stopping import Stopped
 
 UNITS = 2 * 2 + 2 * 2 * 3  # epochs of all folds, then trials of all rounds
 DISORDERLY = '''
 import threading, time
 from concurrent.futures import Future
 from contextlib import contextmanager
-from faa_search.executors.protocol import Place
+from faa_search.workers.executors.protocol import Place
 
 class Disorderly:
     """One thread that does three workers' tasks, the last given first."""

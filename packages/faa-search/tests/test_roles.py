@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from faa_search.config import CompareConfig, EvalConfig, Role, SearchConfig, Settings, TrainConfig
+from faa_search.settings import CompareConfig, EvalConfig, Role, SearchConfig, Settings, TrainConfig
 
 COMMANDS = (SearchConfig, TrainConfig, CompareConfig, EvalConfig)
 

@@ -13,11 +13,11 @@ import yaml
 from pydantic import Field
 
 from faa_core import FaaError
-from faa_search.config import CompareConfig, Role, SearchConfig, Settings, TrainConfig
-from faa_search.environment import versions
-from faa_search.resolving import Layer, resolve
-from faa_search.run_directory import read_config, run_directory
-from faa_search.run_files import filling_folder, replacing_file
+from faa_search.runs.directory import read_config, run_directory
+from faa_search.runs.environment import versions
+from faa_search.runs.files import filling_folder, replacing_file
+from faa_search.settings import CompareConfig, Role, SearchConfig, Settings, TrainConfig
+from faa_search.settings.resolving import Layer, resolve
 
 GOLDEN = Path(__file__).parents[3] / "tests" / "golden_runs"
 HOLD = """

@@ -18,8 +18,8 @@ from hyperopt import hp
 
 from faa_core import SEARCH_LIST, FaaError, SubPolicies, plugins
 from faa_core.randomness import seed_of
-from faa_search.samplers import Params, PolicySpace, Sampler, Scored
-from faa_search.samplers.uniform import suggest as uniform
+from faa_search.searching.samplers import Params, PolicySpace, Sampler, Scored
+from faa_search.searching.samplers.uniform import suggest as uniform
 
 OPS = tuple(row.name for row in SEARCH_LIST)
 SPACE = PolicySpace(ops=OPS, sub_policies=2, num_ops=2)
@@ -217,8 +217,8 @@ def test_optuna_stays_quiet(known: list[Scored], capfd: pytest.CaptureFixture[st
 def test_optuna_says_the_same_in_another_process(known: list[Scored]) -> None:
     """Where Python hashes names in another order."""
     code = (
-        "import json, sys; from faa_search.samplers import PolicySpace, Scored;"
-        "from faa_search.samplers.optuna_tpe import suggest; ops, known = json.loads(sys.argv[1]);"
+        "import json, sys; from faa_search.searching.samplers import PolicySpace, Scored;"
+        "from faa_search.searching.samplers.optuna_tpe import suggest; ops, known = json.loads(sys.argv[1]);"
         "space = PolicySpace(ops=tuple(ops), sub_policies=2, num_ops=2);"
         "print(json.dumps(suggest(space, [Scored(*one) for one in known], 3)))"
     )

@@ -18,17 +18,17 @@ from torch import nn
 
 from faa_core import FaaError, Policy
 from faa_core.batch import Baseline
-from faa_search.config import TrainConfig
 from faa_search.data import ArraySource
 from faa_search.progress import Silent
+from faa_search.settings import TrainConfig
 from faa_search.training import FitJob, Measures, Metrics, Network, View, fit
 from faa_search.training.checkpoint import read_state
 from faa_search.training.models import ModelInput
 from faa_search.training.optimisation import make_optimizer
 from faa_search.training.packing import pack, unpack
 from faa_search.training.saving import kept_epochs
-from faa_search.training.stopping import Stopped
 from faa_search.training.trainer import Trainer
+from faa_search.workers.stopping import Stopped
 
 Noise = Callable[..., ArraySource]
 TIMES = {"seconds": 0.0, "waiting": 0.0, "waited": 0.0}

@@ -8,7 +8,7 @@ from timm.scheduler import CosineLRScheduler
 from torch import nn
 
 from faa_core import FaaError
-from faa_search.config import TrainConfig
+from faa_search.settings import TrainConfig
 from faa_search.training.optimisation import make_optimizer
 from faa_search.training.schedules import make_scheduler, micronet_factor
 

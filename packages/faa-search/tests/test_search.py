@@ -13,15 +13,15 @@ import pytest
 
 import faa_search
 from faa_core import SEARCH_LIST, FaaError, Policy
-from faa_search.config import SearchConfig
 from faa_search.data import ImageSource, OpenedData, open_data
-from faa_search.executors.protocol import Place
-from faa_search.fast import SearchResult, random_search, read_trials
-from faa_search.fast.choosing.merge import merge
-from faa_search.fast.density_matching import images, tasks
-from faa_search.fast.density_matching.bench import MakeBench
-from faa_search.fast.density_matching.estimate import EstimateCost
-from faa_search.samplers import PolicySpace
+from faa_search.searching import images, tasks
+from faa_search.searching.bench import MakeBench
+from faa_search.searching.estimate import EstimateCost
+from faa_search.searching.fast import SearchResult, random_search, read_trials
+from faa_search.searching.fast.merge import merge
+from faa_search.searching.samplers import PolicySpace
+from faa_search.settings import SearchConfig
+from faa_search.workers.executors.protocol import Place
 
 UNITS = 2 * 2 + 2 * 2 * 3  # epochs of all folds, then trials of all rounds
 
@@ -252,7 +252,7 @@ def test_a_sampler_of_a_plugin(install: Callable[..., None], small_search: Searc
         group="faa.samplers",
         entry="mutate = throwaway_module:mutate",
         source=(
-            "from faa_search.samplers.uniform import suggest\n"
+            "from faa_search.searching.samplers.uniform import suggest\n"
             "seen = []\n"
             "def mutate(space, history, seed):\n"
             "    seen.append(len(history))\n"

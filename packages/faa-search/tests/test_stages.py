@@ -13,11 +13,11 @@ import yaml
 import faa_search
 from faa_core import FaaError, Policy, SubPolicies, UnknownNameError
 from faa_search import searchers
-from faa_search.config import SearchConfig
 from faa_search.data import open_data
-from faa_search.fast import read_trials
-from faa_search.fast.density_matching import images
-from faa_search.training.stopping import Stopped
+from faa_search.searching import images
+from faa_search.searching.fast import read_trials
+from faa_search.settings import SearchConfig
+from faa_search.workers.stopping import Stopped
 
 
 @pytest.fixture(scope="module")

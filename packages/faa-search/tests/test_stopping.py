@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from faa_search.training.stopping import Stopped, stop_requests
+from faa_search.workers.stopping import Stopped, stop_requests
 
 
 @pytest.fixture(autouse=True)

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faa_core import FaaError
-from faa_search.config import TrainConfig
 from faa_search.data import ArraySource, ImageSource, OpenedData, in_one_array, open_data, stratified
 from faa_search.data.parts import held_out, subset
 from faa_search.data.sizing import fitted
-from faa_search.fast.density_matching.folds import make_folds
+from faa_search.searching.folds import make_folds
+from faa_search.settings import TrainConfig
 
 Pixels = Callable[[ImageSource], np.ndarray]
 

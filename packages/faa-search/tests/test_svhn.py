@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from faa_core import FaaError
-from faa_search.config import TrainConfig
 from faa_search.data import DatasetRequest, Splits, open_data, torch_sets
 from faa_search.data.named import open_named
+from faa_search.settings import TrainConfig
 
 SHADES = {"train": 10, "extra": 100, "test": 200}
 

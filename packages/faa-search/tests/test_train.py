@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 
 from faa_core import FaaError, Op, Policy, SubPolicies
-from faa_search.config import EvalConfig, TrainConfig
 from faa_search.data import ImageSource, OpenedData, open_data
-from faa_search.evaluation import evaluate_checkpoint
-from faa_search.evaluation.trained_on import run_layer
-from faa_search.evaluation.weights import weights_folder
+from faa_search.measuring.evaluation import evaluate_checkpoint
+from faa_search.measuring.evaluation.trained_on import run_layer
+from faa_search.measuring.evaluation.weights import weights_folder
 from faa_search.progress import Advance, Silent
-from faa_search.resolving import Layer, resolve
+from faa_search.settings import EvalConfig, TrainConfig
+from faa_search.settings.resolving import Layer, resolve
 from faa_search.training import TrainResult, run, train
-from faa_search.training.processes import close
-from faa_search.training.stopping import Stopped
+from faa_search.workers.processes import close
+from faa_search.workers.stopping import Stopped
 
 SETTINGS: dict[str, Any] = {
     "train_subset": 60,

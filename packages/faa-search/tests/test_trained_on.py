@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from faa_core import FaaError
-from faa_search.config import EvalConfig, TrainConfig
-from faa_search.evaluation.trained_on import run_layer, run_of, run_seed, settled
+from faa_search.measuring.evaluation.trained_on import run_layer, run_of, run_seed, settled
+from faa_search.settings import EvalConfig, TrainConfig
 
 
 def run_with(directory: Path, **settings: Any) -> Path:
@@ -113,7 +113,7 @@ def test_settings_of_a_run_may_be_anything(tmp_path: Path) -> None:
 def test_no_test_split_and_all_trained_on(tmp_path: Path) -> None:
     """The advice for foreign weights, to hold a part out, would give training images."""
     from faa_search.data import open_data  # noqa: PLC0415
-    from faa_search.evaluation.checkpoints import _split  # noqa: PLC0415
+    from faa_search.measuring.evaluation.checkpoints import _split  # noqa: PLC0415
 
     rng = np.random.default_rng(0)
     path = tmp_path / "data.npz"

@@ -12,16 +12,17 @@ from torch.nn.functional import cross_entropy
 
 from faa_core import FaaError, Policy
 from faa_core.randomness import key_of
-from faa_search.config import TrainConfig
 from faa_search.data import ArraySource
+from faa_search.settings import TrainConfig
 from faa_search.training import Network, View
 from faa_search.training.checkpoint import EpochPart
 from faa_search.training.loading import TrainingBatches, load
 from faa_search.training.losses import make_mixing
 from faa_search.training.models import ModelInput, Normalise
 from faa_search.training.network import make_network
-from faa_search.training.plan import Rank, make_plan
+from faa_search.training.plan import make_plan
 from faa_search.training.trainer import EpochTally, Trainer
+from faa_search.workers.ranks import Rank
 
 Noise = Callable[..., ArraySource]
 Fit = Callable[..., tuple[Tensor, dict[str, float | None]]]

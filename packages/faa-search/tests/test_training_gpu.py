@@ -8,17 +8,18 @@ import torch
 
 from faa_core import Policy
 from faa_core.batch import Baseline
-from faa_search.config import TrainConfig
 from faa_search.data import ArraySource
+from faa_search.settings import TrainConfig
 from faa_search.training import View, train
 from faa_search.training.checkpoint import EpochPart
 from faa_search.training.loading import OrderedBatches, TrainingBatches, load
 from faa_search.training.models import ModelInput
 from faa_search.training.network import make_network
-from faa_search.training.plan import Rank, make_plan
-from faa_search.training.processes import make_accelerator
+from faa_search.training.plan import make_plan
 from faa_search.training.trainer import EpochTally, Trainer
 from faa_search.training.views import ResidentView, placed
+from faa_search.workers.processes import make_accelerator
+from faa_search.workers.ranks import Rank
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 Noise = Callable[..., ArraySource]

@@ -12,13 +12,13 @@ from scipy.stats import chisquare
 from faa_core import FaaError, Op, Policy, SubPolicies
 from faa_core.batch import Baseline
 from faa_core.randomness import key_of, uniforms
-from faa_search.config import TrainConfig
 from faa_search.data import ArraySource, DatasetRequest, DecodedSource
 from faa_search.data.named import open_named
+from faa_search.settings import TrainConfig
 from faa_search.training import View
 from faa_search.training.loading import OrderedBatches, load
-from faa_search.training.plan import Rank
 from faa_search.training.views import baseline_of, placed, resident, resized_crop_of
+from faa_search.workers.ranks import Rank
 
 Noise = Callable[..., ArraySource]
 INVERT = SubPolicies(sub_policies=((Op(op="Invert", p=1.0, magnitude=0.0),),))

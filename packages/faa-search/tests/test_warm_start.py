@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from faa_core import FaaError, Policy, SubPolicies, random_policy
-from faa_search.fast.exploring.warm_start import first_trials
-from faa_search.samplers import PolicySpace
-from faa_search.samplers.tpe import suggest
+from faa_search.searching.fast.warm_start import first_trials
+from faa_search.searching.samplers import PolicySpace
+from faa_search.searching.samplers.tpe import suggest
 
 OPS = ("Rotate", "Invert", "Color")
 SPACE = PolicySpace(ops=OPS, sub_policies=2, num_ops=2)

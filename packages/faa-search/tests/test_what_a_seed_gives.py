@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from faa_search.data import stratified
-from faa_search.fast.density_matching.folds import make_folds
-from faa_search.fast.exploring.rounds import Slot, draws_seed, proposal_seed
+from faa_search.searching.fast.rounds import Slot, draws_seed, proposal_seed
+from faa_search.searching.folds import make_folds
 from faa_search.training.orders import epoch_order
 
 LABELS = np.array([0, 1, 2] * 6, dtype=np.int64)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from faa_core import FaaError
 from faa_core.yaml_files import MOST_BYTES, parse_yaml, read_yaml
-from faa_search.config import Budget, CompareConfig, EvalConfig, SearchConfig, Settings, TrainConfig
-from faa_search.resolving import Layer, read_layer, resolve
+from faa_search.settings import Budget, CompareConfig, EvalConfig, SearchConfig, Settings, TrainConfig
+from faa_search.settings.resolving import Layer, read_layer, resolve
 
 LAUGHS = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)

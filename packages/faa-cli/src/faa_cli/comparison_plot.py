@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from faa_cli.fonts import drawable
 from faa_cli.plots import save_figure, set_title
 from faa_core.text import counted, shortened
-from faa_search.config import CompareConfig
+from faa_search.settings import CompareConfig
 
 if TYPE_CHECKING:
-    from faa_search.comparison import Comparison
+    from faa_search.measuring.comparison import Comparison
 
 WIDTH = 18  # characters below one place of the axis
 LONGEST = 90  # of a policy's name

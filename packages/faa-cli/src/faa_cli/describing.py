@@ -5,7 +5,7 @@ from typing import Any
 
 from faa_core import LayeredSubPolicies, Layers, Op, Operation, Parametric, Policy, SubPolicies
 from faa_core.text import counted
-from faa_search.config import DECIDING, SearchConfig
+from faa_search.settings import DECIDING, SearchConfig
 
 MAGNITUDE = "λ is the position on an operation's axis, from 0 to 1."
 LONG = 40  # characters of a fact from which it has a line for itself

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from faa_core import FaaError
-from faa_search.config import DataConfig, SearchConfig, TrainConfig, as_pairs
-from faa_search.recipes import load_recipe
+from faa_search.settings import DataConfig, SearchConfig, TrainConfig, as_pairs
+from faa_search.settings.recipes import load_recipe
 
 TYPED_APART = frozenset({"scale", "ratio"})  # flags that take several words
 

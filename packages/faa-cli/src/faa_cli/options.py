@@ -10,12 +10,12 @@ from pydantic.fields import FieldInfo
 
 from faa_cli.given import number_of
 from faa_cli.start import answering
-from faa_search.config import DataConfig, FitConfig, RunConfig, Settings
-from faa_search.config.fitting import BaselineConfig, LossConfig, NetworkConfig, UpdateConfig
-from faa_search.config.numbers import real_number, whole_number
-from faa_search.config.search import ExploringConfig, FoldsConfig, SelectingConfig, SpaceConfig, WorkersConfig
-from faa_search.recipes import load_recipe
-from faa_search.resolving import Config, Layer, read_layer, resolve
+from faa_search.settings import DataConfig, FitConfig, RunConfig, Settings
+from faa_search.settings.fitting import BaselineConfig, LossConfig, NetworkConfig, UpdateConfig
+from faa_search.settings.numbers import real_number, whole_number
+from faa_search.settings.recipes import load_recipe
+from faa_search.settings.resolving import Config, Layer, read_layer, resolve
+from faa_search.settings.search import ExploringConfig, FoldsConfig, SelectingConfig, SpaceConfig, WorkersConfig
 
 RESUMABLE = "Stopped. The same command goes on from here."
 SHORT = {"batch_size": "-b", "workers": "-j"}

@@ -9,7 +9,7 @@ from faa_core import FaaError
 from faa_core.files import try_to_write
 from faa_core.paths import refused_as
 from faa_core.text import safe
-from faa_search.run_files import FILES
+from faa_search.runs.files import FILES
 
 
 def check_outputs(paths: Mapping[str, Path | None]) -> None:
@@ -66,7 +66,7 @@ def _is_of_a_run(target: Path) -> bool:
     """Return whether a file is, or would be, in a run's directory."""
     if not any((folder / "config.yaml").is_file() for folder in target.parents):
         return False
-    from faa_search.evaluation.trained_on import run_of  # noqa: PLC0415 torch is slow to import
+    from faa_search.measuring.evaluation.trained_on import run_of  # noqa: PLC0415 torch is slow to import
 
     with suppress(FaaError):  # a config.yaml of another program
         return run_of(target) is not None

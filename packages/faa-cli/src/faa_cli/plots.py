@@ -21,7 +21,7 @@ from faa_search.data import OpenedData
 from faa_search.data.sizing import fitted
 
 if TYPE_CHECKING:
-    from faa_search.evaluation.robustness import Robustness
+    from faa_search.measuring.evaluation.robustness import Robustness
 
 NUMBERED = 20  # classes up to which a confusion matrix shows its counts
 NAMED = 120  # and names every class

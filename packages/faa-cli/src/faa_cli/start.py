@@ -107,7 +107,7 @@ def main() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as in the background of a shell
             signal.signal(number, answer)
-    from faa_search.following import follow_launcher  # noqa: PLC0415 only now is a signal answered
+    from faa_search.workers.following import follow_launcher  # noqa: PLC0415 only now is a signal answered
 
     if follow_launcher(os.environ):
         answer.words = ""

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from faa_cli.plots import save_figure, set_heading, short
 
 if TYPE_CHECKING:
-    from faa_search.fast import Trial
+    from faa_search.searching.fast import Trial
 
 COLUMNS = 5  # operations side by side
 SIDE = 1.9  # inches of a panel

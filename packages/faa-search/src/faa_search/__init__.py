@@ -1,29 +1,44 @@
 """faa-search: finding augmentation policies, and the training engine that search and training share."""
 
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from faa_search.config import SearchConfig, TrainConfig
+from faa_search.settings import CompareConfig, SearchConfig, TrainConfig
 
 if TYPE_CHECKING:
-    from faa_search.searchers import search, search_stage
+    from faa_search.measuring.comparison import compare
+    from faa_search.searching.searchers import search, search_stage
     from faa_search.timm import create_transform
+    from faa_search.training import train
 
 __version__ = version("faa-search")
 
-__all__ = ["SearchConfig", "TrainConfig", "__version__", "create_transform", "search", "search_stage"]
+__all__ = [
+    "CompareConfig",
+    "SearchConfig",
+    "TrainConfig",
+    "__version__",
+    "compare",
+    "create_transform",
+    "search",
+    "search_stage",
+    "train",
+]
+
+HOMES = {
+    "compare": "faa_search.measuring.comparison",
+    "create_transform": "faa_search.timm",
+    "search": "faa_search.searching.searchers",
+    "search_stage": "faa_search.searching.searchers",
+    "train": "faa_search.training",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Import functions, and torch with them, only when they are asked for: a command's help should not wait for it."""
-    if name in ("search", "search_stage"):
-        from faa_search import searchers  # noqa: PLC0415
-
-        return getattr(searchers, name)
-    if name == "create_transform":
-        from faa_search.timm import create_transform  # noqa: PLC0415
-
-        return create_transform
+    if name in HOMES:
+        return getattr(import_module(HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

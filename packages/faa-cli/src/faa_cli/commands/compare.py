@@ -9,12 +9,12 @@ from faa_cli.help_pages import Command
 from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, use_threads, with_settings
 from faa_cli.reporting import make_reporter
 from faa_cli.showing import say, say_starting, show_table
-from faa_search.config import CompareConfig
-from faa_search.recipes import load_recipe
-from faa_search.resolving import Layer
+from faa_search.settings import CompareConfig
+from faa_search.settings.recipes import load_recipe
+from faa_search.settings.resolving import Layer
 
 if TYPE_CHECKING:
-    from faa_search.comparison import Comparison
+    from faa_search.measuring.comparison import Comparison
 
 EXAMPLES = """
 Compare three policies on scikit-learn's digits, with three seeds each:
@@ -49,8 +49,8 @@ def compare(
     say_starting()
     from faa_cli.comparison_plot import save_comparison, title_of  # noqa: PLC0415 matplotlib and torch are slow to import
     from faa_search import comparison  # noqa: PLC0415
-    from faa_search.run_directory import slug  # noqa: PLC0415
-    from faa_search.training import launching, processes  # noqa: PLC0415
+    from faa_search.runs.directory import slug  # noqa: PLC0415
+    from faa_search.workers import launching, processes  # noqa: PLC0415
 
     if num_processes is not None and num_processes > 1 and not launching.is_launched():
         launching.launch(num_processes, device=settings.device)

@@ -16,10 +16,10 @@ from faa_cli.showing import say, say_starting, show_table
 from faa_core import FaaError
 from faa_core.files import write_text
 from faa_core.text import counted
-from faa_search.config import EvalConfig
+from faa_search.settings import EvalConfig
 
 if TYPE_CHECKING:
-    from faa_search.evaluation.robustness import Robustness
+    from faa_search.measuring.evaluation.robustness import Robustness
     from faa_search.training import Metrics
 
 CHECKPOINT = "Run directory of `faa train`, or a folder with model.safetensors and config.json."
@@ -57,7 +57,7 @@ def evaluate(
 ) -> None:
     """Evaluate trained weights on a test split: in all, class by class, and on corrupted images."""
     say_starting()
-    from faa_search.evaluation import checkpoints, robustness, trained_on, weights  # noqa: PLC0415 torch is slow to import
+    from faa_search.measuring.evaluation import checkpoints, robustness, trained_on, weights  # noqa: PLC0415 torch is slow to import
 
     check_outputs({"--output .json": output, "--confusion .png": confusion, "--corruption-plot .png": corruption_plot})
     use_threads(threads)

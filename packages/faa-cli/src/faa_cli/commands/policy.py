@@ -12,10 +12,10 @@ from faa_cli.outputs import check_outputs
 from faa_cli.reporting import make_reporter
 from faa_cli.showing import say, say_starting, show_table, write_data
 from faa_core import FaaError, Policy, formats, plugins
-from faa_search.config import DataConfig
-from faa_search.config.base import LARGEST_SEED
-from faa_search.config.numbers import whole_number
-from faa_search.resolving import Layer, resolve
+from faa_search.settings import DataConfig
+from faa_search.settings.base import LARGEST_SEED
+from faa_search.settings.numbers import whole_number
+from faa_search.settings.resolving import Layer, resolve
 
 EXAMPLES = """
 See which policies there are, what one does, and what it makes of images:

@@ -8,7 +8,7 @@ import typer
 
 from faa_cli.help_pages import Command, Group
 from faa_cli.showing import say, show_table, write_data
-from faa_search.recipes import load_recipe, recipe_names, recipe_schema
+from faa_search.settings.recipes import load_recipe, recipe_names, recipe_schema
 
 EXAMPLES = """
 See which there are, and everything about one:

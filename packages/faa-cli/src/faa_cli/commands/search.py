@@ -12,12 +12,12 @@ from faa_cli.reporting import make_reporter
 from faa_cli.showing import say, say_starting, show_table
 from faa_core import Policy
 from faa_core.text import counted, duration
-from faa_search.config import SearchConfig
-from faa_search.like import compared, settings_of
-from faa_search.resolving import Layer, read_layer
+from faa_search.settings import SearchConfig
+from faa_search.settings.like import compared, settings_of
+from faa_search.settings.resolving import Layer, read_layer
 
 if TYPE_CHECKING:
-    from faa_search.fast import Audit, SearchResult
+    from faa_search.searching.fast import Audit, SearchResult
 
 EXAMPLES = """
 Find a policy for a folder of photos, one folder per class, and end in half an hour:
@@ -60,8 +60,8 @@ def search(
     say_starting()
     use_threads(threads)
     import faa_search  # noqa: PLC0415 torch is slow to import
-    from faa_search.run_directory import slug  # noqa: PLC0415
-    from faa_search.training import processes  # noqa: PLC0415
+    from faa_search.runs.directory import slug  # noqa: PLC0415
+    from faa_search.workers import processes  # noqa: PLC0415
 
     directory = output or f"runs/search-{slug(settings.dataset)}-{slug(settings.model)}-s{settings.seed}"
     accelerator = processes.make_accelerator(settings.device)
@@ -86,7 +86,7 @@ def _unusual(layers: Sequence[Layer]) -> dict[str, Any]:
 def _show(result: "SearchResult", settings: SearchConfig, directory: str, training: str) -> None:
     """Print what was found, how sure that is, and what to do with it; draw the trials."""
     from faa_cli.trials_plot import save_trials  # noqa: PLC0415 matplotlib is slow to import
-    from faa_search.fast import read_trials  # noqa: PLC0415 torch is, too
+    from faa_search.searching.fast import read_trials  # noqa: PLC0415 torch is, too
 
     trials = read_trials(directory)
     if trials:  # somebody may have removed them from a finished search

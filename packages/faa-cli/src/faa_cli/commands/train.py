@@ -10,8 +10,8 @@ from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved,
 from faa_cli.reporting import make_reporter
 from faa_cli.showing import say, say_starting
 from faa_core.text import counted, duration
-from faa_search.config import TrainConfig
-from faa_search.config.numbers import whole_number
+from faa_search.settings import TrainConfig
+from faa_search.settings.numbers import whole_number
 
 if TYPE_CHECKING:
     from faa_search.training.run import TrainResult
@@ -52,8 +52,9 @@ def train(
     """Train a timm model with an augmentation policy. The same command again resumes."""
     settings = resolved(TrainConfig, "train", recipe, config, flags)
     say_starting()
-    from faa_search.run_directory import slug  # noqa: PLC0415 torch is slow to import
-    from faa_search.training import launching, processes, run  # noqa: PLC0415
+    from faa_search.runs.directory import slug  # noqa: PLC0415 torch is slow to import
+    from faa_search.training import run  # noqa: PLC0415
+    from faa_search.workers import launching, processes  # noqa: PLC0415
 
     if num_processes is not None and num_processes > 1 and not launching.is_launched():
         launching.launch(num_processes, device=settings.device)

@@ -50,7 +50,7 @@ def export(
     A file that is there is not replaced.
     """
     say_starting()
-    from faa_search.fast.exporting import export_trials  # noqa: PLC0415 torch is slow to import
+    from faa_search.searching.exporting import export_trials  # noqa: PLC0415 torch is slow to import
 
     check_outputs({"OUT": Path(target)})
     number = export_trials(Path(run), to, target)

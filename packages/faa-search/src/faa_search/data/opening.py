@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 
 from faa_core import FaaError, plugins
-from faa_search.config import DataConfig
 from faa_search.data.arrays import is_array_file, open_npz
 from faa_search.data.classes import check_known
 from faa_search.data.memory import check_memory
@@ -18,6 +17,7 @@ from faa_search.data.sizing import fitted
 from faa_search.data.source import ArraySource, DecodedSource, ImageSource
 from faa_search.data.splits import DatasetRequest, Splits
 from faa_search.data.summary import summary
+from faa_search.settings import DataConfig
 
 IN_MEMORY_SIDE = 64  # images up to this many pixels a side are decoded once and kept
 SCANNED = 20_000  # headers read when a data set is opened; of more images, evenly spread ones

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from faa_core import FaaError
 from faa_core.paths import refusal, refused_as
 from faa_core.text import one_line, safe
-from faa_search.run_files import replacing_file
+from faa_search.runs.files import replacing_file
 from faa_search.training.packing import pack, unpack
 
 STATE = "state.safetensors"

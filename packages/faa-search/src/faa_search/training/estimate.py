@@ -3,15 +3,16 @@
 import time
 from dataclasses import replace
 
-from faa_search.config import FitConfig
+from faa_search.settings import FitConfig
 from faa_search.training.checkpoint import EpochPart
 from faa_search.training.loading import TrainingBatches, load
 from faa_search.training.models import ModelInput
 from faa_search.training.network import Network, make_network
-from faa_search.training.plan import Rank, make_plan
-from faa_search.training.processes import Processes
+from faa_search.training.plan import make_plan
 from faa_search.training.trainer import EpochTally, Trainer
 from faa_search.training.views import View, placed
+from faa_search.workers.processes import Processes
+from faa_search.workers.ranks import Rank
 
 
 def scratch_network(config: FitConfig, view: View, expected: ModelInput, accelerator: Processes) -> Network:

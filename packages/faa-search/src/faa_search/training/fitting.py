@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from faa_search.config import FitConfig
 from faa_search.progress import Reporter
+from faa_search.settings import FitConfig
 from faa_search.training.checkpoint import Progress, Row, check_storable, latest_state
 from faa_search.training.loading import TrainingBatches, load
 from faa_search.training.metrics import Metrics
 from faa_search.training.network import Network, make_network
 from faa_search.training.plan import make_plan
-from faa_search.training.processes import Processes, any_process, from_main, rank_of
 from faa_search.training.saving import FitJob, Keeper
-from faa_search.training.stopping import Stopped, StopRequest, stop_requests
 from faa_search.training.trainer import EpochTally, Trainer
 from faa_search.training.views import Batch, View, placed
+from faa_search.workers.processes import Processes, any_process, from_main, rank_of
+from faa_search.workers.stopping import Stopped, StopRequest, stop_requests
 
 SLOW_LOADING = 0.2  # share of the first epoch spent waiting for images from which on it is worth a word,
 SLOW_EPOCH = 10.0  # if the epoch took so many seconds: the first batch of all takes some anyway

@@ -17,10 +17,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from faa_core import FaaError
 from faa_core.text import one_line
-from faa_search.parents import end_when_told
 from faa_search.training.orders import epoch_order
-from faa_search.training.plan import Plan, Rank
+from faa_search.training.plan import Plan
 from faa_search.training.views import Batch, Key, ResidentView, View
+from faa_search.workers.parents import end_when_told
+from faa_search.workers.ranks import Rank
 
 
 class TrainingBatches(Sampler[list[Key]]):

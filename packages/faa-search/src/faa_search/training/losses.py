@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from faa_core.randomness import uniforms
-from faa_search.config.fitting import LossConfig
+from faa_search.settings.fitting import LossConfig
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Box = tuple[slice, slice]  # rows and columns

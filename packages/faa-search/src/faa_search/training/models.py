@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from faa_core import FaaError, plugins
 from faa_core.randomness import seed_of
 from faa_core.text import one_line
-from faa_search.config import as_pairs
 from faa_search.keyed_torch import torch_seeded
+from faa_search.settings import as_pairs
 
 NOT_OPTIONS = frozenset({
     "cache_dir", "checkpoint_path", "device", "dtype", "exportable", "feature_cfg", "feature_cls", "features_only",

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from faa_core import FaaError
 from faa_core.text import one_line
-from faa_search.config import FitConfig, as_pairs
+from faa_search.settings import FitConfig, as_pairs
 from faa_search.training.metrics import Metrics, Tally
 from faa_search.training.models import ModelInput, Normalise, make_model
-from faa_search.training.processes import Processes, share
 from faa_search.training.views import Batch
+from faa_search.workers.processes import Processes, share
 
 
 class Network:

@@ -12,7 +12,7 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from faa_core import FaaError
-from faa_search.config import FitConfig
+from faa_search.settings import FitConfig
 from faa_search.training.schedules import make_scheduler
 
 __all__ = ["add_decay", "make_average", "make_optimizer", "make_scheduler", "peak_rate", "ways_to_converge"]

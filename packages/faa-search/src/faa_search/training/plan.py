@@ -4,15 +4,8 @@ import math
 from dataclasses import dataclass
 
 from faa_core import FaaError
-from faa_search.config import FitConfig
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rank:
-    """Which of the processes this one is."""
-
-    index: int = 0
-    count: int = 1
+from faa_search.settings import FitConfig
+from faa_search.workers.ranks import ALONE, Rank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +28,7 @@ class Plan:
     batch: int
     accumulation: int = 1
     copies: int = 1
-    rank: Rank = Rank()
+    rank: Rank = ALONE
 
     @property
     def sharing(self) -> int:

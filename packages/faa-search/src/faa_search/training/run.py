@@ -15,25 +15,25 @@ from pydantic import AfterValidator, Field, TypeAdapter
 from faa_core import FaaError, Policy
 from faa_core.reading import as_text, parse_json_as, read_content
 from faa_core.text import counted, duration, safe
-from faa_search.config import TrainConfig
 from faa_search.costs import fitting_ways, shorter, until
 from faa_search.data import ImageSource, OpenedData, open_data
 from faa_search.data.parts import held_out
 from faa_search.progress import Reporter, Silent
-from faa_search.run_directory import run_directory
-from faa_search.run_files import write_file
-from faa_search.run_images import check_finished, keep_images, record_of, record_of_settings
-from faa_search.run_policy import keep_policy
+from faa_search.runs.directory import run_directory
+from faa_search.runs.files import write_file
+from faa_search.runs.images import check_finished, keep_images, record_of, record_of_settings
+from faa_search.runs.policy import keep_policy
+from faa_search.settings import TrainConfig
 from faa_search.training.checkpoint import STATE, WEIGHTS, Row, load_weights
 from faa_search.training.estimate import fitting_seconds, scratch_network
+from faa_search.training.evaluating import evaluate_source
 from faa_search.training.fitting import Log, Measure, Measures, fit
-from faa_search.training.measuring import evaluate_source
 from faa_search.training.metrics import Metrics, check_metrics, check_row
 from faa_search.training.models import ModelInput, count_weights, model_input
-from faa_search.training.processes import from_main, make_accelerator, share, together
 from faa_search.training.saving import FitJob
 from faa_search.training.tracking import check_trackers, tracking
 from faa_search.training.views import View, baseline_of, resized_crop_of
+from faa_search.workers.processes import from_main, make_accelerator, share, together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from faa_search.config import FitConfig
-from faa_search.run_files import filling_folder, replacing_file
+from faa_search.runs.files import filling_folder, replacing_file
+from faa_search.settings import FitConfig
 from faa_search.training.checkpoint import STATE, WEIGHTS, Progress, Row, not_written, save_state
 from faa_search.training.models import ModelInput
 from faa_search.training.trainer import Trainer

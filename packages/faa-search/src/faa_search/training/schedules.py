@@ -15,7 +15,7 @@ from timm.scheduler.scheduler import Scheduler
 from torch.optim import Optimizer
 
 from faa_core import FaaError
-from faa_search.config import FitConfig
+from faa_search.settings import FitConfig
 
 MICRONET = ((1 / 4, 0.1), (1 / 2, 0.2), (5 / 8, 0.2), (3 / 4, 0.2))  # (part of all epochs, factor each time it is over)
 

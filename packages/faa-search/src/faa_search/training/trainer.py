@@ -12,15 +12,15 @@ from torch.nn.parallel import DistributedDataParallel
 from faa_core import FaaError
 from faa_core.randomness import key_of, seed_of
 from faa_core.text import one_line
-from faa_search.config import FitConfig
 from faa_search.keyed_torch import torch_seeded
+from faa_search.settings import FitConfig
 from faa_search.training.checkpoint import EpochPart, Progress, State
 from faa_search.training.losses import make_loss, make_mixing
 from faa_search.training.network import Network
 from faa_search.training.optimisation import add_decay, make_average, make_optimizer, make_scheduler, ways_to_converge
 from faa_search.training.plan import Plan
-from faa_search.training.processes import Processes
 from faa_search.training.views import Batch
+from faa_search.workers.processes import Processes
 
 
 class EpochTally:

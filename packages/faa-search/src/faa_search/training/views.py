@@ -21,9 +21,9 @@ from torch.utils.data import Dataset
 from faa_core import FaaError, Policy
 from faa_core.batch import Baseline, PolicyBatch
 from faa_core.randomness import seed_of
-from faa_search.config import FitConfig
 from faa_search.data import ArraySource, ImageSource
 from faa_search.data.sizing import colour_jitter, fitted, random_resized_crop
+from faa_search.settings import FitConfig
 
 Key = tuple[int, int]  # (epoch or view, number); the number modulo the count of images is the image
 Batch = tuple[Tensor, Tensor]  # images uint8 [B, C, H, W], labels int64 [B]

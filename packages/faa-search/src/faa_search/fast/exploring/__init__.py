@@ -1,1 +1,0 @@
-"""The second stage: rounds of trials, each proposed from those before it."""

@@ -1,0 +1,1 @@
+"""What trained networks come to: test errors, corruptions, comparisons of policies."""

@@ -1,0 +1,18 @@
+"""Comparing policies: trained on an equal budget over seeds, tested in pairs, and said in words."""
+
+from faa_search.measuring.comparison.run import compare, compare_policies, read_comparison
+from faa_search.measuring.comparison.statistics import Comparison, Pair, PolicyErrors, Verdict, holm, summarise
+from faa_search.measuring.comparison.words import conclusion
+
+__all__ = [
+    "Comparison",
+    "Pair",
+    "PolicyErrors",
+    "Verdict",
+    "compare",
+    "compare_policies",
+    "conclusion",
+    "holm",
+    "read_comparison",
+    "summarise",
+]

@@ -1,0 +1,202 @@
+"""A comparison's directory: its runs, and what they came to."""
+
+import itertools
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import cache, partial
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from accelerate import Accelerator
+from pydantic import AfterValidator, TypeAdapter
+
+from faa_core import FaaError, Policy
+from faa_core.reading import as_text, parse_json_as, read_content
+from faa_core.text import safe
+from faa_search.measuring.comparison.statistics import Comparison, check_comparison, summarise
+from faa_search.measuring.comparison.training import check, check_policies, run_path, train_all
+from faa_search.measuring.comparison.words import conclusion
+from faa_search.progress import Reporter, Silent
+from faa_search.runs.directory import run_directory
+from faa_search.runs.environment import versions
+from faa_search.runs.files import write_file
+from faa_search.runs.images import check_finished, has_moved, keep_images, record_of, record_of_settings
+from faa_search.settings import CompareConfig, Role, RunConfig, TrainConfig
+from faa_search.settings.commands import PoliciesConfig
+from faa_search.workers.processes import from_main, make_accelerator
+
+RESULT = "comparison.json"
+
+
+def compare(
+    config: CompareConfig,
+    output: str | Path,
+    *,
+    reporter: Reporter | None = None,
+    accelerator: Accelerator | None = None,
+) -> Comparison:
+    """Train with every policy and seed and compare; the same call again resumes, a finished one returns its result.
+
+    Policies are called what they are called in the settings, files by their paths.
+
+    Args:
+        config: Everything that can be set.
+        output: The comparison's directory; each run has its own inside.
+        reporter: Shown notes and progress; silent when None.
+        accelerator: Processes and device; made from `config.device` when None.
+
+    Raises:
+        FaaError: If something that was given cannot be used, before anything is trained where that can be known; or
+            if a run fails, which keeps the others.
+    """
+    policies = _load(config.policies)
+    run = TrainConfig(**config.model_dump(exclude=set(PoliciesConfig.model_fields)))
+    seeds = range(config.seed, config.seed + config.seeds)
+    return _compare("compare", config, run, policies, output, seeds=seeds, reporter=reporter, accelerator=accelerator)
+
+
+def compare_policies(
+    config: TrainConfig,
+    policies: Mapping[str, Policy],
+    output: str | Path,
+    *,
+    seeds: Sequence[int],
+    reporter: Reporter | None = None,
+    accelerator: Accelerator | None = None,
+) -> Comparison:
+    """Train with policies that have no file, and with any seeds, and compare; otherwise as `compare`.
+
+    Args:
+        config: One training run's settings; its seed and policy are replaced.
+        policies: By the name to show.
+        output: The comparison's directory; each run has its own inside.
+        seeds: At least two; a seed keys weights, order and augmentation, never which images are used.
+        reporter: Shown notes and progress; silent when None.
+        accelerator: Processes and device; made from `config.device` when None.
+
+    Raises:
+        FaaError: If a training run does, there is no test split, the seeds are too few, policies cannot be told apart,
+            or the directory is in use or was made with other settings.
+    """
+    settings = config.model_dump(exclude={"policy", "seed"})
+    own = _Compared(**settings, policies=tuple(policies), seeds=tuple(int(seed) for seed in seeds))
+    command = "compare_policies"
+    return _compare(command, own, config, policies, output, seeds=own.seeds, reporter=reporter, accelerator=accelerator)
+
+
+class _Compared(RunConfig):
+    """What a directory of `compare_policies` was made with."""
+
+    role: ClassVar[Role] = Role.RESULT
+
+    policies: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+
+def _compare(
+    command: str,
+    claimed: RunConfig,
+    run: TrainConfig,
+    policies: Mapping[str, Policy],
+    output: str | Path,
+    *,
+    seeds: Sequence[int],
+    reporter: Reporter | None,
+    accelerator: Accelerator | None,
+) -> Comparison:
+    """Claim the directory with the settings `claimed`, train what is not trained, and write what it comes to."""
+    directory = Path(output)
+    finished = directory / RESULT
+    shown: Reporter = reporter or Silent()
+    processes = accelerator or make_accelerator(run.device)
+    before = from_main(processes, read_comparison(finished) if finished.is_file() else None)
+    record = None
+    if before is None:
+        data = check(run, policies, directory, seeds=seeds)
+        if processes.is_main_process:
+            record = record_of([data.stored], data.open_stored_test and data.open_stored_test(), note=shown.note)
+        del data  # each run opens it anew
+    with run_directory(directory, command, claimed, main_process=processes.is_main_process):
+        if before is not None:
+            check_policies(policies, directory, seeds=seeds)
+            _check_of(before, policies, seeds, finished)
+            if processes.is_main_process:
+                made = [run_path(directory, name, seed) for name, seed in itertools.product(policies, seeds)]
+                shown.note(f"'{directory}' is finished{_check_images(directory, claimed, run, made)}.")
+            return before
+        if record is not None:
+            keep_images(directory, claimed, record)
+        result = summarise(
+            train_all(run, policies, directory, seeds=seeds, reporter=shown, accelerator=processes, record=record)
+        )
+        if processes.is_main_process:
+            write_file(
+                directory, RESULT, json.dumps(_document(run, seeds, result), indent=1, ensure_ascii=False) + "\n"
+            )
+        return result
+
+
+def _check_images(directory: Path, claimed: RunConfig, run: TrainConfig, made: Sequence[Path]) -> str:
+    """Compare the images of a finished comparison, and of its runs where they have moved; return what was found."""
+    record = cache(partial(record_of_settings, run))
+    if has_moved(directory, claimed):
+        for path in made:
+            if (path / "config.yaml").is_file():
+                keep_images(path, run, record())
+    return check_finished(directory, claimed, record)
+
+
+def read_comparison(path: Path) -> Comparison:
+    """Return a comparison that was written.
+
+    Raises:
+        FaaError: If the file does not hold one.
+    """
+    try:
+        kind = TypeAdapter(Annotated[Comparison, AfterValidator(check_comparison)])
+        return parse_json_as(kind, as_text(read_content(path)))
+    except FaaError as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _check_of(comparison: Comparison, policies: Mapping[str, Policy], seeds: Sequence[int], path: Path) -> None:
+    """Refuse a comparison of others than the policies and seeds that its directory was made with."""
+    if [row.name for row in comparison.policies] != list(policies) or len(comparison.policies[0].errors) != len(seeds):
+        raise _damaged(path, "it is of other policies or seeds than the directory's settings say")
+
+
+def _damaged(path: Path, reason: str) -> FaaError:
+    return FaaError(
+        f"'{safe(path)}' holds no comparison ({reason}). Delete it, and the same command makes it again in seconds "
+        "from the finished runs beside it, which are kept."
+    )
+
+
+def _document(config: RunConfig, seeds: Sequence[int], result: Comparison) -> dict[str, Any]:
+    """Return all there is to show and to plot again."""
+    return {
+        "dataset": config.dataset,
+        "model": config.model,
+        "epochs": config.epochs,
+        "seeds": list(seeds),
+        **asdict(result),
+        "conclusion": conclusion(result),
+        "versions": versions(),
+    }
+
+
+def _load(names: Sequence[str]) -> dict[str, Policy]:
+    """Return policies by name; on the command line a comma always separates, also where it is part of a file's name."""
+    try:
+        return {name: Policy.load(name) for name in names}
+    except FaaError as error:
+        spans = itertools.combinations(range(len(names) + 1), 2)
+        joined = (comma.join(names[start:stop]) for start, stop in spans if stop - start > 1 for comma in (",", ", "))
+        file = next(filter(os.path.isfile, joined), None)
+        if file is None:
+            raise
+        raise FaaError(
+            f"{error} To name the file '{file}', which has a comma, give policies as a list in a YAML file (-c)."
+        ) from error

@@ -1,0 +1,139 @@
+"""Training several policies on an equal budget, with the same seeds each."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+
+from faa_core import FaaError, Policy
+from faa_core.text import counted, sentence
+from faa_search.data import OpenedData, open_data
+from faa_search.progress import Advance, Reporter, Silent
+from faa_search.runs.directory import slug
+from faa_search.runs.policy import check_policy
+from faa_search.training import TrainConfig, train
+from faa_search.training.models import count_weights, model_input
+from faa_search.training.schedules import check_schedule
+
+
+def check(config: TrainConfig, policies: Mapping[str, Policy], output: Path, *, seeds: Sequence[int]) -> OpenedData:
+    """Return the images, after refusing, before anything is trained or written, what would fail at the end.
+
+    Args:
+        config: One training run's settings.
+        policies: By name.
+        output: Directory of all runs.
+        seeds: Of the runs.
+
+    Raises:
+        FaaError: If the seeds are too few, policies cannot be told apart or are not those the directory's runs were
+            started with, the model or the schedule cannot be made, or there are no data or no test split.
+    """
+    if len(seeds) < 2 or len(set(seeds)) < len(seeds):
+        raise FaaError(f"A comparison needs at least two seeds, each once; given {list(seeds)}.")
+    check_policies(policies, output, seeds=seeds)
+    check_schedule(config)
+    expected = model_input(config.model)
+    count_weights(
+        config.model,
+        classes=2,
+        size=config.img_size or expected.size,
+        pretrained=config.pretrained,
+        options=config.model_kwargs,
+    )
+    data = open_data(config, model_size=expected.size, note=Silent().note)
+    if data.open_test is None:
+        raise FaaError("A comparison needs a test split; --test-fraction holds a part out for it.")
+    return data
+
+
+def check_policies(policies: Mapping[str, Policy], output: Path, *, seeds: Sequence[int]) -> None:
+    """Refuse policies that cannot be told apart, or are not those the directory's runs were started with.
+
+    Raises:
+        FaaError: As said.
+    """
+    for (one, first), (other, second) in itertools.combinations(policies.items(), 2):
+        if first.to_json() == second.to_json():
+            raise FaaError(f"'{one}' and '{other}' are the same policy; name each once.")
+        if slug(one).casefold() == slug(other).casefold():
+            raise FaaError(f"The runs of '{one}' and '{other}' would share a directory, {slug(one)}; rename one.")
+    for (name, policy), seed in itertools.product(policies.items(), seeds):
+        check_policy(run_path(output, name, seed), policy)
+
+
+def train_all(
+    config: TrainConfig,
+    policies: Mapping[str, Policy],
+    output: Path,
+    *,
+    seeds: Sequence[int],
+    reporter: Reporter,
+    accelerator: Accelerator,
+    record: dict[str, Any] | None = None,
+) -> dict[str, list[float]]:
+    """Return the test errors in per cent, by policy, one per seed; runs that are finished are only read.
+
+    Args:
+        config: One training run's settings; its seed and policy are replaced.
+        policies: By name.
+        output: Directory of all runs.
+        seeds: Of the runs; every policy has had a seed before the next seed begins.
+        reporter: Shown the progress.
+        accelerator: Processes and device.
+        record: What `record_of` says of the images; None where the main process knows it.
+
+    Raises:
+        FaaError: If a run does; the runs before it stay finished.
+    """
+    errors: dict[str, list[float]] = {name: [] for name in policies}
+    total = len(policies) * len(seeds)
+    reporter.note(
+        f"{counted(total, 'training run')}: {counted(len(policies), 'policy', 'policies')} × "
+        f"{counted(len(seeds), 'seed')}, each run of {counted(config.epochs, 'epoch')}."
+    )
+    left = sum(not _is_finished(output, name, seed) for seed, name in itertools.product(seeds, policies))
+    announced = False
+    with reporter.track("Training runs", total) as advance:
+        for seed, (name, policy) in itertools.product(seeds, policies.items()):
+            run = config.model_copy(update={"seed": seed, "policy": name})
+            directory = run_path(output, name, seed)
+            fresh = not _is_finished(output, name, seed)
+            told = _NotesOnly(reporter) if fresh and not announced else None  # the first says what one costs
+            announced = announced or fresh
+            try:
+                result = train(
+                    run, directory, policy=policy, reporter=told, accelerator=accelerator, runs=left, record=record
+                )
+            except FaaError as error:
+                raise FaaError(
+                    f"The run of '{name}' with seed {seed}: {sentence(error)} Finished runs are kept."
+                ) from error
+            if result.test is None:
+                raise FaaError(f"The run in '{directory}' has no test error, so there is nothing to compare.")
+            errors[name].append(100 * (1 - result.test.top1))
+            advance(f"{name}: {errors[name][-1]:.2f} % error")
+    return errors
+
+
+def _is_finished(output: Path, name: str, seed: int) -> bool:
+    return (run_path(output, name, seed) / "result.json").is_file()
+
+
+def run_path(output: Path, name: str, seed: int) -> Path:
+    """Return the directory of one policy's run with one seed."""
+    return output / f"{slug(name)}-{seed}"
+
+
+class _NotesOnly:
+    """Passes notes on; the progress of one run would hide that of all."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.note = reporter.note
+
+    def track(self, what: str, total: int, *, done: int = 0) -> AbstractContextManager[Advance]:
+        """Give an `Advance` that shows nothing."""
+        return Silent().track(what, total, done=done)

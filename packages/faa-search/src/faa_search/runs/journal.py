@@ -1,0 +1,142 @@
+"""Journals: one JSON line for each finished piece of work, only ever appended to.
+
+A process killed while writing leaves an incomplete last line, which is dropped and its work done again. Lines are given
+to the system; only `sync` forces them onto the disk, which may take as long as a trial: where the power fails, the last
+may be lost. Each line ends with a checksum of its fields, so a digit that flipped is not believed. Lines of versions
+before it have none.
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import Field, TypeAdapter
+
+from faa_core import FaaError
+from faa_core.paths import refused_as
+from faa_core.reading import as_text, parse_json, parse_json_as, read_content
+from faa_core.text import safe
+
+BLOCK = 4096  # bytes read at once from the end of a journal
+CHECK = "check"
+
+Natural = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Entry(Protocol):
+    """A dataclass of what JSON can hold."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """What tells entries apart."""
+
+
+Kind = TypeVar("Kind", bound=Entry)
+
+
+class Journal(Generic[Kind]):
+    """A file of entries of one kind."""
+
+    def __init__(self, path: Path, kind: type[Kind]) -> None:
+        self.path = path
+        self.kind = kind
+        self._adapter = TypeAdapter(kind)
+
+    def read(self) -> list[Kind]:
+        """Return the entries, of those with one key the last; a last line that is not finished does not count.
+
+        Blank lines are passed over, and so are fields that only a newer version knows.
+
+        Raises:
+            FaaError: If any other line is no entry, or was changed after it was written.
+        """
+        if not self.path.is_file():
+            return []
+        content = read_content(self.path)
+        lines = content[: content.rfind(b"\n") + 1].split(b"\n")
+        entries = [self._parse(line, number) for number, line in enumerate(lines, start=1) if line.strip()]
+        return list({entry.key: entry for entry in entries}.values())
+
+    def append(self, entry: Kind) -> None:
+        """Add an entry, in place of a last line that was not finished; it outlives this process.
+
+        Raises:
+            FaaError: If a figure of it is not finite, so that it could not be read again; or the system refuses.
+        """
+        content = {field.name: getattr(entry, field.name) for field in fields(entry)}
+        try:
+            line = json.dumps(content | {CHECK: _checksum(content)}, allow_nan=False)
+        except ValueError as error:
+            raise FaaError(
+                f"A figure of a {self.kind.__name__.lower()} is not finite, so '{safe(self.path)}' does not get it. "
+                "A standard error needs two held-out images or more."
+            ) from error
+        with refused_as(f"'{safe(self.path)}' cannot be written"), self.path.open("a+b") as file:
+            file.truncate(_end_of_lines(file))
+            file.write(line.encode() + b"\n")
+
+    def sync(self) -> None:
+        """Have the entries so far on the disk, as for what is made of them."""
+        if self.path.is_file():
+            with self.path.open("ab") as file:
+                os.fsync(file.fileno())
+
+    def _parse(self, line: bytes, number: int) -> Kind:
+        what = self.kind.__name__.lower()
+        place = f"Line {number} of '{safe(self.path)}'"
+        alone = (
+            f"Remove this line alone, and the same command does its {what} again; every other line stays good. "
+            "Or put back a copy of the file."
+        )
+        try:
+            text = as_text(line)
+            written = _unchanged(parse_json(text), {field.name for field in fields(self.kind)})
+        except FaaError as error:
+            raise FaaError(f"{place} is no {what}: {error}. {alone}") from error
+        try:
+            return parse_json_as(self._adapter, text)
+        except FaaError as error:
+            newer = "Its checksum is correct, so another version of faa wrote it so; use that, and keep the line."
+            raise FaaError(f"{place} is no {what}: {error}. {newer if written else alone}") from error
+
+
+def _unchanged(content: Any, known: set[str]) -> bool:
+    """Return whether a line has a checksum, which is correct; lines before there were checksums have none.
+
+    It is of all other fields, or of those that we know: a newer version may have added to them.
+
+    Raises:
+        FaaError: If the line is no object, or its checksum is wrong.
+    """
+    if not isinstance(content, dict):
+        raise FaaError("it is no JSON object")
+    if CHECK not in content:
+        return False
+    check = content.pop(CHECK)
+    if check not in (_checksum(content), _checksum({name: content[name] for name in known & content.keys()})):
+        raise FaaError("its checksum is wrong, so something in it was changed")
+    return True
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    """Return a number that changes with any field, however the line is spaced."""
+    return f"{zlib.crc32(json.dumps(content, sort_keys=True).encode()):08x}"
+
+
+def _end_of_lines(file: BinaryIO) -> int:
+    """Return where the last whole line of a file ends."""
+    at = file.seek(0, os.SEEK_END)
+    while at > 0:
+        start = max(0, at - BLOCK)
+        file.seek(start)
+        found = file.read(at - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        at = start
+    return 0

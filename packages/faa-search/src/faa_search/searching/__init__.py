@@ -1,0 +1,1 @@
+"""Finding policies: what all algorithms share, and an algorithm in each folder."""

@@ -1,0 +1,61 @@
+"""What a search will cost, from a few timed steps of its own network on its own images."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from faa_core import random_policy
+from faa_search.searching.bench import Bench
+from faa_search.searching.images import stage
+from faa_search.searching.objective import held_out, score, scoring_batch
+from faa_search.searching.samplers import PolicySpace, Sampler, Scored
+from faa_search.training.estimate import fitting_seconds, scratch_network
+
+HISTORY = 25  # trials before the timed proposal: TPE starts to cost after its first 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """Expected device seconds: of fitting one fold's network, and of scoring one trial."""
+
+    fold: float
+    trial: float
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateCost:
+    """Times one training step and one scored batch of a network that is thrown away, where the work is to be done."""
+
+    space: PolicySpace
+
+    def __call__(self, bench: Bench) -> Estimate:
+        """Return what a fold and a trial cost."""
+        config, images = bench.config, bench.images
+        view = bench.training_view(images.folds[0])
+        network = scratch_network(config, view, bench.expected, bench.processes)
+        fold = fitting_seconds(network, config, view, bench.processes, images=len(view))
+        batch = config.score_batch_size or scoring_batch(bench.device, images.size)
+        few = images.scored.subset(np.arange(min(len(images.scored), batch)))
+        staged = stage(few, images.size, device=bench.device, workers=0)
+        held = held_out(network, staged, batch_size=batch)
+        policy = random_policy(self.space.sub_policies, seed=0, num_ops=self.space.num_ops, ops=self.space.ops)
+        score(held, policy, views=1, seed=0)  # warms up
+        started = time.perf_counter()
+        score(held, policy, views=1, seed=0)
+        per_image = (time.perf_counter() - started) / len(few)
+        return Estimate(fold=fold, trial=len(images.folds[0].held_out) * config.views * per_image)
+
+
+def proposal_seconds(space: PolicySpace, sampler: Sampler, *, depth: int) -> float:
+    """Return the seconds of a proposal in the middle of a round.
+
+    Args:
+        space: Of policies.
+        sampler: Proposes.
+        depth: Trials of a round.
+    """
+    history = [Scored(sampler(space, [], number), 0.0) for number in range(min(HISTORY, depth - 1))]
+    started = time.perf_counter()
+    sampler(space, history, 0)
+    return time.perf_counter() - started

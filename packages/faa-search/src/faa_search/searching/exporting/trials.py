@@ -1,0 +1,72 @@
+"""The trials of a search, as its directory has them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from faa_core import FaaError
+from faa_core.text import safe
+from faa_search.runs.directory import CONFIG, read_config
+from faa_search.runs.files import check_kinds
+from faa_search.runs.journal import Journal
+from faa_search.searching.samplers import PolicySpace
+from faa_search.searching.search import TRIALS, space_of
+from faa_search.searching.trials import Trial
+from faa_search.settings import SearchConfig
+from faa_search.settings.resolving import Layer, resolve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trials:
+    """What a search has tried.
+
+    Attributes:
+        name: Of the search.
+        config: Its settings.
+        space: What it searched among.
+        entries: Its trials, by fold, round and number.
+    """
+
+    name: str
+    config: SearchConfig
+    space: PolicySpace
+    entries: Sequence[Trial]
+
+
+def read_run(directory: Path) -> Trials:
+    """Return the trials of a search's directory; only read.
+
+    Raises:
+        FaaError: If it is no search's, its files are damaged, or it has no trials yet.
+    """
+    settings = read_config(directory)
+    if settings.get("command") != "search":
+        raise FaaError(f"'{safe(directory)}' is no search's directory, so it has no trials; give one of faa search.")
+    known = {key: value for key, value in settings.items() if key in SearchConfig.model_fields}
+    config = resolve(SearchConfig, [Layer(str(directory / CONFIG), SearchConfig.formerly() | known)])
+    check_kinds(directory)
+    entries = sorted(Journal(directory / TRIALS, Trial).read(), key=lambda trial: trial.key)
+    if not entries:
+        raise FaaError(f"The search in '{safe(directory)}' has no trials yet.")
+    space = space_of(config)
+    for trial in entries:
+        _check(trial, space, config, directory)
+    return Trials(name=f"faa-{directory.resolve().name}", config=config, space=space, entries=entries)
+
+
+def _check(trial: Trial, space: PolicySpace, config: SearchConfig, directory: Path) -> None:
+    """Refuse a trial that is not of these settings."""
+    ops = {value for value in trial.params.values() if isinstance(value, str)}
+    labels = {f"{kind}_{use}" for kind in ("op", "p", "magnitude") for use in space.uses()}
+    folds = 1 if config.val_split else config.folds
+    differs = {
+        "search space": trial.params.keys() != labels or not ops <= set(space.ops),
+        "number of folds": trial.fold >= folds,
+        "reward": trial.metrics.get(config.reward) != trial.reward,
+    }
+    if any(differs.values()):
+        what = " and ".join(name for name, found in differs.items() if found)
+        raise FaaError(
+            f"Trial {trial.number} of fold {trial.fold}, round {trial.round} in '{safe(directory)}' is of another "
+            f"{what} than its {CONFIG} says. Put back the {CONFIG} and {TRIALS} that belong together."
+        )

@@ -1,0 +1,87 @@
+"""The last stage: from trials to the policy, and how it compares with policies that need no search."""
+
+from collections.abc import Sequence
+
+from faa_core import FaaError
+from faa_core.text import counted
+from faa_search.runs.files import write_file
+from faa_search.searching.controls import RANDOM_CONTROLS, Key, compare, control_policies, control_tasks
+from faa_search.searching.fast.merge import merge
+from faa_search.searching.fast.rescoring import rescore
+from faa_search.searching.folding import fit_seconds
+from faa_search.searching.result import POLICY, SearchResult, found_policy, write_result
+from faa_search.searching.search import Search
+from faa_search.searching.trials import Trial
+from faa_search.workers.executors.gathering import gather
+
+
+def choose(search: Search, rounds: Sequence[Sequence[Trial]]) -> SearchResult:
+    """Return the policy of the best trials of every round, scored beside its controls; both are written down.
+
+    Args:
+        search: Under way.
+        rounds: All trials.
+
+    Raises:
+        Stopped: If a signal asked for it.
+        FaaError: If there are no trials.
+    """
+    config, directory, images = search.config, search.directory, search.images
+    kept = rescore(search, rounds) if config.rescore else rounds
+    seconds = cost_so_far(search)
+    trials = sum(map(len, rounds))
+    sub_policies = merge(kept, search.space, top=config.top)
+    if not sub_policies:
+        raise FaaError(f"'{directory}' has no trials to choose from; --stage explore makes them.")
+    policy = found_policy(config, directory, sub_policies, seconds=seconds, trials=trials)
+    found = counted(len(sub_policies), "sub-policy", "sub-policies")
+    search.reporter.note(f"Comparing the found policy ({found}) with the controls.")
+    policies = control_policies(policy, ops=search.space.ops, num_ops=config.ops, seed=config.seed)
+    tasks = control_tasks(policies, folds=len(images.folds), views=config.views, reward=config.reward, seed=config.seed)
+    values: dict[Key, list[float]] = {}
+    gather(tasks, search.executor, values.__setitem__, search.request)
+    reward, controls = compare({key: values[key] for key in tasks})  # in this order, whichever was done first
+    for journal in (search.trials, search.rescored):
+        journal.sync()
+    write_file(directory, POLICY, policy.to_json())
+    result = SearchResult(
+        policy=policy,
+        reward=reward,
+        controls=controls,
+        trials=trials,
+        planned=search.planned,
+        seconds=seconds,
+        fitting=round(fit_seconds(directory, images.folds), 3),
+        budget=config.budget,
+    )
+    write_result(directory, result)
+    return result
+
+
+def keep_policy_so_far(search: Search) -> None:
+    """Write the policy of the trials that there are, if there are any, and say so."""
+    trials = search.trials.read()
+    places = sorted({(trial.fold, trial.round) for trial in trials})
+    rounds = [[trial for trial in trials if (trial.fold, trial.round) == place] for place in places]
+    sub_policies = merge(rounds, search.space, top=search.config.top)
+    if sub_policies:
+        policy = found_policy(
+            search.config, search.directory, sub_policies, seconds=cost_so_far(search), trials=len(trials)
+        )
+        write_file(search.directory, POLICY, policy.to_json())
+        done = f"{len(trials):,} of {counted(search.planned, 'trial')}"
+        search.reporter.note(f"The policy of the {done} so far is '{search.directory / POLICY}'.")
+
+
+def cost_so_far(search: Search) -> float:
+    """Return the device seconds that folds, trials and second scores took, in all processes' lifetimes together."""
+    scored = [*search.trials.read(), *search.rescored.read()]
+    return round(fit_seconds(search.directory, search.images.folds) + sum(trial.seconds for trial in scored), 3)
+
+
+def choosing_cost(search: Search, trial_seconds: float) -> float:
+    """Return the device seconds that choosing takes, where a trial takes so many."""
+    config, folds = search.config, len(search.images.folds)
+    again = config.rescore * folds * config.width * config.rescore_views / config.views
+    controls = (3 + RANDOM_CONTROLS) * folds  # the found one, none, TrivialAugment, and the random ones
+    return trial_seconds * (again + controls)

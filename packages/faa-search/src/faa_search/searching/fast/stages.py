@@ -1,0 +1,183 @@
+"""The stages of a search, in order; each takes up what is there and leaves its result in the run's directory."""
+
+import math
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from faa_core import FaaError
+from faa_core.text import counted, duration
+from faa_search.costs import fitting_ways, shorter, until
+from faa_search.runs.files import write_file
+from faa_search.searching.audit import audit
+from faa_search.searching.clock import Clock
+from faa_search.searching.estimate import Estimate, EstimateCost, proposal_seconds
+from faa_search.searching.fast.choose import choose, choosing_cost, cost_so_far, keep_policy_so_far
+from faa_search.searching.fast.explore import Exploration, explore
+from faa_search.searching.fast.proposing import Proposer, proposing_aside, proposing_here, worth_aside
+from faa_search.searching.fast.rounds import Round
+from faa_search.searching.folding import (
+    FOLDS,
+    check_fitted,
+    fit_folds,
+    fit_seconds,
+    set_damaged_aside,
+    take_models,
+    weights_path,
+)
+from faa_search.searching.folds import folds_text
+from faa_search.searching.result import SearchResult, device_kind
+from faa_search.searching.search import Search
+from faa_search.searching.trials import Trial
+from faa_search.settings import Budget
+from faa_search.workers.executors.capacity import cores
+from faa_search.workers.stopping import Stopped
+
+
+def run_stages(search: Search, before: SearchResult | None) -> SearchResult | None:
+    """Return what was found, or None if only a stage was asked for that ends before there is a policy.
+
+    Args:
+        search: Under way.
+        before: The result of the finished search that is only to be audited, or None.
+
+    Raises:
+        Stopped: If a signal asked for it; the policy of the trials so far is kept.
+        FaaError: If something that is needed is missing, or the budget is too small for the folds alone.
+    """
+    config, directory = search.config, search.directory
+    write_file(directory, FOLDS, folds_text(search.images.folds))
+    rounds = _rounds(search)
+    clock = Clock(
+        None if config.budget is None else Budget.parse(config.budget),
+        before=cost_so_far(search),
+        workers=search.executor.workers,
+    )
+    with _proposer(search, rounds) as proposer:
+        _fold_stage(search, rounds, clock)
+        if config.stage == "folds":
+            return None
+        if config.stage != "merge" and before is None:
+            _explore_stage(search, rounds, clock, proposer)
+    if config.stage == "explore":
+        return None
+    trials = [one.trials() for one in rounds]
+    result = before or _choose_stage(search, trials)
+    return replace(result, audit=audit(search, trials)) if config.audit else result
+
+
+def _rounds(search: Search) -> list[Round]:
+    config, done = search.config, search.trials.read()
+    places = [(fold.index, number) for fold in search.images.folds for number in range(config.width)]
+    return [
+        Round(
+            fold,
+            number,
+            depth=config.depth,
+            batch=config.batch_proposals,
+            first=search.first[at] if search.first else (),
+            done=done,
+        )
+        for at, (fold, number) in enumerate(places)
+    ]
+
+
+def _proposer(search: Search, rounds: list[Round]) -> AbstractContextManager[Proposer]:
+    """Return what proposes: other processes, if there is enough to do for them."""
+    left = search.planned - sum(len(one.trials()) for one in rounds)
+    explores = search.config.stage in (None, "explore")
+    each = proposal_seconds(search.space, search.sampler, depth=search.config.depth) if left and explores else 0.0
+    if not worth_aside(proposals=left, seconds_each=each):
+        return proposing_here(search.space, search.sampler)
+    processes = min(len(rounds), max(1, cores() // 4))
+    return proposing_aside(search.space, search.sampler, processes=processes, note=search.reporter.note)
+
+
+def _fold_stage(search: Search, rounds: list[Round], clock: Clock) -> None:
+    """Fit what is to be fitted, after saying what the search will cost."""
+    config, directory, folds = search.config, search.directory, search.images.folds
+    set_damaged_aside(directory, folds, search.reporter.note)
+    if config.init_models is not None:
+        take_models(Path(config.init_models), directory, config, search.images)
+    if config.stage in ("explore", "merge"):
+        check_fitted(directory, folds)
+    missing = sum(not weights_path(directory, fold.index).is_file() for fold in folds)
+    if config.stage != "merge" and not any(one.trials() for one in rounds):
+        cost: Estimate = search.executor.submit(EstimateCost(search.space)).result()
+        search.reporter.note(_cost_in_words(search, cost, missing=missing))
+        if missing and not clock.has(missing * cost.fold):
+            raise FaaError(
+                f"--budget {config.budget}: fitting {counted(missing, 'fold')} alone is estimated at "
+                f"{duration(missing * cost.fold)}. Give a longer --budget, fewer --folds, fewer --epochs, or networks "
+                "that are there already (--init-models)."
+            )
+    spent = fit_seconds(directory, folds)
+    fit_folds(directory, folds, search.executor, search.reporter, search.request)
+    clock.add(fit_seconds(directory, folds) - spent)
+
+
+def _cost_in_words(search: Search, cost: Estimate, *, missing: int) -> str:
+    """Return what the search will cost, by stage and in all, with what would make that shorter."""
+    config, images, workers = search.config, search.images, search.executor.workers
+    at_once = min(workers, len(images.folds) * config.width * config.batch_proposals)
+    fitting = math.ceil(missing / workers) * cost.fold
+    scoring = (search.planned * cost.trial + choosing_cost(search, cost.trial)) / at_once
+    ways = fitting_ways(model=config.model, epochs=config.epochs, size=images.size, on_cpu=device_kind(config) == "cpu")
+    parts = {f"to fit {counted(missing, 'fold')} at {images.size} px": fitting} if missing else {}
+    if config.stage != "folds":
+        parts[f"to score {counted(search.planned, 'trial')}"] = scoring
+        ways = ["less --depth", "a --budget such as 30m", *ways]
+    seconds = sum(parts.values())
+    total = until(seconds, now=datetime.now())
+    each = ", ".join(f"{duration(cost)} {what}" for what, cost in parts.items())
+    told = f"{each}; in all {total}" if len(parts) > 1 else f"{total} {''.join(parts)}"
+    with_workers = f" with {counted(workers, 'worker')}" if workers > 1 else ""
+    return f"Estimated time{with_workers}: {told}.{shorter(seconds, ['fewer --folds', *ways])}"
+
+
+def _explore_stage(search: Search, rounds: list[Round], clock: Clock, proposer: Proposer) -> None:
+    """Score the trials that are left, as far as the budget lets."""
+    seen = [trial for one in rounds for trial in one.trials()]
+
+    def out_of_time() -> bool:
+        if not seen:  # without a trial there is no policy
+            return False
+        each = sum(trial.seconds for trial in seen) / len(seen)
+        return not clock.has(each + choosing_cost(search, each))
+
+    with search.reporter.track("Trials", search.planned, done=len(seen)) as advance:
+
+        def finished(trial: Trial) -> None:
+            seen.append(trial)
+            clock.add(trial.seconds)
+            leader = max(seen, key=lambda one: one.reward)
+            advance(f"best {search.config.reward} {leader.reward:z.4f} ± {leader.standard_error:.4f}")
+
+        exploration = Exploration(
+            config=search.config,
+            space=search.space,
+            executor=search.executor,
+            proposer=proposer,
+            journal=search.trials,
+            finished=finished,
+            out_of_time=out_of_time,
+            request=search.request,
+        )
+        try:
+            complete = explore(exploration, rounds)
+        except Stopped:
+            keep_policy_so_far(search)
+            raise
+    if not complete:
+        search.reporter.note(
+            f"--budget {search.config.budget} is used up after {len(seen):,} of {counted(search.planned, 'trial')}."
+        )
+
+
+def _choose_stage(search: Search, rounds: list[list[Trial]]) -> SearchResult:
+    try:
+        return choose(search, rounds)
+    except Stopped:
+        keep_policy_so_far(search)
+        raise

@@ -1,0 +1,8 @@
+"""Samplers: which policy to try next, as pure functions of (space, history, seed).
+
+A sampler holds nothing, so a killed search resumes as if it had not been, and any process can propose any trial.
+"""
+
+from faa_search.searching.samplers.space import Params, PolicySpace, Sampler, Scored
+
+__all__ = ["Params", "PolicySpace", "Sampler", "Scored"]

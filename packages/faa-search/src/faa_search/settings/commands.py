@@ -1,0 +1,95 @@
+"""The settings of each command."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from faa_search.settings.base import LARGEST_SEED, CountOrNone, Names, Seed, Settings, Share, Text, Whole
+from faa_search.settings.data import DataConfig
+from faa_search.settings.fitting import DeviceConfig, FitConfig
+from faa_search.settings.roles import Role
+
+
+class RunConfig(DataConfig, FitConfig):
+    """A training run: data, network, what is measured and kept; not the policy."""
+
+    role: ClassVar[Role] = Role.RESULT
+
+    val_fraction: Share = Field(
+        default=0.0, description="Hold this part of the training images out to keep the best epoch in best/."
+    )
+    test_every: CountOrNone = Field(
+        default=0, description="Read the test split every so many epochs too; it selects nothing. 0: at the end only."
+    )
+    checkpoint_hist: CountOrNone = Field(
+        default=0, description="Keep the weights of this many epochs: the best on the validation part, or the latest."
+    )
+    log_with: Annotated[Names, Role.PACE] = Field(
+        default=(), description="Accelerate trackers, as NAME,NAME: tensorboard, wandb, trackio, …; logs are in logs/."
+    )
+
+
+class PolicyConfig(Settings):
+    """Which policy."""
+
+    role: ClassVar[Role] = Role.RESULT
+
+    policy: Text = Field(default="none", description="Built-in name, policy file of any format, or timm string.")
+
+
+class TrainConfig(RunConfig, PolicyConfig):
+    """`faa train`: a training run and the policy it is trained with."""
+
+    of_what: ClassVar[str] = "a training"
+
+
+class PoliciesConfig(Settings):
+    """Which policies, and how often each."""
+
+    role: ClassVar[Role] = Role.RESULT
+
+    policies: Names = Field(
+        default=("none", "uniform-random", "trivialaugment"),
+        description="Built-in names, policy files or timm strings, as NAME,NAME,FILE.",
+    )
+    seeds: Annotated[Whole, Field(ge=2, le=10_000)] = Field(
+        default=5, description="Training runs of each policy; they share seeds, which pairs them."
+    )
+
+    @field_validator("policies")
+    @classmethod
+    def _several(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if len(given) < 2 or len(set(given)) < len(given):
+            raise ValueError("name two policies or more, each once")
+        return given
+
+
+class CompareConfig(RunConfig, PoliciesConfig):
+    """`faa compare`: the training run that all policies get, and which ones they are."""
+
+    of_what: ClassVar[str] = "a comparison"
+    role: ClassVar[Role] = Role.RESULT
+
+    seed: Seed = Field(default=0, description="The first seed, s; the others are s + 1, s + 2, …")
+
+    @model_validator(mode="after")
+    def _last_seed(self) -> "CompareConfig":
+        if self.seed + self.seeds - 1 > LARGEST_SEED:
+            raise ValueError(f"--seed {self.seed}: with --seeds {self.seeds} the last would be above {LARGEST_SEED}")
+        return self
+
+
+class EvalConfig(DataConfig, DeviceConfig):
+    """`faa eval`: which images, and how the network is applied."""
+
+    of_what: ClassVar[str] = "an evaluation"
+    role: ClassVar[Role] = Role.RESULT
+
+    split: Literal["test", "train"] = Field(default="test", description="Which images.")
+    corruptions: Text | None = Field(
+        default=None, description="Corrupted images too: make them, or read a FOLDER laid out as CIFAR-10-C."
+    )
+    frost: Text | None = Field(
+        default=None, description="Folder of photographs that --corruptions make makes frost from."
+    )
+    seed: Seed = Field(default=0, description="Keys the draws of --corruptions make.")

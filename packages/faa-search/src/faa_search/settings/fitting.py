@@ -1,0 +1,182 @@
+"""How a network is fitted: where it computes, what it is, how it is updated, and what its images go through."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from faa_search.settings.arguments import as_arguments
+from faa_search.settings.base import (
+    AreaShare,
+    Batch,
+    Count,
+    CountOrNone,
+    Epochs,
+    EpochsOrNone,
+    NonNegative,
+    Numbers,
+    Positive,
+    Probability,
+    Processes,
+    Real,
+    Seed,
+    Settings,
+    Share,
+    Side,
+    Text,
+    as_tuple,
+)
+from faa_search.settings.roles import Role
+
+Ratio = Annotated[Real, Field(ge=0.01, le=100)]
+Areas = Annotated[tuple[AreaShare, AreaShare], BeforeValidator(as_tuple)]
+Ratios = Annotated[tuple[Ratio, Ratio], BeforeValidator(as_tuple)]
+
+
+class DeviceConfig(Settings):
+    """Where and how a network computes."""
+
+    role: ClassVar[Role] = Role.RESULT
+
+    device: Annotated[Literal["auto", "cpu", "cuda"], Role.DEVICE] = Field(
+        default="auto", description="Where to compute."
+    )
+    amp: bool = Field(default=False, description="Compute in --amp-dtype where it is safe.")
+    amp_dtype: Literal["bfloat16", "float16"] = Field(
+        default="bfloat16", description="Precision of --amp; float16 scales the loss."
+    )
+    workers: Annotated[Processes, Role.PACE] = Field(default=0, description="Loader processes; they change no result.")
+
+    @property
+    def precision(self) -> str:
+        """The precision that a network computes in where that is safe, as torch calls it."""
+        return self.amp_dtype if self.amp else "float32"
+
+
+class NetworkConfig(DeviceConfig):
+    """What the network is."""
+
+    role: ClassVar[Role] = Role.RESULT
+
+    model: Annotated[Text, Role.NETWORK] = Field(
+        default="wrn16_1", description="Any timm model; `faa model list` shows ours."
+    )
+    model_kwargs: Annotated[dict[str, bool | int | float | str], Role.NETWORK] = Field(
+        default={}, description="Arguments of the model, as NAME=VALUE,NAME=VALUE: depth=22,width=4 of wrn."
+    )
+    pretrained: bool = Field(default=False, description="Start from timm's published weights.")
+    channels_last: bool = Field(default=True, description="Memory layout; the faster one nearly everywhere.")
+    torchcompile: bool = Field(default=False, description="Compile the network; pays on long runs.")
+    sync_bn: bool = Field(default=False, description="Batch norm over the batches of all processes; CUDA only.")
+    model_ema: bool = Field(default=False, description="Keep and evaluate an average of the weights.")
+    model_ema_decay: Share = Field(default=0.999, description="Decay of that average, per update.")
+
+    @field_validator("model_kwargs", mode="before")
+    @classmethod
+    def _arguments(cls, given: Any) -> Any:
+        return as_arguments(given)
+
+
+class UpdateConfig(Settings):
+    """How the weights are updated."""
+
+    role: ClassVar[Role] = Role.RESULT
+
+    epochs: Epochs = Field(default=30, description="Passes over the training images.")
+    batch_size: Batch = Field(default=128, description="Images per forward pass and process.")
+    grad_accum_steps: Annotated[Count, Field(le=10_000)] = Field(
+        default=1, description="Forward passes on new images before each update."
+    )
+    batch_aug: Annotated[Count, Field(le=1024)] = Field(
+        default=1, description="Augmented copies of each image per update, over processes or one after another."
+    )
+    sampling: Literal["shuffle", "spread", "balanced"] = Field(
+        default="shuffle",
+        description="Order of an epoch: at random; each class spread evenly; or all classes equally often.",
+    )
+    opt: Text = Field(default="sgd", description="timm optimizer; sgd is with Nesterov momentum.")
+    opt_eps: Positive | None = Field(default=None, description="Its epsilon (default: the optimizer's).")
+    momentum: Probability = Field(default=0.9, description="Momentum.")
+    weight_decay: NonNegative = Field(default=5e-4, description="Weight decay.")
+    weight_decay_on: Literal["weights", "all-but-norms", "all"] = Field(
+        default="weights", description="What is decayed: not biases and norms; biases too; or everything."
+    )
+    decay_before_clip: bool = Field(
+        default=False, description="Add the decay to the gradient before it is clipped (the original code)."
+    )
+    clip_grad: NonNegative = Field(default=5.0, description="Largest global gradient norm; 0 for no clipping.")
+    lr: Positive = Field(default=0.1, description="Peak learning rate.")
+    lr_base_size: Count | None = Field(
+        default=None, description="Images per update that --lr is for; it grows in proportion (default: it does not)."
+    )
+    sched: Literal["cosine", "step", "multistep", "micronet", "constant"] = Field(
+        default="cosine", description="timm schedule, per update; micronet: the steps of MicroNet's PyramidNet."
+    )
+    sched_epochs: Epochs | None = Field(
+        default=None, description="Epochs the cosine takes after the warm-up (default: --epochs, as in the original)."
+    )
+    warmup_epochs: EpochsOrNone = Field(default=0, description="Epochs of linear warm-up, inside --epochs.")
+    warmup_lr: NonNegative = Field(default=0.0, description="Learning rate at the start of the warm-up.")
+    warmup_prefix: bool = Field(default=True, description="Let the schedule begin after the warm-up.")
+    min_lr: NonNegative = Field(default=0.0, description="Learning rate the cosine ends at.")
+    decay_epochs: Positive = Field(default=30.0, description="Epochs between decays (step).")
+    decay_milestones: Numbers = Field(default=(90, 180, 270), description="Epochs of the decays (multistep).")
+    decay_rate: Positive = Field(default=0.1, description="Factor of each decay (step, multistep).")
+
+
+class LossConfig(Settings):
+    """What is minimised."""
+
+    role: ClassVar[Role] = Role.RESULT
+
+    smoothing: Share = Field(default=0.0, description="Label smoothing.")
+    bce_loss: bool = Field(default=False, description="Binary cross-entropy of each class instead of cross-entropy.")
+    gate_price: NonNegative = Field(
+        default=0.0, description="Added to the loss for each block that a gated network, such as skipnet, runs."
+    )
+    mixup: NonNegative = Field(default=0.0, description="Mixup's alpha; 0: none.")
+    cutmix: NonNegative = Field(default=0.0, description="CutMix's alpha; 0: none.")
+    mixup_prob: Probability = Field(default=1.0, description="Probability that a batch is mixed at all.")
+    mixup_switch_prob: Probability = Field(default=0.5, description="Probability of CutMix where both are on.")
+    mixup_off_epoch: EpochsOrNone = Field(default=0, description="Epoch from which nothing is mixed; 0: never.")
+
+
+class BaselineConfig(Settings):
+    """What training images go through beside the policy."""
+
+    role: ClassVar[Role] = Role.RESULT
+
+    train_crop_mode: Literal["auto", "pad", "rrc", "none"] = Field(
+        default="auto",
+        description="Baseline crop: pad-and-crop, or random resized crop. auto: pad for small images, rrc for others.",
+    )
+    crop_pad: Side = Field(default=4, description="Pixels of zero padding (pad).")
+    scale: Areas = Field(default=(0.08, 1.0), description="Area of the crop, as fractions (rrc).")
+    ratio: Ratios = Field(default=(0.75, 4 / 3), description="Width over height of the crop (rrc).")
+    hflip: Probability = Field(default=0.5, description="Probability of a left-right flip.")
+    color_jitter: Share = Field(
+        default=0.0, description="Largest change of brightness, contrast and colour before the policy; 0: none."
+    )
+    cutout: Side = Field(default=0, description="Side in pixels of the baseline cutout; 0: none.")
+
+    @field_validator("scale", "ratio")
+    @classmethod
+    def _ordered(cls, interval: tuple[float, float]) -> tuple[float, float]:
+        if interval[0] > interval[1]:
+            raise ValueError("the first number must not be larger than the second")
+        return interval
+
+
+class FitConfig(NetworkConfig, UpdateConfig, LossConfig, BaselineConfig):
+    """How a network is fitted."""
+
+    role: ClassVar[Role] = Role.PACE
+
+    resident: bool | None = Field(
+        default=None,
+        description="Keep small images on the device and augment them there; the same pixels (default: where it fits).",
+    )
+    save_every: Count = Field(default=1, description="Epochs between saved states to resume from.")
+    recovery_interval: CountOrNone = Field(
+        default=0, description="Updates between states saved within an epoch; 0: none."
+    )
+    seed: Annotated[Seed, Role.RESULT] = Field(default=0, description="Keys every random draw.")
