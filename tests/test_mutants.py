@@ -76,7 +76,7 @@ def test_samples_are_keyed_and_spread_over_all_modules():
 def test_the_nearest_tests_come_first_and_take_no_longer_than_planned():
     files = [str(path.relative_to(ROOT)) for path in ROOT.glob("packages/*/tests/test_*.py")]
     times = {f"{file}::t{number}": 3.0 + number for file in files for number in range(3)}
-    path = ROOT / "packages/faa-search/src/faa_search/fast/density_matching/folds.py"
+    path = ROOT / "packages/faa-search/src/faa_search/searching/folds.py"
     near = Belonging(ROOT, times).tests_of(path, seconds=7.5)
     assert [times[name] for name in near] == [3.0, 3.0]
     wide = Belonging(ROOT, times).tests_of(path, seconds=1000)

@@ -78,7 +78,7 @@ def test_releasing_gives_the_recipes_own_commands() -> None:
     )
     assert len(rows) == 4
     for name, command, hours in rows:
-        recipe = (ROOT / f"packages/faa-search/src/faa_search/recipes/cifar10/{name}.yaml").read_text()
+        recipe = (ROOT / f"packages/faa-search/src/faa_search/settings/recipes/cifar10/{name}.yaml").read_text()
         wanted = command.replace("--policy fa-reduced-cifar10", "--policy SEARCH/policy.json")
         assert command in recipe or wanted in recipe
         found = re.search(r"on an H200 about ([\d.]+) (minutes|hours)", " ".join(recipe.split()))
