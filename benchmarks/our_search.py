@@ -10,6 +10,7 @@ from search_timing import ForwardTimes, Way
 from search_trials import EARLIER, Done, Recorded
 
 from faa_search.runs.journal import Journal
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.bench import Bench, MakeBench
 from faa_search.searching.fast.explore import Exploration, explore
 from faa_search.searching.fast.proposing import Proposer, proposing_aside, proposing_here
@@ -17,7 +18,6 @@ from faa_search.searching.fast.rounds import Round
 from faa_search.searching.folding import weights_path
 from faa_search.searching.images import SearchImages
 from faa_search.searching.samplers.tpe import suggest as tpe
-from faa_search.searching.trials import Trial
 from faa_search.settings import SearchConfig
 from faa_search.workers.executors.local import local
 from faa_search.workers.executors.processes import processes

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from faa_core import SEARCH_LIST
 from faa_core.randomness import seed_of
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.fast.rounds import Slot, proposal_seed
 from faa_search.searching.samplers import Params, PolicySpace, Scored
 from faa_search.searching.samplers.uniform import suggest as uniform
-from faa_search.searching.trials import Trial
 from faa_search.settings import SearchConfig
 
 EARLIER = 30  # trials of each round: more than the 20 that TPE draws at random, so that it has its whole work

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from faa_search.searching.result import read_result
+from faa_search.runs.results import read_search
 
 GOLDEN = Path(__file__).parent / "golden_runs"
 TRAININGS = ("none", "trivialaugment", "uniform-random")
@@ -87,7 +87,7 @@ def test_a_stopped_search_finds_the_same_policy(runs, exact, stopped):
 
 @pytest.mark.parametrize("name", ["search-finished", "search-stopped-in-trials"])
 def test_a_control_is_none_where_it_is_shown_and_what_it_was_in_files(runs, name):
-    result = read_result(runs / name)
+    result = read_search(runs / name)
     assert result is not None
     assert [row.name for row in result.controls] == ["none", "uniform-random", "trivialaugment"]
     assert "'none'" in result.verdict

@@ -15,6 +15,8 @@ import pytest
 
 from forked import ForkedPython
 
+OF_NO_INTEREST = {"seconds": 0, "check": "", "origin": None}  # in a comparison of trials
+
 TINY = "--dataset digits --train-subset 60 --img-size 8 --batch-size 20 --hflip 0 --crop-pad 1 --device cpu".split()
 SEARCH = ["search", *TINY, *"--epochs 4 --folds 2 --width 2 --depth 16 --top 3 --rescore 4 --rescore-views 6".split()]
 FAA = [sys.executable, "-m", "faa_cli"]
@@ -49,7 +51,7 @@ def finished(process: Running, directory: Path) -> dict[str, object]:
         result.pop(name)
     journals = {}
     for name in ("trials.jsonl", "rescored.jsonl"):
-        rows = [json.loads(line) | {"seconds": 0, "check": ""} for line in (run / name).read_text().splitlines()]
+        rows = [json.loads(line) | OF_NO_INTEREST for line in (run / name).read_text().splitlines()]
         journals[name] = sorted(rows, key=lambda row: (row["fold"], row["round"], row["number"]))
         assert len(rows) == len({(row["fold"], row["round"], row["number"]) for row in rows})
     weights = [(run / f"fold{fold}/model.safetensors").read_bytes() for fold in range(2)]

@@ -11,8 +11,8 @@ def resume() -> None:
     import torch
 
     import faa_search
-    from faa_search.comparison import compare
-    from faa_search.config import CompareConfig, SearchConfig, TrainConfig
+    from faa_search.measuring.comparison import compare
+    from faa_search.settings import CompareConfig, SearchConfig, TrainConfig
     from faa_search.training import train
 
     torch.backends.mkldnn.enabled = False  # as when they were made

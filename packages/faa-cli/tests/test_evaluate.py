@@ -10,7 +10,8 @@ from PIL import Image
 from faa_cli.commands import evaluate as command
 from faa_cli.plots import save_confusion
 from faa_search.measuring.corruptions import CORRUPTIONS
-from faa_search.measuring.evaluation import checkpoints
+from faa_search.measuring.evaluation import checkpoints, top5
+from faa_search.runs.opening import open_run
 from faa_search.settings import TrainConfig
 from faa_search.training import Metrics, train
 
@@ -165,8 +166,8 @@ def test_the_likeliest_five_of_three_are_no_figure(run, tmp_path):
     done = run(*EVAL, "--output", "figures.json")
     assert "top-5 error –," in done.out
     assert json.loads((tmp_path / "figures.json").read_text())["top5"] is None
-    metrics = Metrics(images=1, loss=0, top1=1, top5=1, confusion=())
-    assert (None, 1) == tuple(command._top5(metrics, ("a",) * count) for count in (4, 5))
+    for classes, figure in ((4, None), (5, 1)):
+        assert top5(Metrics(images=1, loss=0, top1=1, top5=1, confusion=((0,),) * classes)) == figure
 
 
 @pytest.mark.parametrize(("classes", "shown"), [(40, 40), (41, 20)])
@@ -208,3 +209,34 @@ def test_names_take_nothing_from_the_matrix(tmp_path, name):
     blue = (pixels[..., 2] - pixels[..., 0] > 60) & (pixels.sum(axis=-1) < 330)
     columns = np.flatnonzero(blue[:, : pixels.shape[1] - 110].sum(axis=0) > 20)
     assert np.ptp(columns) > 150
+
+
+def test_a_run_keeps_its_evaluations(run, tmp_path):
+    """One entry for each, and nothing else of it is touched; weights of no run keep none."""
+
+    def contents():
+        files = (path for path in (tmp_path / "run").rglob("*") if path.is_file())
+        return {str(path): path.read_bytes() for path in files if path.name != "evaluations.jsonl"}
+
+    before = contents()
+    assert run(*EVAL).code == 0
+    assert run("eval", "--checkpoint", "run/last", "--split", "train").code == 0
+    first, second = open_run(tmp_path / "run").evaluations
+    assert (first.split, first.images) == ("test", 12)
+    assert (second.split, second.images, second.weights) == ("train", 24, "last")
+    assert first.top1 == json.loads((tmp_path / "run/result.json").read_text())["test"]["top1"]
+    assert (first.top5, first.corrupted) == (None, None)  # of three classes
+    assert first.at < second.at
+    assert before == contents()
+    shutil.copytree(tmp_path / "run/last", tmp_path / "alone")
+    assert run("eval", "--checkpoint", "alone", "--dataset", "small.npz").code == 0
+    assert not (tmp_path / "alone/evaluations.jsonl").exists()
+
+
+def test_a_run_that_cannot_keep_an_evaluation_says_so(run, tmp_path):
+    """The figures are shown all the same."""
+    (tmp_path / "run/evaluations.jsonl").mkdir()
+    done = run(*EVAL)
+    assert done.code == 0
+    assert "top-1 error" in done.out
+    assert "The run does not keep this evaluation: 'run/evaluations.jsonl' cannot be written" in done.err

@@ -14,6 +14,7 @@ import pytest
 from faa_core import FaaError, Policy
 from faa_search.data import ArraySource
 from faa_search.progress import Silent
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.audit import audit, check_audit, chosen, rank_correlation
 from faa_search.searching.folds import make_folds
 from faa_search.searching.images import SearchImages
@@ -22,7 +23,6 @@ from faa_search.searching.samplers import PolicySpace
 from faa_search.searching.samplers.uniform import suggest
 from faa_search.searching.search import Search
 from faa_search.searching.tasks import TrainWith
-from faa_search.searching.trials import Trial
 from faa_search.settings import SearchConfig
 from faa_search.workers.stopping import Stopped, StopRequest
 

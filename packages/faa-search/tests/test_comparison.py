@@ -209,7 +209,7 @@ def test_a_comparison_end_to_end(tmp_path: Path, tiny: TrainConfig, accelerator:
     told = listener()
     result = compare_policies(tiny, policies, tmp_path, seeds=[0, 3], reporter=told, accelerator=accelerator)
     assert ["none-0", "none-3", "ta-0", "ta-3"] == sorted(path.name for path in tmp_path.iterdir() if path.is_dir())
-    assert result == read_comparison(tmp_path / "comparison.json")
+    assert result == read_comparison(tmp_path)
     assert (["none", "ta"], 4) == ([row.name for row in result.policies], told.units)
     assert all(0 < error < 100 for row in result.policies for error in row.errors)
     assert len(set(result.policies[0].errors)) == 2
@@ -264,7 +264,7 @@ def test_a_comparison_of_named_policies(tmp_path: Path, tiny: TrainConfig, accel
     config = CompareConfig(**settings, policies=("none", "randaugment"), seeds=2, seed=4)
     result = compare(config, tmp_path / "out", accelerator=accelerator)
     assert {"none-4", "none-5", "randaugment-4", "randaugment-5"} < {path.name for path in (tmp_path / "out").iterdir()}
-    assert result == read_comparison(tmp_path / "out/comparison.json")
+    assert result == read_comparison(tmp_path / "out")
     alone = compare_policies(
         tiny,
         {"none": Policy.load("none"), "randaugment": Policy.load("randaugment")},

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import norm
 
 from faa_core import Op, Policy, SubPolicies
-from faa_search.searching.controls import Control, Key, compare, control_policies, control_tasks, in_words
+from faa_search.runs.records.search import Control, in_words
+from faa_search.searching.controls import Key, compare, control_policies, control_tasks
 
 FOUND = SubPolicies(sub_policies=tuple((Op(op="Rotate", p=p, magnitude=0.5),) for p in (0.1, 0.2, 0.3)))
 IMAGES = 60

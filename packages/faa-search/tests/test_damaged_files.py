@@ -12,9 +12,9 @@ import pytest
 from faa_core import FaaError
 from faa_search.measuring.comparison import read_comparison
 from faa_search.measuring.evaluation.weights import find_weights
+from faa_search.runs.results import read_search
 from faa_search.searching.folding import fit_seconds
 from faa_search.searching.folds import make_folds
-from faa_search.searching.result import read_result
 from faa_search.settings import CompareConfig, SearchConfig, TrainConfig
 from faa_search.settings.resolving import read_layer, resolve
 
@@ -44,8 +44,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 READERS: dict[str, Callable[[Path], Any]] = {
-    "result.json": read_result,
-    "comparison.json": lambda folder: read_comparison(folder / "comparison.json"),
+    "result.json": read_search,
+    "comparison.json": read_comparison,
     "config.json": lambda folder: find_weights(checkpoint=str(folder)),
 }
 

@@ -18,7 +18,7 @@ from faa_search.measuring.evaluation.trained_on import run_of, say_unfinished
 from faa_search.runs.directory import run_directory
 from faa_search.runs.images import same_record
 from faa_search.runs.policy import check_policy, keep_policy
-from faa_search.searching.result import read_result
+from faa_search.runs.results import read_search
 from faa_search.settings import CompareConfig, SearchConfig, TrainConfig
 from faa_search.settings.resolving import read_layer, resolve
 from faa_search.training import train
@@ -142,7 +142,7 @@ def test_a_comparison_of_other_policies(copied: Callable[[str], Path]) -> None:
     run = copied("compare-finished")
     text = (run / "comparison.json").read_text()
     (run / "comparison.json").write_text(text.replace('"uniform-random"', '"mine"'))
-    assert len(read_comparison(run / "comparison.json").policies) == 3
+    assert len(read_comparison(run).policies) == 3
     with pytest.raises(FaaError, match=r"is of other policies or seeds than the directory's settings say.*Delete it"):
         again(run)
 
@@ -304,8 +304,8 @@ def test_a_stage_that_needs_a_damaged_network(copied: Callable[[str], Path]) -> 
 
 def test_results_of_the_first_version_agree() -> None:
     """No check refuses what was written before there were checks."""
-    assert read_result(GOLDEN / "search-finished") is not None
-    assert len(read_comparison(GOLDEN / "compare-finished/comparison.json").pairs) == 3
+    assert read_search(GOLDEN / "search-finished") is not None
+    assert len(read_comparison(GOLDEN / "compare-finished").pairs) == 3
 
 
 def test_a_policy_of_somebody_elses_has_no_figures(copied: Callable[[str], Path]) -> None:

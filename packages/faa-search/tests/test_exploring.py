@@ -13,6 +13,7 @@ import pytest
 
 from faa_core.randomness import key_of
 from faa_search.runs.journal import Journal
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.fast.explore import Exploration, explore
 from faa_search.searching.fast.proposing import Proposer, proposing_aside, proposing_here
 from faa_search.searching.fast.rounds import Round
@@ -21,7 +22,6 @@ from faa_search.searching.samplers import Params, PolicySpace, Scored
 from faa_search.searching.samplers.tpe import suggest as tpe
 from faa_search.searching.samplers.uniform import suggest as uniform
 from faa_search.searching.tasks import PolicyScores, ScorePolicy
-from faa_search.searching.trials import Trial
 from faa_search.settings import SearchConfig
 from faa_search.workers.stopping import StopRequest
 
@@ -158,16 +158,16 @@ def exploration(
         )
 
 
-def explored(path: Path, executor: Any, **given: Any) -> bytes:
-    """Explore to the end and return the journal's lines, sorted."""
+def explored(path: Path, executor: Any, **given: Any) -> list[Trial]:
+    """Explore to the end and return the journal's trials, sorted."""
     with exploration(path, executor, **given) as (means, rounds):
         assert explore(means, rounds)
     assert [list(range(means.config.depth))] * 4 == [[one.number for one in each.trials()] for each in rounds]
-    return b"\n".join(sorted(path.read_bytes().splitlines()))
+    return sorted(Journal(path, Trial).read(), key=lambda trial: trial.key)
 
 
 @pytest.fixture(scope="module")
-def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[int, bytes]:
+def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[Trial]]:
     """Return the sorted journal of a search in this process, by the size of a batch."""
     folder = tmp_path_factory.mktemp("straight")
     return {batch: explored(folder / f"{batch}.jsonl", Here(), batch_proposals=batch) for batch in (1, 2, 3)}
@@ -176,7 +176,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[int, bytes]:
 @pytest.mark.parametrize("batch", [1, 2, 3])
 @pytest.mark.parametrize("workers", [1, 2, 7])
 def test_neither_workers_nor_their_order_matter(
-    straight: dict[int, bytes], tmp_path: Path, workers: int, batch: int
+    straight: dict[int, list[Trial]], tmp_path: Path, workers: int, batch: int
 ) -> None:
     """Proposals that come late and scores that come in any order: every line of the journal is the same."""
     for seed in range(2):
@@ -196,7 +196,7 @@ def test_proposals_of_another_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_killed_after_any_trial(straight: dict[int, bytes], tmp_path: Path, batch: int) -> None:
+def test_killed_after_any_trial(straight: dict[int, list[Trial]], tmp_path: Path, batch: int) -> None:
     """Whatever was done when a search was killed, it goes on to the same trials, and does none twice."""
 
     class Killed(Exception):  # noqa: N818
@@ -225,14 +225,15 @@ def test_killed_after_any_trial(straight: dict[int, bytes], tmp_path: Path, batc
         assert 4 * DEPTH - after == len(again.given)
 
 
-def test_a_finished_exploration_has_nothing_to_do(straight: dict[int, bytes], tmp_path: Path) -> None:
+def test_a_finished_exploration_has_nothing_to_do(straight: dict[int, list[Trial]], tmp_path: Path) -> None:
     """Called again it neither proposes nor scores."""
     path = tmp_path / "trials.jsonl"
     explored(path, Here())
     again = Here()
     assert straight[1] == explored(path, again, proposer=object())
     assert [] == again.given
-    assert 3 == len(set(straight.values()))  # while another size of a batch is another search
+    one, two, three = straight.values()
+    assert one != two != three != one  # while another size of a batch is another search
 
 
 def test_rounds_advance_together(tmp_path: Path) -> None:

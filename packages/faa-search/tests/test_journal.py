@@ -11,9 +11,9 @@ import pytest
 
 from faa_core import FaaError
 from faa_search.runs.journal import Journal
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.audit import Training
 from faa_search.searching.fast import read_trials
-from faa_search.searching.trials import Trial
 
 
 def trial(number: int, **fields: Any) -> Trial:

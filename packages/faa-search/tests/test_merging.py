@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.fast.merge import best, merge
 from faa_search.searching.samplers import PolicySpace
-from faa_search.searching.trials import Trial
 
 SPACE = PolicySpace(ops=("Rotate", "Invert"), sub_policies=2, num_ops=1)
 

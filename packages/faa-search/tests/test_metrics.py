@@ -7,7 +7,8 @@ from sklearn.metrics import confusion_matrix, log_loss, top_k_accuracy_score
 from torch import Tensor
 from torch.nn.functional import softmax
 
-from faa_search.training.metrics import Metrics, Tally
+from faa_search.runs.records.figures import Metrics
+from faa_search.training.metrics import Tally
 
 
 def drawn(images: int, classes: int) -> tuple[Tensor, Tensor]:

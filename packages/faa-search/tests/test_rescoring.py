@@ -10,6 +10,7 @@ import pytest
 from faa_core import FaaError
 from faa_search.data import ArraySource
 from faa_search.progress import Silent
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.fast.choose import choose, choosing_cost
 from faa_search.searching.fast.rescoring import rescore
 from faa_search.searching.fast.rounds import Slot, draws_seed
@@ -20,7 +21,6 @@ from faa_search.searching.samplers import PolicySpace
 from faa_search.searching.samplers.uniform import suggest
 from faa_search.searching.search import Search
 from faa_search.searching.tasks import PolicyScores, ScoreImages, ScorePolicy
-from faa_search.searching.trials import Trial
 from faa_search.settings import SearchConfig
 from faa_search.workers.stopping import Stopped, StopRequest
 

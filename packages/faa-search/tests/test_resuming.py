@@ -78,7 +78,7 @@ def policy_of(directory: Path) -> dict[str, Any]:
 def trials_of(directory: Path) -> list[dict[str, Any]]:
     """Return the journal but for the seconds and the order, byte for byte otherwise."""
     rows = [json.loads(line) for line in (directory / "trials.jsonl").read_text().splitlines()]
-    assert all(row.pop("seconds") > 0 and row.pop("check") for row in rows)
+    assert all(row.pop("seconds") > 0 and row.pop("check") and row.pop("origin") for row in rows)
     return sorted(rows, key=lambda row: (row["number"], row["fold"], row["round"]))
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.fast.rounds import Round, Slot, draws_seed, proposal_seed
-from faa_search.searching.trials import Trial
 
 
 def trial(number: int, *, fold: int = 0, at: int = 0) -> Trial:

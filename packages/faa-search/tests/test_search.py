@@ -64,7 +64,7 @@ def policy_of(directory: Path) -> dict[str, Any]:
 def trials_of(directory: Path) -> list[dict[str, Any]]:
     """Return the journal but for the seconds, byte for byte otherwise."""
     rows = [json.loads(line) for line in (directory / "trials.jsonl").read_text().splitlines()]
-    assert all(row.pop("seconds") > 0 and row.pop("check") for row in rows)
+    assert all(row.pop("seconds") > 0 and row.pop("check") and row.pop("origin") for row in rows)
     return rows
 
 
@@ -94,6 +94,7 @@ def test_what_a_search_leaves(finished: tuple[Path, SearchResult, Any]) -> None:
             "folds.json",
             "policy.json",
             "result.json",
+            "stages.jsonl",
             "trials.jsonl",
         }
         >= {path.name for path in output.iterdir()}

@@ -12,12 +12,13 @@ import yaml
 
 import faa_search
 from faa_core import FaaError, Policy, SubPolicies, UnknownNameError
-from faa_search import searchers
 from faa_search.data import open_data
-from faa_search.searching import images
+from faa_search.searching import images, searchers
 from faa_search.searching.fast import read_trials
 from faa_search.settings import SearchConfig
 from faa_search.workers.stopping import Stopped
+
+OF_NO_INTEREST = {"seconds": 0, "check": "", "origin": None}  # in a comparison of trials
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +59,7 @@ def contents(directory: Path) -> dict[str, Any]:
     for name in ("seconds", "gpu_seconds"):
         del policy["provenance"][name]
     del result["seconds"], result["fitting"], result["budget"]
-    trials = [
-        json.loads(line) | {"seconds": 0, "check": ""} for line in (directory / "trials.jsonl").read_text().splitlines()
-    ]
+    trials = [json.loads(line) | OF_NO_INTEREST for line in (directory / "trials.jsonl").read_text().splitlines()]
     return {"policy": policy, "result": result, "trials": trials}
 
 

@@ -27,7 +27,6 @@ MODEL = "Instead: a timm model with published weights, hf-hub:OWNER/NAME or loca
 STOPPED = "Stopped. Nothing was written, as that is done at the end; the same command begins again."
 TABULATED = 40  # classes up to which each has a row
 WORST = 20  # of more, those with the largest error
-RANKED = 5  # classes below which there are no five likeliest
 
 EXAMPLES = """
 Test the network of a training again, and draw which classes it confuses:
@@ -57,7 +56,7 @@ def evaluate(
 ) -> None:
     """Evaluate trained weights on a test split: in all, class by class, and on corrupted images."""
     say_starting()
-    from faa_search.measuring.evaluation import checkpoints, robustness, trained_on, weights  # noqa: PLC0415 torch is slow to import
+    from faa_search.measuring.evaluation import checkpoints, keeping, robustness, trained_on, weights  # noqa: PLC0415 torch is slow to import
 
     check_outputs({"--output .json": output, "--confusion .png": confusion, "--corruption-plot .png": corruption_plot})
     use_threads(threads)
@@ -72,7 +71,7 @@ def evaluate(
     metrics, names = checkpoints.evaluate_subject(subject), subject.source.class_names
     first = subject.accelerator.is_main_process
     if first:
-        _show_metrics(metrics, names, settings)
+        _show_metrics(metrics, settings)
         _show_classes(_classes(metrics, names), written=output is not None)
     robust = robustness.evaluate_corrupted(subject, corrupted, reporter=reporter) if corrupted else None
     if not first:
@@ -83,15 +82,19 @@ def evaluate(
     if output:
         figures = _figures(found.name, settings, metrics, names, robust) | {"training_seed": training_seed}
         write_text(output, json.dumps(figures, indent=1) + "\n")
+    keeping.keep_evaluation(found, settings, metrics, robust, note=reporter.note)
     title = f"{found.name} on {settings.dataset}, {settings.split}: top-1 error {_percent(1 - metrics.top1)}"
     _draw(confusion, corruption_plot, metrics, names, robust, title)
 
 
-def _show_metrics(metrics: "Metrics", names: tuple[str, ...], settings: EvalConfig) -> None:
-    top5 = _top5(metrics, names)
+def _show_metrics(metrics: "Metrics", settings: EvalConfig) -> None:
+    from faa_search.measuring.evaluation import top5  # noqa: PLC0415 torch is slow to import
+
+    among_five = top5(metrics)
+    error5 = _percent(None if among_five is None else 1 - among_five)
     say(
         f"{settings.dataset}, {settings.split}: {counted(metrics.images, 'image')}, "
-        f"top-1 error {_percent(1 - metrics.top1)}, top-5 error {_percent(None if top5 is None else 1 - top5)}, "
+        f"top-1 error {_percent(1 - metrics.top1)}, top-5 error {error5}, "
         f"loss {metrics.loss:.4f}, computed in {settings.precision}."
     )
 
@@ -143,6 +146,8 @@ def _figures(
     name: str, settings: EvalConfig, metrics: "Metrics", names: tuple[str, ...], robust: "Robustness | None"
 ) -> dict[str, Any]:
     """Return everything that was measured, with shares in 0 … 1."""
+    from faa_search.measuring.evaluation import top5  # noqa: PLC0415 torch is slow to import
+
     corruptions = None
     if robust is not None:
         means = {one: robust.error(one) for one in robust.errors}
@@ -152,15 +157,10 @@ def _figures(
         "dataset": settings.dataset,
         "split": settings.split,
         **asdict(metrics),
-        "top5": _top5(metrics, names),
+        "top5": top5(metrics),
         "classes": _classes(metrics, names),
         "corruptions": corruptions,
     }
-
-
-def _top5(metrics: "Metrics", names: tuple[str, ...]) -> float | None:
-    """Return the fraction with the correct class among the five likeliest; None where there are fewer than five."""
-    return metrics.top5 if len(names) >= RANKED else None
 
 
 def _draw(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from faa_cli.describing import policy_size
 from faa_cli.help_pages import Command
 from faa_cli.next_training import training_command
 from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, use_threads, with_settings
@@ -96,9 +97,8 @@ def _show(result: "SearchResult", settings: SearchConfig, directory: str, traini
             reward=settings.reward,
             title=f"{settings.dataset}, {settings.model}: {counted(len(trials), 'trial')}; red: the best of each fold",
         )
-    found = counted(len(result.policy.sub_policies), "sub-policy", "sub-policies")
     say(
-        f"Found {found} in {counted(result.trials, 'trial')}, "
+        f"Found {policy_size(result.policy)} in {counted(result.trials, 'trial')}, "
         f"{duration(result.seconds)}, of which {duration(result.fitting)} went into the folds. {settings.reward}: "
         f"{result.reward:z.4f}."
     )

@@ -14,7 +14,7 @@ from faa_search.settings import TrainConfig
 from faa_search.settings.numbers import whole_number
 
 if TYPE_CHECKING:
-    from faa_search.training.run import TrainResult
+    from faa_search.runs.records.training import TrainResult
 
 EXAMPLES = """
 Train on scikit-learn's digits, which need no network:

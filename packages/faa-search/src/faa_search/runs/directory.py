@@ -18,14 +18,14 @@ from faa_core.reading import as_text, parse_json, read_content
 from faa_core.text import safe
 from faa_core.yaml_files import read_yaml
 from faa_search.runs.environment import environment
-from faa_search.runs.files import UNFINISHED, check_kinds, clear_unfinished, write_file
+from faa_search.runs.files import POLICY, STAGES, UNFINISHED, check_kinds, clear_unfinished, write_file
 from faa_search.settings import Role, Settings, differences
 
 CONFIG = "config.yaml"
 DATA = "data.json"
 ENVIRONMENT = "environment.json"
 LOCK = ".lock"
-BEGINNING = frozenset({CONFIG, DATA, ENVIRONMENT, "folds.json", "policy.json"})  # what a run has before any result
+BEGINNING = frozenset({CONFIG, DATA, ENVIRONMENT, "folds.json", POLICY, STAGES})  # what a run has before any result
 KINDS = {  # by the command that config.yaml names
     "train": "a training (faa train)",
     "search": "a search (faa search)",

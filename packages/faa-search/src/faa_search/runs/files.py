@@ -17,10 +17,18 @@ from faa_core.paths import refused_as
 from faa_core.text import safe
 
 UNFINISHED = ".unfinished"
+COMPARISON = "comparison.json"
+EVALUATIONS = "evaluations.jsonl"
+POLICY = "policy.json"
+RESCORED = "rescored.jsonl"
+RESULT = "result.json"
+STAGES = "stages.jsonl"
+SUMMARY = "summary.csv"
+TRIALS = "trials.jsonl"
 FILES = frozenset({  # what is called so in a run's directory, or in a folder of it, is a file of the run
-    ".lock", "audit.json", "audit.jsonl", "comparison.json", "config.json", "config.yaml", "data.json",
-    "environment.json", "folds.json", "model.safetensors", "policy.json", "previous.safetensors", "rescored.jsonl",
-    "result.json", "state.safetensors", "summary.csv", "trials.jsonl",
+    COMPARISON, EVALUATIONS, POLICY, RESCORED, RESULT, STAGES, SUMMARY, TRIALS, ".lock", "audit.json", "audit.jsonl",
+    "config.json", "config.yaml", "data.json", "environment.json", "folds.json", "model.safetensors",
+    "previous.safetensors", "state.safetensors",
 })  # fmt: skip
 FOLDERS = re.compile(r"best|kept|last|audit|fold[0-9]+")  # and a folder, directly in a run's directory
 

@@ -10,7 +10,7 @@ import json
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar
 
@@ -20,6 +20,7 @@ from faa_core import FaaError
 from faa_core.paths import refused_as
 from faa_core.reading import as_text, parse_json, parse_json_as, read_content
 from faa_core.text import safe
+from faa_search.runs.schemas import SCHEMA, NewerRecordError, check_schema
 
 BLOCK = 4096  # bytes read at once from the end of a journal
 CHECK = "check"
@@ -28,9 +29,10 @@ Natural = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Entry(Protocol):
-    """A dataclass of what JSON can hold."""
+    """A dataclass of what JSON can hold, and its schema (`runs.schemas`)."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
+    schema: ClassVar[str]
 
     @property
     def key(self) -> tuple[int, ...]:
@@ -69,7 +71,7 @@ class Journal(Generic[Kind]):
         Raises:
             FaaError: If a figure of it is not finite, so that it could not be read again; or the system refuses.
         """
-        content = {field.name: getattr(entry, field.name) for field in fields(entry)}
+        content = {SCHEMA: self.kind.schema, **asdict(entry)}
         try:
             line = json.dumps(content | {CHECK: _checksum(content)}, allow_nan=False)
         except ValueError as error:
@@ -96,7 +98,11 @@ class Journal(Generic[Kind]):
         )
         try:
             text = as_text(line)
-            written = _unchanged(parse_json(text), {field.name for field in fields(self.kind)})
+            content = parse_json(text)
+            check_schema(content, self.kind.schema, self.path)
+            written = _unchanged(content, {SCHEMA, *(field.name for field in fields(self.kind))})
+        except NewerRecordError:
+            raise
         except FaaError as error:
             raise FaaError(f"{place} is no {what}: {error}. {alone}") from error
         try:

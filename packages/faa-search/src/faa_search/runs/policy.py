@@ -5,9 +5,7 @@ from pathlib import Path
 from faa_core import FaaError, Policy
 from faa_core.reading import read_content
 from faa_core.text import safe
-from faa_search.runs.files import write_file
-
-POLICY = "policy.json"
+from faa_search.runs.files import POLICY, write_file
 
 
 def keep_policy(directory: Path, policy: Policy) -> None:

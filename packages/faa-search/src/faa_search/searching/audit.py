@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -19,10 +19,11 @@ from faa_core import FaaError, Policy, SubPolicies
 from faa_core.randomness import seed_of
 from faa_search.runs.files import write_file
 from faa_search.runs.journal import Journal, Natural
+from faa_search.runs.records.search import Audit, Correlation
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.objective import REWARDS
 from faa_search.searching.search import Search
 from faa_search.searching.tasks import TrainWith
-from faa_search.searching.trials import Trial
 from faa_search.settings import RewardName, SearchConfig
 from faa_search.workers.executors.gathering import gather
 
@@ -46,6 +47,8 @@ class Training:
         accuracy: On D_A.
     """
 
+    schema: ClassVar[str] = "faa-audited/1"
+
     round: Place
     number: Place
     seed: Natural
@@ -56,46 +59,6 @@ class Training:
     def key(self) -> tuple[int, int, int, int]:
         """Which training it is."""
         return self.round, self.number, self.seed, self.epochs
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Correlation:
-    """How well a reward foretells the accuracy.
-
-    Attributes:
-        reward: Which.
-        spearman: Rank correlation with the mean accuracy; None where all rewards or accuracies are equal.
-        low: Lower end of its 95 % interval.
-        high: Upper end.
-    """
-
-    reward: RewardName
-    spearman: float | None
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Audit:
-    """What the trainings came to.
-
-    Attributes:
-        policies: How many trials were trained with.
-        seeds: Trainings of each.
-        epochs: Of each training.
-        accuracy_without: Mean accuracy without a policy.
-        lowest: Mean accuracy of the worst trial's policy.
-        highest: And of the best's.
-        correlations: One for each reward.
-    """
-
-    policies: int
-    seeds: int
-    epochs: int
-    accuracy_without: float
-    lowest: float
-    highest: float
-    correlations: tuple[Correlation, ...]
 
 
 def check_audit(config: SearchConfig) -> None:

@@ -6,9 +6,6 @@ does not even score better than its controls was not worth its search.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from scipy.stats import norm, t
@@ -16,6 +13,7 @@ from torch import Tensor
 
 from faa_core import Policy, SubPolicies, random_policy
 from faa_core.randomness import seed_of
+from faa_search.runs.records.search import Control, verdict_of
 from faa_search.searching.objective import mean_and_error
 from faa_search.searching.tasks import ScoreImages
 from faa_search.settings import RewardName
@@ -24,32 +22,7 @@ FOUND = "found"
 RANDOM_CONTROLS = 5
 LEVEL = 0.95
 
-Verdict = Literal["better than", "worse than", "not significantly different from"]
 Key = tuple[str, int, int]  # name, number of the policy of that name, fold
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
-    """How one control compares with the found policy.
-
-    A control of several random policies stands for all of their kind: the interval of the difference holds for one
-    more, so a found policy that is no better than such a one is not called better.
-
-    Attributes:
-        name: Which control.
-        reward: Mean over folds and, of random policies, over several of them.
-        difference: Found minus control, on the same images.
-        low: Lower end of the difference's 95 % interval.
-        high: Upper end.
-        verdict: The found policy is … the control.
-    """
-
-    name: str
-    reward: float
-    difference: float
-    low: float
-    high: float
-    verdict: Verdict
 
 
 def control_policies(found: SubPolicies, *, ops: tuple[str, ...], num_ops: int, seed: int) -> dict[str, list[Policy]]:
@@ -94,33 +67,6 @@ def compare(values: dict[Key, list[float]]) -> tuple[float, list[Control]]:
     return _mean(found), [_control(name, found, images) for name, images in by_name.items()]
 
 
-def in_words(controls: Sequence[Control]) -> str:
-    """Return what the comparison says, in a sentence."""
-    parts = []
-    for verdict in ("better than", "worse than", "not significantly different from"):
-        names = [row.name for row in controls if row.verdict == verdict]
-        if names:
-            listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-            parts.append(f"{verdict} {listed}")
-    return f"On the images it was chosen on, the found policy scores {', '.join(parts)}."
-
-
-def check_control(control: Control) -> Control:
-    """Return a comparison that was read, once its parts are found to agree.
-
-    Raises:
-        ValueError: If they do not.
-    """
-    if not control.low <= control.difference <= control.high or control.reward > 1:
-        raise ValueError(
-            f"a reward is at most 1, and a difference lies in its interval; given {control.reward:g} and "
-            f"{control.difference:g} in {control.low:g} … {control.high:g}"
-        )
-    if control.verdict != _verdict(control.low, control.high):
-        raise ValueError(f"the interval {control.low:g} … {control.high:g} does not say '{control.verdict}'")
-    return control
-
-
 def _of_images(values: dict[Key, list[float]], name: str, fold: int) -> Tensor:
     """Return each image's contribution under each policy of a name, shape ``[P, N]``."""
     several = [torch.tensor(row) for (one, _number, at), row in sorted(values.items()) if (one, at) == (name, fold)]
@@ -142,13 +88,8 @@ def _control(name: str, found: list[Tensor], control: list[Tensor]) -> Control:
     reach = math.hypot(of_images, _reach_of_policies(control))
     low, high = difference - reach, difference + reach
     return Control(
-        name=name, reward=_mean(control), difference=difference, low=low, high=high, verdict=_verdict(low, high)
+        name=name, reward=_mean(control), difference=difference, low=low, high=high, verdict=verdict_of(low, high)
     )
-
-
-def _verdict(low: float, high: float) -> Verdict:
-    """Return what an interval of the difference, found minus control, says."""
-    return "better than" if low > 0 else "worse than" if high < 0 else "not significantly different from"
 
 
 def _reach_of_policies(control: list[Tensor]) -> float:

@@ -1,20 +1,18 @@
 """The first stage: a network for each fold, fitted without a policy, or taken from another run."""
 
-import csv
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from faa_core import FaaError
-from faa_core.reading import as_text, read_content
 from faa_core.text import safe
 from faa_search.progress import Reporter
 from faa_search.runs.directory import read_config
-from faa_search.runs.files import replacing_file
+from faa_search.runs.files import SUMMARY, replacing_file
 from faa_search.runs.images import same_record
+from faa_search.runs.results import read_epochs
 from faa_search.searching.folds import Fold
 from faa_search.searching.images import SearchImages
-from faa_search.searching.tasks import SUMMARY, Files, FitFold
+from faa_search.searching.tasks import Files, FitFold
 from faa_search.settings import Role, SearchConfig
 from faa_search.training.checkpoint import STATE, WEIGHTS, damage, load_weights
 from faa_search.training.models import make_model
@@ -156,13 +154,12 @@ def fit_seconds(directory: Path, folds: Sequence[Fold]) -> float:
 def _seconds(summary: Path) -> float:
     """Return the sum of a table's column of seconds."""
     try:
-        rows = csv.DictReader(as_text(read_content(summary)).splitlines())
-        seconds = [float(row.get("seconds") or 0.0) for row in rows]
-        if not all(0 <= part < math.inf for part in seconds):
-            raise ValueError("its seconds are no times")
-    except (FaaError, ValueError, csv.Error) as error:
+        seconds = [float(row.get("seconds") or 0.0) for row in read_epochs(summary)]
+        if min(seconds, default=0.0) < 0:
+            raise FaaError("a time in it is less than 0")
+    except FaaError as error:
         raise FaaError(
-            f"'{safe(summary)}' is no table of epochs ({safe(error)}). Remove it, and the same command goes on; only "
+            f"'{safe(summary)}' is no table of epochs ({error}). Remove it, and the same command goes on; only "
             "the time that this network took is then unknown, to --budget and the result."
         ) from error
     return sum(seconds)

@@ -6,16 +6,16 @@ from pathlib import Path
 
 from faa_core import SEARCH_LIST, FaaError
 from faa_search.progress import Reporter
+from faa_search.runs.files import RESCORED, STAGES, TRIALS
 from faa_search.runs.journal import Journal
+from faa_search.runs.records.search import Stage
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.images import SearchImages
 from faa_search.searching.samplers import Params, PolicySpace, Sampler
 from faa_search.searching.samplers.presets import PRESETS, chosen_operations
-from faa_search.searching.trials import Trial
 from faa_search.settings import SearchConfig
 from faa_search.workers.executors.protocol import Executor
 from faa_search.workers.stopping import StopRequest
-
-TRIALS = "trials.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,12 @@ class Search:
     @property
     def rescored(self) -> Journal[Trial]:
         """Second scores of the best."""
-        return Journal(self.directory / "rescored.jsonl", Trial)
+        return Journal(self.directory / RESCORED, Trial)
+
+    @property
+    def stages(self) -> Journal[Stage]:
+        """How long the stages took, in each process that did a part of them."""
+        return Journal(self.directory / STAGES, Stage)
 
     @property
     def planned(self) -> int:

@@ -1,5 +1,7 @@
 """The tasks a search consists of. Each is pure: what it returns follows from its fields and the shared networks."""
 
+import os
+import platform
 import shutil
 import time
 from dataclasses import dataclass
@@ -7,6 +9,8 @@ from typing import NamedTuple
 
 from faa_core import FaaError, Policy
 from faa_search.progress import Silent
+from faa_search.runs.files import SUMMARY
+from faa_search.runs.records.trials import Origin
 from faa_search.searching.bench import Bench
 from faa_search.searching.objective import REWARDS, mean_and_error, score
 from faa_search.settings import RewardName
@@ -14,8 +18,6 @@ from faa_search.training.checkpoint import WEIGHTS
 from faa_search.training.evaluating import evaluate_source
 from faa_search.training.fitting import fit
 from faa_search.training.saving import CONFIG, FitJob
-
-SUMMARY = "summary.csv"
 
 Files = dict[str, bytes]  # by name
 
@@ -51,11 +53,20 @@ class PolicyScores(NamedTuple):
         means: Of each reward.
         errors: Standard error of each reward, over the held-out images.
         seconds: Taken.
+        worker: That did it: its host's name and the process's number.
+        device: It was done on.
     """
 
     means: dict[str, float]
     errors: dict[str, float]
     seconds: float
+    worker: str = ""
+    device: str = ""
+
+
+def origin_of(scores: PolicyScores) -> Origin:
+    """Return where scores come from, as of now."""
+    return Origin(at=round(time.time(), 3), worker=scores.worker, device=scores.device)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +93,8 @@ class ScorePolicy:
             means={name: mean for name, (mean, _error) in found.items()},
             errors={name: error for name, (_mean, error) in found.items()},
             seconds=time.perf_counter() - started,
+            worker=f"{platform.node()}/{os.getpid()}",
+            device=str(bench.device),
         )
 
 

@@ -1,11 +1,12 @@
 """The training engine that search and training share, on Accelerate."""
 
+from faa_search.runs.records.figures import Metrics
+from faa_search.runs.records.training import TrainResult
 from faa_search.settings import TrainConfig
 from faa_search.training.evaluating import evaluate_source
 from faa_search.training.fitting import Measures, fit
-from faa_search.training.metrics import Metrics
 from faa_search.training.network import Network
-from faa_search.training.run import TrainResult, train
+from faa_search.training.run import train
 from faa_search.training.saving import FitJob
 from faa_search.training.views import View
 from faa_search.workers.processes import make_accelerator

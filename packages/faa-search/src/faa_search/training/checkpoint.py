@@ -20,6 +20,7 @@ from faa_core import FaaError
 from faa_core.paths import refusal, refused_as
 from faa_core.text import one_line, safe
 from faa_search.runs.files import replacing_file
+from faa_search.runs.records.figures import Row
 from faa_search.training.packing import pack, unpack
 
 STATE = "state.safetensors"
@@ -28,7 +29,6 @@ DAMAGED = "damaged.safetensors"
 WEIGHTS = "model.safetensors"
 OPTIMIZER = "optimizer"  # begins the names of its tensors
 
-Row = Mapping[str, int | float | None]  # figures of an epoch; None where a figure was not asked for
 UNREADABLE = (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError)
 
 

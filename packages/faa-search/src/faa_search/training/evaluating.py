@@ -1,8 +1,8 @@
 """How well a network does on images, over all processes."""
 
 from faa_search.data import ImageSource
+from faa_search.runs.records.figures import Metrics
 from faa_search.training.loading import OrderedBatches, load
-from faa_search.training.metrics import Metrics
 from faa_search.training.network import Network, evaluate
 from faa_search.training.views import View
 from faa_search.workers.processes import Processes, rank_of

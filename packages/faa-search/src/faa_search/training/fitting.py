@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from faa_search.progress import Reporter
+from faa_search.runs.records.figures import Metrics, Row
 from faa_search.settings import FitConfig
-from faa_search.training.checkpoint import Progress, Row, check_storable, latest_state
+from faa_search.training.checkpoint import Progress, check_storable, latest_state
 from faa_search.training.loading import TrainingBatches, load
-from faa_search.training.metrics import Metrics
 from faa_search.training.network import Network, make_network
 from faa_search.training.plan import make_plan
 from faa_search.training.saving import FitJob, Keeper

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from faa_core import FaaError
 from faa_core.text import one_line
+from faa_search.runs.records.figures import Metrics
 from faa_search.settings import FitConfig, as_pairs
-from faa_search.training.metrics import Metrics, Tally
+from faa_search.training.metrics import Tally
 from faa_search.training.models import ModelInput, Normalise, make_model
 from faa_search.training.views import Batch
 from faa_search.workers.processes import Processes, share

@@ -1,58 +1,38 @@
 """One training run: data, network, policy; the test split is read once, at the end."""
 
-import json
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from accelerate import Accelerator
-from pydantic import AfterValidator, Field, TypeAdapter
 
-from faa_core import FaaError, Policy
-from faa_core.reading import as_text, parse_json_as, read_content
-from faa_core.text import counted, duration, safe
+from faa_core import Policy
+from faa_core.text import counted, duration
 from faa_search.costs import fitting_ways, shorter, until
 from faa_search.data import ImageSource, OpenedData, open_data
 from faa_search.data.parts import held_out
 from faa_search.progress import Reporter, Silent
 from faa_search.runs.directory import run_directory
-from faa_search.runs.files import write_file
+from faa_search.runs.files import RESULT, SUMMARY
 from faa_search.runs.images import check_finished, keep_images, record_of, record_of_settings
 from faa_search.runs.policy import keep_policy
+from faa_search.runs.records.training import TrainResult
+from faa_search.runs.results import read_training
+from faa_search.runs.schemas import TRAINING, write_record
 from faa_search.settings import TrainConfig
-from faa_search.training.checkpoint import STATE, WEIGHTS, Row, load_weights
+from faa_search.training.checkpoint import STATE, WEIGHTS, load_weights
 from faa_search.training.estimate import fitting_seconds, scratch_network
 from faa_search.training.evaluating import evaluate_source
 from faa_search.training.fitting import Log, Measure, Measures, fit
-from faa_search.training.metrics import Metrics, check_metrics, check_row
 from faa_search.training.models import ModelInput, count_weights, model_input
 from faa_search.training.saving import FitJob
 from faa_search.training.tracking import check_trackers, tracking
 from faa_search.training.views import View, baseline_of, resized_crop_of
 from faa_search.workers.processes import from_main, make_accelerator, share, together
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainResult:
-    """What a training run came to.
-
-    Attributes:
-        policy: Name of the policy.
-        train: Figures of the last epoch, on augmented images.
-        validation: Figures of the best epoch, or None without a validation part.
-        test: Of the last epoch's weights (the best epoch's, with a validation part), or None without a test split.
-        seconds: Of all epochs.
-    """
-
-    policy: str
-    train: Annotated[Row, AfterValidator(check_row)]
-    validation: Annotated[Row, AfterValidator(check_row)] | None
-    test: Annotated[Metrics, AfterValidator(check_metrics)] | None
-    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def train(
@@ -97,19 +77,17 @@ def train(
     ):
         if processes.is_main_process:
             keep_policy(directory, chosen)
-        finished = directory / "result.json"
-        before = from_main(processes, read_content(finished) if finished.is_file() else None)
+        before = from_main(processes, read_training(directory))
         if before is not None:
-            result = _read_result(finished, before)
             if processes.is_main_process:
                 images = partial(record_of_settings, config) if record is None else lambda: record
                 shown.note(f"'{directory}' is finished{check_finished(directory, config, images)}.")
-            return result
+            return before
         data = _open_images(config, directory, expected, shown, processes, record)
         with tracking(config.log_with, directory, config.model_dump(mode="json")) as log:
             result = _run(config, directory, chosen, data, shown, processes, log, runs=runs)
         if processes.is_main_process:
-            write_file(directory, finished.name, json.dumps(asdict(result), indent=1) + "\n")
+            write_record(directory, RESULT, TRAINING, asdict(result))
         return result
 
 
@@ -191,7 +169,7 @@ def _job(config: TrainConfig, directory: Path, policy: Policy, source: ImageSour
         expected=expected,
         run=directory,
         directory=directory / "last",
-        summary=directory / "summary.csv",
+        summary=directory / SUMMARY,
         what="Training",
         seed=config.seed,
         keep=config.checkpoint_hist,
@@ -217,13 +195,3 @@ def _validation_part(source: ImageSource, config: TrainConfig) -> tuple[ImageSou
     if config.val_fraction == 0:
         return source, None
     return held_out(source, config.val_fraction, option="--val-fraction")
-
-
-def _read_result(path: Path, content: bytes) -> TrainResult:
-    try:
-        return parse_json_as(TypeAdapter(TrainResult), as_text(content), finite=False)  # a loss may be endless
-    except FaaError as error:
-        raise FaaError(
-            f"'{safe(path)}' holds no result ({error}). Delete it, and the same command makes it again from the "
-            "weights, which are kept; that takes one pass over the test images."
-        ) from error

@@ -14,8 +14,9 @@ from safetensors import SafetensorError
 from torch import nn
 
 from faa_search.runs.files import filling_folder, replacing_file
+from faa_search.runs.records.figures import Row
 from faa_search.settings import FitConfig
-from faa_search.training.checkpoint import STATE, WEIGHTS, Progress, Row, not_written, save_state
+from faa_search.training.checkpoint import STATE, WEIGHTS, Progress, not_written, save_state
 from faa_search.training.models import ModelInput
 from faa_search.training.trainer import Trainer
 from faa_search.training.views import View

@@ -8,7 +8,7 @@ from typing import Any
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 
 from faa_core import FaaError
-from faa_search.training.checkpoint import Row
+from faa_search.runs.records.figures import Row
 from faa_search.training.fitting import Log
 
 

@@ -1,8 +1,9 @@
 """Comparing policies: trained on an equal budget over seeds, tested in pairs, and said in words."""
 
 from faa_search.measuring.comparison.run import compare, compare_policies, read_comparison
-from faa_search.measuring.comparison.statistics import Comparison, Pair, PolicyErrors, Verdict, holm, summarise
+from faa_search.measuring.comparison.statistics import holm, summarise
 from faa_search.measuring.comparison.words import conclusion
+from faa_search.runs.records.comparison import Comparison, Pair, PolicyErrors, Verdict
 
 __all__ = [
     "Comparison",

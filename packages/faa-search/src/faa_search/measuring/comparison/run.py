@@ -1,33 +1,30 @@
 """A comparison's directory: its runs, and what they came to."""
 
 import itertools
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 from accelerate import Accelerator
-from pydantic import AfterValidator, TypeAdapter
 
 from faa_core import FaaError, Policy
-from faa_core.reading import as_text, parse_json_as, read_content
-from faa_core.text import safe
-from faa_search.measuring.comparison.statistics import Comparison, check_comparison, summarise
+from faa_search.measuring.comparison.statistics import check_comparison, summarise
 from faa_search.measuring.comparison.training import check, check_policies, run_path, train_all
 from faa_search.measuring.comparison.words import conclusion
 from faa_search.progress import Reporter, Silent
+from faa_search.runs import results, schemas
 from faa_search.runs.directory import run_directory
 from faa_search.runs.environment import versions
-from faa_search.runs.files import write_file
+from faa_search.runs.files import COMPARISON
 from faa_search.runs.images import check_finished, has_moved, keep_images, record_of, record_of_settings
+from faa_search.runs.records.comparison import Comparison
+from faa_search.runs.schemas import write_record
 from faa_search.settings import CompareConfig, Role, RunConfig, TrainConfig
 from faa_search.settings.commands import PoliciesConfig
 from faa_search.workers.processes import from_main, make_accelerator
-
-RESULT = "comparison.json"
 
 
 def compare(
@@ -108,10 +105,10 @@ def _compare(
 ) -> Comparison:
     """Claim the directory with the settings `claimed`, train what is not trained, and write what it comes to."""
     directory = Path(output)
-    finished = directory / RESULT
+    finished = directory / COMPARISON
     shown: Reporter = reporter or Silent()
     processes = accelerator or make_accelerator(run.device)
-    before = from_main(processes, read_comparison(finished) if finished.is_file() else None)
+    before = from_main(processes, read_comparison(directory))
     record = None
     if before is None:
         data = check(run, policies, directory, seeds=seeds)
@@ -132,9 +129,7 @@ def _compare(
             train_all(run, policies, directory, seeds=seeds, reporter=shown, accelerator=processes, record=record)
         )
         if processes.is_main_process:
-            write_file(
-                directory, RESULT, json.dumps(_document(run, seeds, result), indent=1, ensure_ascii=False) + "\n"
-            )
+            write_record(directory, COMPARISON, schemas.COMPARISON, _document(run, seeds, result))
         return result
 
 
@@ -148,30 +143,19 @@ def _check_images(directory: Path, claimed: RunConfig, run: TrainConfig, made: S
     return check_finished(directory, claimed, record)
 
 
-def read_comparison(path: Path) -> Comparison:
-    """Return a comparison that was written.
+def read_comparison(directory: Path) -> Comparison | None:
+    """Return the result of a finished comparison, once all in it is found to follow from its errors; else None.
 
     Raises:
-        FaaError: If the file does not hold one.
+        FaaError: If its file does not hold one.
     """
-    try:
-        kind = TypeAdapter(Annotated[Comparison, AfterValidator(check_comparison)])
-        return parse_json_as(kind, as_text(read_content(path)))
-    except FaaError as error:
-        raise _damaged(path, str(error)) from error
+    return results.read_comparison(directory, check=check_comparison)
 
 
 def _check_of(comparison: Comparison, policies: Mapping[str, Policy], seeds: Sequence[int], path: Path) -> None:
     """Refuse a comparison of others than the policies and seeds that its directory was made with."""
     if [row.name for row in comparison.policies] != list(policies) or len(comparison.policies[0].errors) != len(seeds):
-        raise _damaged(path, "it is of other policies or seeds than the directory's settings say")
-
-
-def _damaged(path: Path, reason: str) -> FaaError:
-    return FaaError(
-        f"'{safe(path)}' holds no comparison ({reason}). Delete it, and the same command makes it again in seconds "
-        "from the finished runs beside it, which are kept."
-    )
+        raise results.no_comparison(path, "it is of other policies or seeds than the directory's settings say")
 
 
 def _document(config: RunConfig, seeds: Sequence[int], result: Comparison) -> dict[str, Any]:

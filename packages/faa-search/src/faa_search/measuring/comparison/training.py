@@ -13,6 +13,7 @@ from faa_core.text import counted, sentence
 from faa_search.data import OpenedData, open_data
 from faa_search.progress import Advance, Reporter, Silent
 from faa_search.runs.directory import slug
+from faa_search.runs.files import RESULT
 from faa_search.runs.policy import check_policy
 from faa_search.training import TrainConfig, train
 from faa_search.training.models import count_weights, model_input
@@ -120,7 +121,7 @@ def train_all(
 
 
 def _is_finished(output: Path, name: str, seed: int) -> bool:
-    return (run_path(output, name, seed) / "result.json").is_file()
+    return (run_path(output, name, seed) / RESULT).is_file()
 
 
 def run_path(output: Path, name: str, seed: int) -> Path:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from faa_search.measuring.comparison.statistics import EQUAL, LEVEL, POWER, Comparison, Pair
+from faa_search.measuring.comparison.statistics import EQUAL, LEVEL, POWER
+from faa_search.runs.records.comparison import Comparison, Pair
 
 
 def conclusion(comparison: Comparison) -> str:

@@ -12,9 +12,9 @@ from faa_search.data import ImageSource, OpenedData, open_data
 from faa_search.measuring.evaluation.classes import in_order
 from faa_search.measuring.evaluation.trained_on import TrainedRun, run_of, same_images, say_unfinished, settled
 from faa_search.measuring.evaluation.weights import Weights, find_weights
+from faa_search.runs.records.figures import Metrics
 from faa_search.settings import EvalConfig, FitConfig
 from faa_search.training.evaluating import evaluate_source
-from faa_search.training.metrics import Metrics
 from faa_search.training.network import Network, check_input
 from faa_search.workers.processes import make_accelerator
 

@@ -11,6 +11,7 @@ from faa_search.data import open_data
 from faa_search.data.layout import TRAIN_FOLDERS
 from faa_search.progress import Silent
 from faa_search.runs.directory import read_config
+from faa_search.runs.files import RESULT
 from faa_search.runs.images import is_made_with
 from faa_search.settings import DataConfig, EvalConfig, Role
 from faa_search.settings.resolving import Layer, resolve
@@ -74,7 +75,7 @@ def say_unfinished(run: TrainedRun, weights: Path, *, note: Callable[[str], None
         weights: Their folder.
         note: Told.
     """
-    if run.settings.get("command") != "train" or (run.directory / "result.json").is_file():
+    if run.settings.get("command") != "train" or (run.directory / RESULT).is_file():
         return
     table = run.directory / "summary.csv"
     done = max(0, read_content(table).count(b"\n") - 1) if table.is_file() else 0  # without its heading

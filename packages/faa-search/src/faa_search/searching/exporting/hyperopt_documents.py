@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.exporting.trials import Trials
 from faa_search.searching.samplers import PolicySpace
-from faa_search.searching.trials import Trial
 
 DONE = 2  # hyperopt's JOB_STATE_DONE
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faa_core import FaaError
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.exporting.trials import Trials
 from faa_search.searching.samplers.optuna_tpe import distributions_of, in_silence
-from faa_search.searching.trials import Trial
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -68,7 +68,7 @@ def _storage(path: Path) -> "BaseStorage":
 
 
 def _trial(trial: Trial, distributions: "dict[str, BaseDistribution]") -> "FrozenTrial":
-    """Return a trial as Optuna keeps it; the journal has how long it took, not when."""
+    """Return a trial as Optuna keeps it; journals of the first versions have how long it took, not when."""
     from optuna.trial import create_trial  # noqa: PLC0415 an optional package
 
     about: dict[str, Any] = {
@@ -76,6 +76,6 @@ def _trial(trial: Trial, distributions: "dict[str, BaseDistribution]") -> "Froze
         "standard_error": trial.standard_error, "views": trial.views, "seconds": trial.seconds, **trial.metrics,
     }  # fmt: skip
     made = create_trial(params=dict(trial.params), distributions=distributions, value=trial.reward, user_attrs=about)
-    ended = datetime.now().replace(microsecond=0)
+    ended = datetime.fromtimestamp(trial.origin.at) if trial.origin else datetime.now().replace(microsecond=0)
     made.datetime_complete, made.datetime_start = ended, ended - timedelta(seconds=trial.seconds)
     return made

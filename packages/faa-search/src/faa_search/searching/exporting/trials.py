@@ -6,14 +6,13 @@ from pathlib import Path
 
 from faa_core import FaaError
 from faa_core.text import safe
-from faa_search.runs.directory import CONFIG, read_config
-from faa_search.runs.files import check_kinds
-from faa_search.runs.journal import Journal
+from faa_search.runs.directory import CONFIG
+from faa_search.runs.files import TRIALS
+from faa_search.runs.opening import SearchRun, open_run
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.samplers import PolicySpace
-from faa_search.searching.search import TRIALS, space_of
-from faa_search.searching.trials import Trial
+from faa_search.searching.search import space_of
 from faa_search.settings import SearchConfig
-from faa_search.settings.resolving import Layer, resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +38,10 @@ def read_run(directory: Path) -> Trials:
     Raises:
         FaaError: If it is no search's, its files are damaged, or it has no trials yet.
     """
-    settings = read_config(directory)
-    if settings.get("command") != "search":
+    run = open_run(directory)
+    if not isinstance(run, SearchRun):
         raise FaaError(f"'{safe(directory)}' is no search's directory, so it has no trials; give one of faa search.")
-    known = {key: value for key, value in settings.items() if key in SearchConfig.model_fields}
-    config = resolve(SearchConfig, [Layer(str(directory / CONFIG), SearchConfig.formerly() | known)])
-    check_kinds(directory)
-    entries = sorted(Journal(directory / TRIALS, Trial).read(), key=lambda trial: trial.key)
+    config, entries = run.settings, sorted(run.trials, key=lambda trial: trial.key)
     if not entries:
         raise FaaError(f"The search in '{safe(directory)}' has no trials yet.")
     space = space_of(config)

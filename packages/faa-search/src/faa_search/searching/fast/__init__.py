@@ -9,12 +9,11 @@ from accelerate import Accelerator
 
 from faa_core import FaaError
 from faa_search.progress import Reporter
+from faa_search.runs.files import TRIALS
 from faa_search.runs.journal import Journal
-from faa_search.searching.audit import Audit
+from faa_search.runs.records.search import Audit, SearchResult
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.fast.run import search
-from faa_search.searching.result import SearchResult
-from faa_search.searching.search import TRIALS
-from faa_search.searching.trials import Trial
 from faa_search.settings import SearchConfig
 
 __all__ = ["Audit", "SearchConfig", "SearchResult", "Trial", "random_search", "read_trials", "search"]

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 
 from faa_core import FaaError
 from faa_core.text import counted
-from faa_search.runs.files import write_file
+from faa_search.runs.files import POLICY, write_file
+from faa_search.runs.records.search import SearchResult
+from faa_search.runs.records.trials import Trial
+from faa_search.runs.results import write_search
 from faa_search.searching.controls import RANDOM_CONTROLS, Key, compare, control_policies, control_tasks
 from faa_search.searching.fast.merge import merge
 from faa_search.searching.fast.rescoring import rescore
 from faa_search.searching.folding import fit_seconds
-from faa_search.searching.result import POLICY, SearchResult, found_policy, write_result
+from faa_search.searching.found import found_policy
 from faa_search.searching.search import Search
-from faa_search.searching.trials import Trial
 from faa_search.workers.executors.gathering import gather
 
 
@@ -54,7 +56,7 @@ def choose(search: Search, rounds: Sequence[Sequence[Trial]]) -> SearchResult:
         fitting=round(fit_seconds(directory, images.folds), 3),
         budget=config.budget,
     )
-    write_result(directory, result)
+    write_search(directory, result)
     return result
 
 

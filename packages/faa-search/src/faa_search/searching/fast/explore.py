@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from faa_core import SubPolicies
 from faa_search.runs.journal import Journal
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.fast.proposing import Proposer
 from faa_search.searching.fast.rounds import Round, Slot, draws_seed, proposal_seed
 from faa_search.searching.samplers import Params, PolicySpace
-from faa_search.searching.tasks import PolicyScores, ScorePolicy
-from faa_search.searching.trials import Trial
+from faa_search.searching.tasks import PolicyScores, ScorePolicy, origin_of
 from faa_search.settings import SearchConfig
 from faa_search.workers.executors.gathering import LOOK_UP, failed
 from faa_search.workers.executors.protocol import Executor
@@ -144,4 +144,5 @@ def _trial(exploration: Exploration, slot: Slot, params: Params, scores: PolicyS
         views=config.views,
         draws=draws_seed(config.seed, slot, common=config.common_draws),
         seconds=round(scores.seconds, 4),
+        origin=origin_of(scores),
     )

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.samplers import PolicySpace
 from faa_search.searching.samplers.space import SubPolicy
-from faa_search.searching.trials import Trial
 
 
 def best(trials: Sequence[Trial], top: int) -> list[Trial]:

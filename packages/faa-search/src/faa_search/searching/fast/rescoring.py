@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from faa_core import SubPolicies
 from faa_core.randomness import seed_of
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.fast.merge import best
 from faa_search.searching.search import Search
-from faa_search.searching.tasks import PolicyScores, ScorePolicy
-from faa_search.searching.trials import Trial
+from faa_search.searching.tasks import PolicyScores, ScorePolicy, origin_of
 from faa_search.settings import SearchConfig
 from faa_search.workers.executors.gathering import gather
 
@@ -57,6 +57,7 @@ def rescore(search: Search, rounds: Sequence[Sequence[Trial]]) -> list[list[Tria
                 views=config.rescore_views,
                 draws=_draws(config, wanted[key]),
                 seconds=round(scores.seconds, 4),
+                origin=origin_of(scores),
             )
             journal.append(again[key])
             advance()

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from faa_core.randomness import seed_of
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.samplers import Params, Scored
-from faa_search.searching.trials import Trial
 
 
 @dataclass(frozen=True, slots=True, order=True)

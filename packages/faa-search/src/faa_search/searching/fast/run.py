@@ -13,13 +13,15 @@ from accelerate import Accelerator
 from faa_core import FaaError, Policy, plugins
 from faa_search.progress import Reporter, Silent
 from faa_search.runs.directory import run_directory
+from faa_search.runs.files import RESULT
 from faa_search.runs.images import check_finished, has_moved, keep_images, record_of
+from faa_search.runs.records.search import SearchResult
+from faa_search.runs.results import read_search
 from faa_search.searching.audit import check_audit
 from faa_search.searching.bench import MakeBench
 from faa_search.searching.fast.stages import run_stages
 from faa_search.searching.fast.warm_start import first_trials
 from faa_search.searching.images import SearchImages, open_images
-from faa_search.searching.result import RESULT, SearchResult, read_result
 from faa_search.searching.samplers import Sampler
 from faa_search.searching.search import Search, space_of
 from faa_search.settings import Role, SearchConfig
@@ -105,7 +107,7 @@ def _search(
     )
     renewed = [Role.CHOICE] if config.stage == "merge" else []
     with run_directory(output, "search", config, renewed=renewed) as directory:
-        before = read_result(directory)
+        before = read_search(directory)
         images = None
         if has_moved(directory, config):  # then nothing that is there counts before the images are found the same
             images = _open_images(config, directory, reporter)

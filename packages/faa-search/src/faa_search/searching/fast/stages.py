@@ -1,7 +1,9 @@
 """The stages of a search, in order; each takes up what is there and leaves its result in the run's directory."""
 
 import math
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +12,8 @@ from faa_core import FaaError
 from faa_core.text import counted, duration
 from faa_search.costs import fitting_ways, shorter, until
 from faa_search.runs.files import write_file
+from faa_search.runs.records.search import SearchResult, Stage
+from faa_search.runs.records.trials import Trial
 from faa_search.searching.audit import audit
 from faa_search.searching.clock import Clock
 from faa_search.searching.estimate import Estimate, EstimateCost, proposal_seconds
@@ -27,9 +31,8 @@ from faa_search.searching.folding import (
     weights_path,
 )
 from faa_search.searching.folds import folds_text
-from faa_search.searching.result import SearchResult, device_kind
+from faa_search.searching.found import device_kind
 from faa_search.searching.search import Search
-from faa_search.searching.trials import Trial
 from faa_search.settings import Budget
 from faa_search.workers.executors.capacity import cores
 from faa_search.workers.stopping import Stopped
@@ -55,16 +58,33 @@ def run_stages(search: Search, before: SearchResult | None) -> SearchResult | No
         workers=search.executor.workers,
     )
     with _proposer(search, rounds) as proposer:
-        _fold_stage(search, rounds, clock)
+        with _timed(search, "folds"):
+            _fold_stage(search, rounds, clock)
         if config.stage == "folds":
             return None
         if config.stage != "merge" and before is None:
-            _explore_stage(search, rounds, clock, proposer)
+            with _timed(search, "explore"):
+                _explore_stage(search, rounds, clock, proposer)
     if config.stage == "explore":
         return None
     trials = [one.trials() for one in rounds]
-    result = before or _choose_stage(search, trials)
-    return replace(result, audit=audit(search, trials)) if config.audit else result
+    with _timed(search, "merge"):
+        result = before or _choose_stage(search, trials)
+    if not config.audit:
+        return result
+    with _timed(search, "audit"):
+        return replace(result, audit=audit(search, trials))
+
+
+@contextmanager
+def _timed(search: Search, name: str) -> Iterator[None]:
+    """Write down how long a stage takes, also where it is stopped."""
+    began, started = time.time(), time.monotonic()
+    try:
+        yield
+    finally:
+        seconds = round(time.monotonic() - started, 3)
+        search.stages.append(Stage(name=name, began=round(began, 6), seconds=seconds))
 
 
 def _rounds(search: Search) -> list[Round]:

@@ -3,6 +3,7 @@
 A sampler holds nothing, so a killed search resumes as if it had not been, and any process can propose any trial.
 """
 
-from faa_search.searching.samplers.space import Params, PolicySpace, Sampler, Scored
+from faa_search.runs.records.trials import Params
+from faa_search.searching.samplers.space import PolicySpace, Sampler, Scored
 
 __all__ = ["Params", "PolicySpace", "Sampler", "Scored"]

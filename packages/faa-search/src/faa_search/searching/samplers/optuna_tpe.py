@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from faa_core import FaaError
-from faa_search.searching.samplers.space import Params, PolicySpace, Scored
+from faa_search.runs.records.trials import Params
+from faa_search.searching.samplers.space import PolicySpace, Scored
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

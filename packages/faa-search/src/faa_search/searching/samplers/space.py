@@ -1,12 +1,12 @@
 """The search space: policies of a fixed shape, as flat parameters, and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from faa_core import FaaError, Op
+from faa_search.runs.records.trials import Params
 
-Params = Mapping[str, str | float]
 SubPolicy = tuple[Op, ...]
 
 

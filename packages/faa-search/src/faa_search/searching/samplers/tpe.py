@@ -15,7 +15,8 @@ import numpy as np
 from hyperopt import hp, pyll, rand, tpe
 from hyperopt.base import Domain, Trials
 
-from faa_search.searching.samplers.space import Params, PolicySpace, Scored
+from faa_search.runs.records.trials import Params
+from faa_search.searching.samplers.space import PolicySpace, Scored
 
 RANDOM_TRIALS = 20  # the defaults of hyperopt.tpe.suggest
 CANDIDATES = 24

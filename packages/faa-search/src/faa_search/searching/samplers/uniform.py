@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from faa_core.randomness import key_of, uniforms
-from faa_search.searching.samplers.space import Params, PolicySpace, Scored
+from faa_search.runs.records.trials import Params
+from faa_search.searching.samplers.space import PolicySpace, Scored
 
 
 def suggest(space: PolicySpace, history: Sequence[Scored], seed: int) -> Params:

@@ -1,15 +1,16 @@
 """A trial of a search, as its journal has it."""
 
 import re
-from dataclasses import dataclass
-from typing import Annotated, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, get_args
 
 from pydantic import AfterValidator, Field, NonNegativeFloat
 
 from faa_search.runs.journal import Natural
-from faa_search.searching.samplers import Params
 from faa_search.settings import RewardName
 
+Params = Mapping[str, str | float]
 PARAM = re.compile(r"(op|p|magnitude)_[0-9]{1,4}_[0-9]{1,4}")
 
 
@@ -40,6 +41,21 @@ def _of_each_reward(figures: dict[str, float]) -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where and when a trial was scored; nothing depends on it.
+
+    Attributes:
+        at: When it was written down, in seconds since 1970.
+        worker: The host's name and the process's number.
+        device: As torch names it.
+    """
+
+    at: NonNegativeFloat
+    worker: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """One candidate policy and how it did.
 
@@ -56,7 +72,10 @@ class Trial:
         views: Draws of each held-out image.
         draws: Keys these draws; trials with the same key share their random numbers.
         seconds: To score it.
+        origin: Where and when; None in journals of the first versions.
     """
+
+    schema: ClassVar[str] = "faa-trial/1"
 
     fold: Natural
     round: Natural
@@ -70,6 +89,7 @@ class Trial:
     views: Annotated[Natural, Field(ge=1)]
     draws: Natural
     seconds: NonNegativeFloat
+    origin: Origin | None = field(default=None, compare=False)
 
     @property
     def key(self) -> tuple[int, int, int]:

@@ -1,0 +1,1 @@
+"""What the files of runs say, as data: one module for each kind of run."""

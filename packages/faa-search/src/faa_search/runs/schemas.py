@@ -1,0 +1,78 @@
+"""Records of runs: each says its schema, and is written and read here.
+
+A schema's number grows only when an earlier version would misread the record. A field may be added at any time: it has
+a default for records that lack it, and whoever does not know it passes over it. Records of the first versions say no
+schema; they are of number 1.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from faa_core import FaaError
+from faa_core.reading import as_text, parse_json, parse_json_as, read_content
+from faa_core.text import safe
+from faa_search.runs.files import write_file
+
+COMPARISON = "faa-comparison/1"
+EVALUATION = "faa-evaluation/1"
+SEARCH = "faa-search/1"
+TRAINING = "faa-training/1"
+
+SCHEMA = "schema"
+Kind = TypeVar("Kind")
+
+
+class NewerRecordError(FaaError):
+    """A record of a schema that only a newer version of faa knows; it is good, and must be kept."""
+
+
+def write_record(run: Path, name: str, schema: str, document: Mapping[str, Any]) -> None:
+    """Write a record of a run, atomically.
+
+    Raises:
+        FaaError: If the system refuses.
+    """
+    text = json.dumps({SCHEMA: schema, **document}, indent=1, ensure_ascii=False)
+    write_file(run, name, text + "\n")
+
+
+def read_record(path: Path, kind: TypeAdapter[Kind], schema: str, *, finite: bool = True) -> Kind:
+    """Return a record, as the type that holds it.
+
+    Args:
+        path: The file.
+        kind: Of its content.
+        schema: The newest that is known here.
+        finite: Whether NaN and endless numbers are refused.
+
+    Raises:
+        NewerRecordError: If a newer version wrote it.
+        FaaError: If it cannot be read, or is not of that kind; the message says what, not in which file.
+    """
+    text = as_text(read_content(path))
+    check_schema(parse_json(text, finite=finite), schema, path)
+    return parse_json_as(kind, text, finite=finite)
+
+
+def check_schema(content: Any, schema: str, path: Path) -> None:
+    """Refuse content that says another schema than the one that is known here.
+
+    Raises:
+        NewerRecordError: If it is of the same kind, and of a larger number.
+        FaaError: If it is of another kind.
+    """
+    said = content.get(SCHEMA, schema) if isinstance(content, dict) else schema
+    if said == schema:
+        return
+    kind, _, number = schema.rpartition("/")
+    before, _, given = said.rpartition("/") if isinstance(said, str) else ("", "", "")
+    if before != kind or not given.isdecimal() or int(given) < int(number):
+        raise FaaError(f"its schema is {said!r:.60}, and not '{schema}'")
+    raise NewerRecordError(
+        f"'{safe(path)}' was written by a newer version of faa: its schema is '{safe(said)}', and this version knows "
+        f"'{schema}'. The file is good, so keep it: update faa-search and faa-cli, and give the same command again."
+    )
