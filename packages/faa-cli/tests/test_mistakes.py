@@ -48,7 +48,7 @@ MISTAKES = [
     (("train", "--opt", "sgdd"), "sgdd"),
     (("train", "--policy", "fa-reduced-cifar"), "did you mean fa-reduced-cifar10"),
     (("train", "--policy", "missing.json"), "'missing.json' cannot be read: there is no such file"),
-    (("train", "--policy", "hf://owner/name"), "Hub"),
+    (("train", "--policy", "hf://owner/name"), "nothing is fetched from there. Download the file, and give its path."),
     (("train", "--dataset", "digit"), "no folder 'digit'"),
     (("train", "--dataset", "missing.npz"), "no file 'missing.npz'"),
     (("train", "--dataset", "torch/cifar10"), "--data-dir"),

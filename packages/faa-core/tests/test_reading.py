@@ -146,3 +146,39 @@ def test_provenance_that_json_cannot_say(tmp_path: Path) -> None:
     path.write_text('{"kind": "sub-policies", "sub_policies": [[]], "provenance": {"seconds": NaN}}')
     with pytest.raises(FaaError, match="holds NaN"):
         Policy.load(path)
+
+
+def test_what_the_system_makes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below /proc a file of 0 bytes may wait for ever, so nothing is opened; what a link leads to counts."""
+
+    def opened(path: Path) -> bytes:
+        raise AssertionError(path)
+
+    (tmp_path / "empty").touch()
+    (tmp_path / "link.json").symlink_to("/proc/kmsg" if os.path.exists("/proc/kmsg") else tmp_path / "empty")  # noqa: PTH110
+    monkeypatch.setattr(Path, "read_bytes", opened)
+    for path in (tmp_path / "empty", tmp_path / "link.json"):
+        assert b"" == read_content(path, most=4)
+        with pytest.raises(FaaError, match=f"'{path}' cannot be read: It is empty"):
+            Policy.load(path)
+    (tmp_path / "some").write_text("a")
+    with pytest.raises(AssertionError):
+        read_content(tmp_path / "some")
+
+
+@pytest.mark.parametrize("given_", ["https://example.org/policy.json", "http://a/b", "s3://bucket/policy", "file:///a"])
+def test_addresses_are_not_fetched(given_: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not said that they are missing; a folder that is called so is one."""
+    reads: tuple[Any, ...] = (Policy.load, formats.read_policy)
+    for read in reads:
+        with pytest.raises(FaaError) as raised:
+            read(given_)
+        words = "it is an address, and nothing is fetched from there. Download the file, and give its path."
+        assert f"'{given_}' cannot be read: {words}" == str(raised.value)
+    with pytest.raises(FaaError, match="it is an address, and nothing is fetched from there"):
+        read_content(Path(given_))
+    monkeypatch.chdir(tmp_path)
+    Path(given_).parent.mkdir(parents=True, exist_ok=True)
+    if not given_.startswith("file"):
+        Path(given_).write_text('{"kind": "sub-policies", "sub_policies": [[], []]}')
+        assert 2 == len(Policy.load(given_).sub_policies)

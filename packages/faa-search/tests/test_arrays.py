@@ -139,7 +139,8 @@ def test_npz_lies_in_the_data_dir(tmp_path: Path) -> None:
 
 def test_npz_missing_file(tmp_path: Path) -> None:
     """The path is named."""
-    assert f"There is no file '{tmp_path / 'no.npz'}'." == fault(tmp_path / "no.npz")
+    missing = f"'{tmp_path / 'no.npz'}' cannot be read: there is no such file or folder. Check the path."
+    assert missing == fault(tmp_path / "no.npz")
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def operation_table(policy: Policy) -> tuple[tuple[str, ...], list[tuple[str, ..
 
 def provenance_lines(provenance: Mapping[str, Any]) -> list[str]:
     """Return where a policy comes from: short facts together, long ones and those of several parts a line each."""
-    told = {key: _shown(value) for key, value in provenance.items() if value not in (None, "", [], {})}
+    told = {key: _shown(value) for key, value in provenance.items() if value not in (None, "", (), {})}
     short = [f"{key} {text}" for key, text in told.items() if not _is_long(provenance[key], text)]
     long = [f"  {key}: {text}" for key, text in told.items() if _is_long(provenance[key], text)]
     return [f"From: {', '.join(short)}" if short else "From:", *long] if told else []

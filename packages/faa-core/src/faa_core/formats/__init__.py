@@ -15,7 +15,7 @@ from faa_core.errors import FaaError
 from faa_core.files import replacing
 from faa_core.formats.leeway import Leeway
 from faa_core.formats.registry import FORMATS, Format, find_format, guess_format, string_format
-from faa_core.policies.loading import MOST_BYTES, load_policy, parse_policy
+from faa_core.policies.loading import MOST_BYTES, as_given, load_policy, parse_policy
 from faa_core.policies.policy import Policy
 from faa_core.reading import as_text, read_content
 from faa_core.text import safe
@@ -44,7 +44,7 @@ def resolve_policy(name_or_path: str | Path) -> Policy:
         UnknownNameError: If it is neither a known name, a file nor a string.
         FaaError: If the file is damaged, in no known format, or says what our operations cannot do.
     """
-    given = str(name_or_path)
+    given = as_given(name_or_path)
     if given in plugins.names("faa.policies"):
         return load_policy(given)
     if os.path.isfile(given):  # noqa: PTH113 a path that no system allows is no file, and no error
@@ -79,7 +79,7 @@ def read_policy(
     if name == "":
         raise FaaError("The name of a policy must not be empty.")
     chosen = None if format is None else find_format(format)
-    given, path = str(name_or_path), Path(name_or_path)
+    given, path = as_given(name_or_path), Path(name_or_path)
     installed = given in plugins.names("faa.policies")
     text = (None if installed else string_format(given)) if chosen is None else chosen
     if os.path.isfile(path) and not installed:  # noqa: PTH113 a path that no system allows is no file, and no error

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faa_core import FaaError
+from faa_core.paths import refuse_address
 from faa_search.data.archives import Member, members, names_in
 from faa_search.data.classes import Labelling, check_known, class_names, labelling, some
 from faa_search.data.memory import FEWER, check_memory
@@ -36,6 +37,7 @@ def open_npz(request: DatasetRequest) -> Splits:
     Raises:
         FaaError: If the file is missing, unreadable, too large for the memory, or laid out otherwise.
     """
+    refuse_address(request.name)
     if request.train_split or request.test_split or request.input_key or request.target_key:
         raise FaaError(
             "A .npz file names its arrays itself; it takes no --train-split, --test-split, --input-key or "

@@ -15,6 +15,7 @@ from timm.models._hub import download_from_hf
 from torch import nn
 
 from faa_core import FaaError
+from faa_core.paths import refuse_address
 from faa_core.reading import as_text, parse_json_as, read_content
 from faa_core.text import one_line, safe
 from faa_search.config.arguments import LARGEST
@@ -86,7 +87,9 @@ def find_weights(*, checkpoint: str | None = None, model: str | None = None) -> 
         return replace(_folder_weights(_fetched(given), name=given), folder=None)
     if checkpoint is None and not given.startswith(LOCAL):
         return _published_weights(given)
-    folder = weights_folder(Path(given.removeprefix(LOCAL) if checkpoint is None else given))
+    place = given.removeprefix(LOCAL) if checkpoint is None else given
+    refuse_address(place)
+    folder = weights_folder(Path(place))
     return _folder_weights(folder, name=str(folder))
 
 
