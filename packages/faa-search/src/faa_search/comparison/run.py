@@ -9,12 +9,14 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from accelerate import Accelerator
 from pydantic import AfterValidator, TypeAdapter
 
 from faa_core import FaaError, Policy
 from faa_core.reading import as_text, parse_json_as, read_content
 from faa_core.text import safe
+from faa_search.calls import check_policy_given, check_settings, directory_of
 from faa_search.comparison.statistics import Comparison, check_comparison, summarise
 from faa_search.comparison.training import check, check_policies, run_path, train_all
 from faa_search.comparison.words import conclusion
@@ -51,6 +53,7 @@ def compare(
         FaaError: If something that was given cannot be used, before anything is trained where that can be known; or
             if a run fails, which keeps the others.
     """
+    check_settings(config, CompareConfig)
     policies = _load(config.policies)
     run = TrainConfig(**config.model_dump(exclude=OWN))
     seeds = range(config.seed, config.seed + config.seeds)
@@ -80,6 +83,13 @@ def compare_policies(
         FaaError: If a training run does, there is no test split, the seeds are too few, policies cannot be told apart,
             or the directory is in use or was made with other settings.
     """
+    check_settings(config, TrainConfig)
+    if not isinstance(policies, Mapping):
+        raise FaaError(f"`policies` must be a dictionary of policies by name, not {safe(repr(policies)):.80}.")
+    for name, policy in policies.items():
+        check_policy_given(policy, f"policies[{name!r}]")
+    if not (isinstance(seeds, Sequence) and all(isinstance(seed, int | np.integer) for seed in seeds)):
+        raise FaaError(f"`seeds` must be a list of whole numbers, such as [0, 1, 2], not {safe(repr(seeds)):.80}.")
     settings = config.model_dump(exclude={"policy", "seed"})
     own = _Compared(**settings, policies=tuple(policies), seeds=tuple(int(seed) for seed in seeds))
     command = "compare_policies"
@@ -105,7 +115,7 @@ def _compare(
     accelerator: Accelerator | None,
 ) -> Comparison:
     """Claim the directory with the settings `claimed`, train what is not trained, and write what it comes to."""
-    directory = Path(output)
+    directory = directory_of(output)
     finished = directory / RESULT
     shown: Reporter = reporter or Silent()
     processes = accelerator or make_accelerator(run.device)
@@ -146,12 +156,13 @@ def _check_images(directory: Path, claimed: RunConfig, run: TrainConfig, made: S
     return check_finished(directory, claimed, record)
 
 
-def read_comparison(path: Path) -> Comparison:
+def read_comparison(path: str | Path) -> Comparison:
     """Return a comparison that was written.
 
     Raises:
         FaaError: If the file does not hold one.
     """
+    path = Path(path)
     try:
         kind = TypeAdapter(Annotated[Comparison, AfterValidator(check_comparison)])
         return parse_json_as(kind, as_text(read_content(path)))

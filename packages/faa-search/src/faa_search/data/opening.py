@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from faa_core import FaaError, plugins
+from faa_search.calls import check_settings
 from faa_search.config import DataConfig
 from faa_search.data.arrays import is_array_file, open_npz
 from faa_search.data.classes import check_known
@@ -72,6 +73,7 @@ def open_data(config: DataConfig, *, model_size: int, note: Callable[[str], None
     Raises:
         FaaError: If it is missing, unreadable, without labels, of one class only, or too large for the memory.
     """
+    check_settings(config, DataConfig)
     stored = open_stored(config)
     train, open_test, splits = stored.train, stored.open_test, stored.splits
     if splits.notice:

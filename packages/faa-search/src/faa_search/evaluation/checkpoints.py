@@ -8,6 +8,7 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from faa_core import FaaError
+from faa_search.calls import check_settings
 from faa_search.config import EvalConfig, FitConfig
 from faa_search.data import ImageSource, OpenedData, open_data
 from faa_search.evaluation.classes import in_order
@@ -85,6 +86,7 @@ def open_subject(weights: Weights, config: EvalConfig, *, note: Callable[[str], 
         FaaError: If the weights or the data cannot be used, do not fit together, or images that the weights were
             trained on would be taken for test images.
     """
+    check_settings(config, EvalConfig)
     if config.split == "test" and config.train_subset is not None:
         raise FaaError("--train-subset is for --split train, and changes no test image; leave it out.")
     run = None if weights.folder is None else run_of(weights.folder)

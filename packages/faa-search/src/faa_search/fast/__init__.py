@@ -8,6 +8,8 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from faa_core import FaaError
+from faa_core.text import safe
+from faa_search.calls import check_settings, directory_of
 from faa_search.config import SearchConfig
 from faa_search.fast.audit import Audit
 from faa_search.fast.journal import Journal, Trial
@@ -32,6 +34,7 @@ def random_search(
     Raises:
         FaaError: If another sampler is asked for, and what `search` raises.
     """
+    check_settings(config, SearchConfig)
     if config.sampler not in (None, "random"):
         raise FaaError(f"--algorithm random proposes at random; it takes no --sampler {config.sampler}.")
     chosen = config.model_copy(update={"sampler": "random"})
@@ -42,6 +45,9 @@ def read_trials(directory: str | Path) -> list[Trial]:
     """Return all trials of a run, in the order they were finished.
 
     Raises:
-        FaaError: If its journal is damaged.
+        FaaError: If there is no such directory, or its journal is damaged.
     """
-    return Journal(Path(directory, TRIALS), Trial).read()
+    run = directory_of(directory)
+    if not run.is_dir():
+        raise FaaError(f"There is no directory '{safe(run)}' of a run.")
+    return Journal(run / TRIALS, Trial).read()

@@ -11,6 +11,7 @@ from typing import Any
 from accelerate import Accelerator
 
 from faa_core import FaaError, Policy, plugins
+from faa_search.calls import check_settings, directory_of
 from faa_search.config import SearchConfig
 from faa_search.executors.launched import serve
 from faa_search.executors.protocol import ExecutorFactory, ExecutorOptions
@@ -61,6 +62,8 @@ def search(
         FaaError: If something that was given cannot be used; nothing already in the directory is lost.
         Stopped: If a signal asked for it; the policy of the trials so far is kept.
     """
+    check_settings(config, SearchConfig)
+    directory = directory_of(output)
     shown: Reporter = reporter or Silent()
     launched = accelerator or make_accelerator(config.device)
     factory = _executor(config, launched)
@@ -75,9 +78,9 @@ def search(
     if not launched.is_main_process:
         with together(launched):
             if from_main(launched, False):
-                serve(MakeBench(config=config, directory=Path(output)), options, launched)
+                serve(MakeBench(config=config, directory=directory), options, launched)
             return from_main(launched, None)
-    found = _search(config, Path(output), shown, factory, options, tell=partial(from_main, launched))
+    found = _search(config, directory, shown, factory, options, tell=partial(from_main, launched))
     return from_main(launched, found)
 
 

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, TypeAdapter
 from faa_core import FaaError, Policy
 from faa_core.reading import as_text, parse_json_as, read_content
 from faa_core.text import counted, duration, safe
+from faa_search.calls import check_policy_given, check_settings, directory_of
 from faa_search.config import TrainConfig
 from faa_search.costs import fitting_ways, shorter, until
 from faa_search.data import ImageSource, OpenedData, open_data
@@ -79,6 +80,10 @@ def train(
     Raises:
         FaaError: If something that was given cannot be used; nothing already in the directory is lost.
     """
+    check_settings(config, TrainConfig)
+    run = directory_of(output)
+    if policy is not None:
+        check_policy_given(policy, "policy")
     shown: Reporter = reporter or Silent()
     processes = accelerator or make_accelerator(config.device)
     chosen = policy or Policy.load(config.policy)
@@ -93,7 +98,7 @@ def train(
     )
     with (
         together(processes),
-        run_directory(Path(output), "train", config, main_process=processes.is_main_process) as directory,
+        run_directory(run, "train", config, main_process=processes.is_main_process) as directory,
     ):
         if processes.is_main_process:
             keep_policy(directory, chosen)

@@ -6,6 +6,7 @@ from pathlib import Path
 from faa_core import FaaError, UnknownNameError
 from faa_core.files import creating
 from faa_core.text import safe
+from faa_search.calls import directory_of
 from faa_search.config import SearchConfig
 from faa_search.fast.exporting.hyperopt_documents import write_documents
 from faa_search.fast.exporting.optuna_study import write_study
@@ -40,7 +41,7 @@ def export_trials(directory: str | Path, tool: str, path: str | Path) -> int:
         raise FaaError(
             f"'{safe(target)}' must end in {' or '.join(SUFFIXES[tool])} for {tool}, which tells how it is written."
         )
-    trials = read_run(Path(directory))
+    trials = read_run(directory_of(directory))
     with creating(target) as temporary:
         TOOLS[tool](trials, temporary)
     return len(trials.entries)
