@@ -17,7 +17,7 @@ from faa_core.reading import as_text, parse_json_as, read_content
 from faa_core.text import counted, duration, safe
 from faa_search.calls import check_policy_given, check_settings, directory_of
 from faa_search.config import TrainConfig
-from faa_search.costs import fitting_ways, shorter, until
+from faa_search.costs import fitting_ways, until, with_shorter
 from faa_search.data import ImageSource, OpenedData, open_data
 from faa_search.data.parts import held_out
 from faa_search.progress import Reporter, Silent
@@ -214,7 +214,7 @@ def _cost(job: FitJob, config: TrainConfig, accelerator: Accelerator, *, runs: i
     took = f"{total} {one}" if runs == 1 else f"{duration(seconds)} {one}; {counted(runs, 'run')}: {total}"
     on_cpu = accelerator.device.type == "cpu"
     ways = fitting_ways(model=config.model, epochs=config.epochs, size=job.view.size, on_cpu=on_cpu)
-    return f"Estimated time: {took}.{shorter(runs * seconds, ways)}"
+    return with_shorter(f"Estimated time: {took}.", runs * seconds, ways)
 
 
 def _validation_part(source: ImageSource, config: TrainConfig) -> tuple[ImageSource, ImageSource | None]:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faa_core import FaaError
-from faa_core.text import safe
+from faa_core.text import counted, safe
 from faa_search.config import SearchConfig
 from faa_search.fast.journal import Journal, Trial
+from faa_search.fast.result import read_result
 from faa_search.fast.search import TRIALS, space_of
 from faa_search.resolving import Layer, resolve
 from faa_search.run_directory import CONFIG, read_config
@@ -45,12 +46,43 @@ def read_run(directory: Path) -> Trials:
     config = resolve(SearchConfig, [Layer(str(directory / CONFIG), SearchConfig.formerly() | known)])
     check_kinds(directory)
     entries = sorted(Journal(directory / TRIALS, Trial).read(), key=lambda trial: trial.key)
-    if not entries:
-        raise FaaError(f"The search in '{safe(directory)}' has no trials yet.")
+    _check_whole(directory, len(entries))
     space = space_of(config)
     for trial in entries:
         _check(trial, space, config, directory)
     return Trials(name=f"faa-{directory.resolve().name}", config=config, space=space, entries=entries)
+
+
+def _check_whole(directory: Path, number: int) -> None:
+    """Refuse a journal that has lost trials, or has none.
+
+    A last line without an end does not count, as a search that was killed leaves one. So a journal of such a line
+    alone, or of zeros, looks like an empty one.
+    """
+    path, used = directory / TRIALS, _used(directory)
+    if number < used:
+        raise FaaError(
+            f"'{safe(path)}' has {counted(number, 'whole trial')}, but the search made its policy of {used:,}: the "
+            "file is damaged, or lines were removed. Put back a copy of it."
+        )
+    if number:
+        return
+    if size := path.stat().st_size if path.is_file() else 0:
+        raise FaaError(
+            f"'{safe(path)}' has {counted(size, 'byte')}, but no whole line: the search was stopped while it wrote its "
+            "first trial, or the file is damaged. If it had trials, put back a copy of it; else give the search's own "
+            "command (faa search) again, which goes on."
+        )
+    raise FaaError(f"The search in '{safe(directory)}' has no trials yet.")
+
+
+def _used(directory: Path) -> int:
+    """Return how many trials the search made its policy of; 0 if it has none yet, or what it says is damaged."""
+    try:
+        result = read_result(directory)
+    except FaaError:
+        return 0
+    return 0 if result is None else result.trials
 
 
 def _check(trial: Trial, space: PolicySpace, config: SearchConfig, directory: Path) -> None:
