@@ -362,7 +362,7 @@ def test_axes_on_which_kernels_would_fail(kernel: str, axis: dict[str, object], 
         (7, 0, 3, 12),
         np.array([7, 0, 3, 12]),
         np.array([7, 0, 3, 12], dtype=np.int16),
-        np.array([7, 0, 3, 12], dtype=np.uint32),
+        np.array([7, 0, 3, 12], dtype=np.uint64),
         [np.int64(7), 0, 3, 12],
     ],
 )
@@ -385,7 +385,19 @@ def test_no_images_and_an_empty_list() -> None:
 
 
 @pytest.mark.parametrize(
-    "indices", [[0.0, 1, 2, 3], ["a"] * 4, 5.5, [[0], [1, 2]], {"a": 1}, [True] * 4, [2**64, 0, 0, 0], "0123", object()]
+    "indices",
+    [
+        [0.0, 1, 2, 3],
+        ["a"] * 4,
+        5.5,
+        [[0], [1, 2]],
+        {"a": 1},
+        [True] * 4,
+        [2**64, 0, 0, 0],
+        [2**63, 0, 0, 0],
+        "0123",
+        object(),
+    ],
 )
 def test_indices_that_are_no_whole_numbers(indices: object) -> None:
     """They are refused in words, whatever they are."""

@@ -310,6 +310,16 @@ def test_policies_are_frozen() -> None:
         FOUR.name = "other"
 
 
+def test_random_policies_of_no_size() -> None:
+    """Half a sub-policy is none, and half a seed neither."""
+    for size, options in ((2.5, {}), (0, {}), (2, {"num_ops": 1.5}), (2, {"num_ops": 0})):
+        with pytest.raises(FaaError, match="must be whole numbers from 1 on"):
+            random_policy(size, seed=0, **options)  # type: ignore[arg-type]
+    for seed in (0.5, "a"):
+        with pytest.raises(FaaError, match="`seed` must be a whole number"):
+            random_policy(2, seed=seed)  # type: ignore[arg-type]
+
+
 def test_random_policies() -> None:
     """A random policy has the size asked for, uniform choices, and repeats with its seed."""
     policy = random_policy(2_000, seed=4, num_ops=3)
@@ -365,6 +375,10 @@ def test_what_hangs_on_a_policy_is_frozen_too() -> None:
         assert before == mapping
     assert ("a", {"b": (1,)}) == policy.provenance["notes"]
     assert (1, (2,)) == copied.provenance["deep"]["list"]
+    loop: list[Any] = []
+    loop.append(loop)
+    with pytest.raises(ValidationError, match="nested too deeply, or holds itself"):
+        SubPolicies(sub_policies=((),), provenance={"loop": loop})
     facts["seed"] = 4
     assert 3 == policy.provenance["seed"]
 

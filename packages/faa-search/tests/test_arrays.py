@@ -219,8 +219,10 @@ def test_an_empty_test_split_is_refused_before_anything_is_trained(tmp_path: Pat
         ),
         (
             {"images": IMAGES.astype(np.uint16)},
-            "If white is 255 in them, save images.astype(np.uint8) instead. If it is 65535, save (images // "
-            "257).astype(np.uint8).",
+            (
+                "If white is 255 in them, save images.astype(np.uint8) instead. If it is 65535, save (images // "
+                "257).astype(np.uint8)."
+            ),
         ),
         ({"images": IMAGES > 9}, "To have them black and white, save (images * 255).astype(np.uint8) instead."),
         ({"images": IMAGES[..., :2]}, ""),

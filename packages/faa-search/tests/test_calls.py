@@ -56,7 +56,7 @@ def test_settings_of_another_type(name: str) -> None:
         assert refused(lambda other=other: call(other, "run")).startswith(f"{words}{type(other).__name__}; make one")
 
 
-@pytest.mark.parametrize("output", ["", "  ", None, 5, b"run", ["run"]])
+@pytest.mark.parametrize("output", ["", "  ", None, 5, b"run", ["run"], "a\0b"])
 @pytest.mark.parametrize("name", CALLS)
 def test_directories_that_say_nothing(name: str, output: object) -> None:
     """An empty text is not the current folder."""

@@ -56,7 +56,7 @@ def whole_numbers(indices: Any) -> NDArray[np.int64]:
             numbers = numbers.astype(np.int64)  # an empty list has no type of its own
     except (TypeError, ValueError, OverflowError):  # a list of lists of several lengths
         numbers = np.asarray(None)
-    if numbers.dtype.kind not in "iu" or not np.can_cast(numbers.dtype, np.int64):
+    if numbers.dtype.kind not in "iu" or (numbers.size and int(numbers.max()) >= 2**63):
         raise FaaError(
             f"`indices` must be whole numbers, the number of each image in its data set; not {indices!r:.80}."
         )

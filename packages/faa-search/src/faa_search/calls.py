@@ -32,7 +32,7 @@ def directory_of(given: Any) -> Path:
     Raises:
         FaaError: If it is something else, an empty text, or an address; "." is the current folder.
     """
-    if not isinstance(given, str | Path) or not str(given).strip():
+    if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
         raise FaaError(f"A directory must be a path, not {safe(repr(given)):.80}; '.' is the current folder.")
     refuse_address(str(given), written=True)
     return Path(given)

@@ -141,6 +141,10 @@ def render(policy: Policy, format: str, *, leeway: Leeway | None = None) -> str 
     Raises:
         FaaError: If the format cannot say it; what it cannot say is named.
     """
+    if not isinstance(policy, Policy):
+        raise FaaError(
+            f"What is written is a Policy, not {safe(repr(policy)):.80}; Policy.load(NAME_OR_FILE) returns one."
+        )
     found = find_format(format)
     if not found.written:
         others = ", ".join(known.name for known in FORMATS if known.written)
@@ -158,8 +162,10 @@ def write_policy(policy: Policy, path: str | Path, format: str = "faa", *, leewa
         FaaError: If the format cannot say it, or the file cannot be written; what is there already must be a regular
             file.
     """
-    if not str(path):
-        raise FaaError("The path of the file to write must not be empty.")
+    if not isinstance(path, str | Path) or not str(path):
+        raise FaaError(
+            f"The path of the file to write must not be empty, nor anything but a path: {safe(repr(path)):.80}."
+        )
     write_content(render(policy, format, leeway=leeway), path)
 
 

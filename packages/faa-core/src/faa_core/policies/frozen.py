@@ -29,9 +29,20 @@ class FrozenDict(dict[Key, Value]):
 
 
 def frozen(value: Any) -> Any:
-    """Return a value whose mappings and lists, at any depth, cannot be changed; lists become tuples."""
+    """Return a value whose mappings and lists, at any depth, cannot be changed; lists become tuples.
+
+    Raises:
+        ValueError: If it is nested too deeply, or holds itself.
+    """
+    try:
+        return _frozen(value)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply, or holds itself") from error
+
+
+def _frozen(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return FrozenDict({key: frozen(part) for key, part in value.items()})
+        return FrozenDict({key: _frozen(part) for key, part in value.items()})
     if isinstance(value, list | tuple):
-        return tuple(map(frozen, value))
+        return tuple(map(_frozen, value))
     return value
