@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from faa_core import FaaError, Policy, formats
 from faa_core.reading import NotJsonError, as_text, parse_json, parse_json_as, read_content
+from faa_core.yaml_files import read_yaml
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,10 +158,15 @@ def test_what_the_system_makes_while_it_is_read(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "empty").touch()
     (tmp_path / "link.json").symlink_to("/proc/kmsg" if os.path.exists("/proc/kmsg") else tmp_path / "empty")  # noqa: PTH110
     monkeypatch.setattr(Path, "read_bytes", opened)
-    for path in (tmp_path / "empty", tmp_path / "link.json"):
-        assert b"" == read_content(path, most=4)
-        with pytest.raises(FaaError, match=f"'{path}' cannot be read: It is empty"):
-            Policy.load(path)
+    assert b"" == read_content(tmp_path / "empty", most=4)
+    with pytest.raises(FaaError, match="empty' cannot be read: It is empty"):
+        Policy.load(tmp_path / "empty")
+    if os.path.exists("/proc/kmsg"):  # noqa: PTH110
+        for read in (read_content, Policy.load, read_yaml):
+            with pytest.raises(
+                FaaError, match=r"link\.json' cannot be read: the system makes it while it is read\. Copy"
+            ):
+                read(tmp_path / "link.json")
     (tmp_path / "some").write_text("a")
     with pytest.raises(AssertionError):
         read_content(tmp_path / "some")

@@ -96,6 +96,7 @@ def test_reading_what_is_not_there() -> None:
     """An empty text is no directory, and neither is one that does not exist."""
     for call in (fast.read_trials, lambda given: export_trials(given, "hyperopt", "a.json")):
         assert refused(lambda call=call: call("")).startswith("A directory must be a path, not ''")
+        assert "nothing is fetched from there" in refused(lambda call=call: call("https://example.org/run"))
     assert "There is no directory 'nowhere' of a run." == refused(lambda: fast.read_trials("nowhere"))
     assert "cannot be read" in refused(lambda: read_comparison("nowhere/comparison.json"))
     assert "'nowhere' holds no model.safetensors" in refused(lambda: weights_folder("nowhere"))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,11 +44,11 @@ def read_content(path: Path, *, most: int | None = None) -> bytes:
 def size_of(path: Path) -> int:
     """Return the bytes of a regular file, or of what a link leads to; a pipe or a device could be endless.
 
-    A file of 0 bytes must not be opened: those that the system makes while they are read (below /proc) say so of
-    themselves, and some wait for ever.
+    What the system makes while it is read, as below /proc, says it has 0 bytes, and may wait for ever. It is refused;
+    an empty file elsewhere may be such a one too, and is not to be opened.
 
     Raises:
-        FaaError: If it cannot be looked at, or is no regular file.
+        FaaError: If it cannot be looked at, or is no regular file that holds its bytes.
     """
     with refused_as(f"'{safe(path)}' cannot be read"):
         try:
@@ -57,6 +58,11 @@ def size_of(path: Path) -> int:
     if not stat.S_ISREG(found.st_mode):
         what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file (a pipe or a device)"
         raise FaaError(f"'{safe(path)}' cannot be read: it is {what}; give the path of a file.")
+    if found.st_size == 0 and Path(os.path.realpath(path)).is_relative_to("/proc"):
+        raise FaaError(
+            f"'{safe(path)}' cannot be read: the system makes it while it is read. Copy what it holds into a file, and "
+            "give that."
+        )
     return found.st_size
 
 

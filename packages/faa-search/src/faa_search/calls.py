@@ -26,15 +26,19 @@ def check_settings(config: Any, kind: type[Settings]) -> None:
     raise FaaError(f"The settings must be of class {name}, not {type(config).__name__}; {remedy}.")
 
 
-def directory_of(given: Any) -> Path:
+def directory_of(given: Any, *, written: bool = True) -> Path:
     """Return a directory that was given as a text or a path.
+
+    Args:
+        given: What was given.
+        written: Whether something is to be written there.
 
     Raises:
         FaaError: If it is something else, an empty text, or an address; "." is the current folder.
     """
     if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
         raise FaaError(f"A directory must be a path, not {safe(repr(given)):.80}; '.' is the current folder.")
-    refuse_address(str(given), written=True)
+    refuse_address(str(given), written=written)
     return Path(given)
 
 

@@ -47,7 +47,7 @@ def read_trials(directory: str | Path) -> list[Trial]:
     Raises:
         FaaError: If there is no such directory, or its journal is damaged.
     """
-    run = directory_of(directory)
+    run = directory_of(directory, written=False)
     if not run.is_dir():
         raise FaaError(f"There is no directory '{safe(run)}' of a run.")
     return Journal(run / TRIALS, Trial).read()

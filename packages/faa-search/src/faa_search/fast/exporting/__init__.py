@@ -41,7 +41,7 @@ def export_trials(directory: str | Path, tool: str, path: str | Path) -> int:
         raise FaaError(
             f"'{safe(target)}' must end in {' or '.join(SUFFIXES[tool])} for {tool}, which tells how it is written."
         )
-    trials = read_run(directory_of(directory))
+    trials = read_run(directory_of(directory, written=False))
     with creating(target) as temporary:
         TOOLS[tool](trials, temporary)
     return len(trials.entries)
