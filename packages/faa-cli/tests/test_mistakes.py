@@ -63,7 +63,7 @@ MISTAKES = [
     ),
     (("train", "--policy", "hf://owner/name"), "nothing is fetched from there. Download the file, and give its path."),
     (("train", "--dataset", "digit"), "no folder 'digit'"),
-    (("train", "--dataset", "missing.npz"), "no file 'missing.npz'"),
+    (("train", "--dataset", "missing.npz"), "'missing.npz' cannot be read: there is no such file"),
     (("train", "--dataset", "torch/cifar10"), "--data-dir"),
     (("train", "--dataset", "torch/cifar10", "--data-dir", "nowhere"), "--dataset-download"),
     (("train", "--dataset", "tfds/mnist"), "stream"),
