@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file
 
-from faa_core import Policy
+from faa_core import Op, Policy, SubPolicies
 
 TINY = ("--dataset", "digits", "--train-subset", 60, "--img-size", 8, "--batch-size", 20, "--hflip", 0)
 FIT = (*TINY, "--epochs", 2)
@@ -279,3 +280,30 @@ def test_search_prints_the_training_that_goes_with_it(faa):
     printed = faa("search", *SEARCH, "--output", "found").out
     settings = "--dataset digits --train-subset 60 --img-size 8 --hflip 0.0 --epochs 2 --batch-size 20"
     assert f"faa train {settings} --policy found/policy.json" in printed
+
+
+def test_policy_preview_has_a_cell_for_each_draw_and_tells_how_far_it_is(faa, tmp_path):
+    """Rows are images, spread over the data set; columns the image itself and each of its draws, in their order."""
+    inverted = SubPolicies(sub_policies=((Op(op="Invert", p=1, magnitude=0),),))
+    inverted.save(tmp_path / "invert.json")
+    colours = {"a": (250, 20, 20), "b": (20, 200, 20), "c": (20, 20, 250)}
+    for name, colour in colours.items():
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8), colour).save(tmp_path / "photos" / name / "1.png")
+    shown = faa(
+        "policy", "preview", "invert.json", "--dataset", "photos", "--images", 3, "--draws", 2, "--output", "a.png"
+    )
+    assert (shown.code, "Images: 3/3" in shown.err) == (0, True)
+    pixels = np.asarray(Image.open(tmp_path / "a.png").convert("RGB")).reshape(-1, 3)
+    for colour in colours.values():
+        opposite = tuple(255 - value for value in colour)
+        own, others = ((np.abs(pixels - np.array(one)).max(axis=1) == 0).sum() for one in (colour, opposite))
+        assert own > 1000
+        assert others == pytest.approx(2 * own, rel=0.1)
+
+
+def test_policy_preview_of_as_many_images_as_there_may_be(faa):
+    """Takes seconds: a panel for each draw would take half a minute."""
+    began = time.perf_counter()
+    assert faa("policy", "preview", "none", "--images", 30, "--draws", 30, "--output", "a.png").code == 0
+    assert time.perf_counter() - began < 15

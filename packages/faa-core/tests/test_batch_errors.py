@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
-from faa_core import FaaError, Op, Policy, SubPolicies
-from faa_core.batch import Baseline, EngineStatus, Normalize, engine_statuses, engines
+from faa_core import FaaError, Op, Policy, SubPolicies, random_policy
+from faa_core.batch import Baseline, EngineStatus, Normalize, PolicyBatch, engine_statuses, engines
 from faa_core.batch.engines import engine_for, missing_for
 from faa_core.policies.document import OperationRow
 
@@ -39,7 +39,7 @@ def images_of(*shape: int, dtype: torch.dtype = torch.uint8) -> Tensor:
     return torch.zeros(shape or (4, 3, 8, 8), dtype=dtype)
 
 
-def mistake(module: torch.nn.Module, images: Tensor, indices: Tensor | None = None) -> str:
+def mistake(module: torch.nn.Module, images: Tensor, indices: object = None) -> str:
     """Return what the module says about a batch."""
     indices = torch.arange(len(images)) if indices is None else indices
     with pytest.raises(FaaError) as caught:
@@ -353,3 +353,101 @@ def test_axes_on_which_kernels_would_fail(kernel: str, axis: dict[str, object], 
             operations={"Odd": OperationRow(kernel=kernel, **axis)},
             sub_policies=((Op(op="Odd", p=1.0, magnitude=1.0),),),
         )
+
+
+@pytest.mark.parametrize(
+    "indices",
+    [
+        [7, 0, 3, 12],
+        (7, 0, 3, 12),
+        np.array([7, 0, 3, 12]),
+        np.array([7, 0, 3, 12], dtype=np.int16),
+        np.array([7, 0, 3, 12], dtype=np.uint64),
+        [np.int64(7), 0, 3, 12],
+    ],
+)
+def test_whole_numbers_name_images_in_a_list_too(indices: object) -> None:
+    """They give the draws that the same tensor gives."""
+    policy = random_policy(60, seed=1, ops=("Rotate", "Color", "Invert", "Solarize"))
+    module = policy.to_batch(engine="torch")
+    images = torch.arange(4 * 3 * 8 * 8, dtype=torch.uint8).view(4, 3, 8, 8)
+    expected = module(images, seed=5, epoch=2, indices=torch.tensor([7, 0, 3, 12]))
+    assert not torch.equal(expected, module(images, seed=5, epoch=2, indices=[0, 3, 7, 12]))
+    assert torch.equal(expected, module(images, seed=5, epoch=2, indices=indices))
+    drawn = module.instructions(images, seed=5, epoch=2, indices=indices)
+    assert torch.equal(module.instructions(images, seed=5, epoch=2, indices=torch.tensor([7, 0, 3, 12])), drawn)
+
+
+def test_no_images_and_an_empty_list() -> None:
+    """A batch may be empty."""
+    images = images_of(0, 3, 8, 8)
+    assert images.shape == INVERT.to_batch()(images, seed=0, epoch=0, indices=[]).shape
+
+
+@pytest.mark.parametrize(
+    "indices",
+    [
+        [0.0, 1, 2, 3],
+        ["a"] * 4,
+        5.5,
+        [[0], [1, 2]],
+        {"a": 1},
+        [True] * 4,
+        [2**64, 0, 0, 0],
+        [2**63, 0, 0, 0],
+        "0123",
+        object(),
+    ],
+)
+def test_indices_that_are_no_whole_numbers(indices: object) -> None:
+    """They are refused in words, whatever they are."""
+    text = mistake(INVERT.to_batch(), images_of(), indices)
+    assert text.startswith("`indices` must be whole numbers, the number of each image in its data set; not ")
+
+
+@pytest.mark.parametrize(("indices", "shape"), [([0, 1, 2], "[3]"), ([[0, 1, 2, 3]], "[1, 4]"), (5, "[]")])
+def test_lists_of_other_lengths(indices: object, shape: str) -> None:
+    """One number for each image, in one axis."""
+    text = mistake(INVERT.to_batch(), images_of(), indices)
+    assert text.startswith("`indices` must be int64 [4] on the CPU")
+    assert f"not torch.int64 {shape} on" in text
+
+
+@pytest.mark.parametrize("images", [np.zeros((4, 3, 8, 8), np.uint8), [[0]], "photo.png", 3])
+def test_what_is_no_tensor_is_no_batch(images: object) -> None:
+    """Its type is named, and what to do with arrays and PIL images."""
+    for call in (INVERT.to_batch(), INVERT.to_batch().eval()):
+        with pytest.raises(FaaError, match=rf"A batch is a tensor, .* not of type {type(images).__name__}\. Of an arr"):
+            call(images)
+
+
+@pytest.mark.parametrize("key", [0.5, "0", None, torch.tensor(1.5), [1]])
+@pytest.mark.parametrize("name", ["seed", "epoch"])
+def test_keys_that_are_no_whole_numbers(name: str, key: object) -> None:
+    """A half seed would be rounded by nobody."""
+    keys = {"seed": 0, "epoch": 0, name: key}
+    words = "A draw has three keys" if key is None else f"`{name}` must be a whole number, not "
+    with pytest.raises(FaaError, match=words):
+        INVERT.to_batch()(images_of(), indices=range(4), **keys)
+    same = INVERT.to_batch()(images_of(), indices=range(4), **{"seed": 0, "epoch": 0, name: np.int64(3)})
+    assert torch.equal(same, INVERT.to_batch()(images_of(), indices=range(4), **{"seed": 0, "epoch": 0, name: 3}))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"baseline": {"pad": 4}}, r"`baseline` must be a Baseline, .* not \{'pad': 4\}"),
+        ({"normalize": True}, "`normalize` must be a Normalize, .* not True"),
+        ({"partners": [1]}, "`partners` must be a tensor, .* not of type list"),
+        ({"engine": None}, "There is no engine 'None'"),
+        ({"engine": ["torch"]}, "There is no engine"),
+    ],
+)
+def test_a_module_of_something_else(options: dict[str, object], words: str) -> None:
+    """Each part is named."""
+    with pytest.raises(FaaError, match=words):
+        INVERT.to_batch(**options)
+    with pytest.raises(FaaError, match=r"PolicyBatch takes a Policy, not 'trivialaugment'; Policy\.load"):
+        PolicyBatch("trivialaugment")
+    with pytest.raises(FaaError, match="`instructions` must be a tensor"):
+        INVERT.to_batch(engine="torch").carry_out(images_of(), [[0]])

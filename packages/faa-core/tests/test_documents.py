@@ -19,10 +19,11 @@ from faa_core import (
     Policy,
     SubPolicies,
     UnknownNameError,
+    formats,
     plugins,
     random_policy,
 )
-from faa_core.policies import json_schema, parse_policy
+from faa_core.policies import json_schema, load_policy, parse_policy
 
 BUILT_IN = [
     "none",
@@ -98,7 +99,7 @@ def test_words_survive_a_round_trip() -> None:
     """Names and provenance may hold any text."""
     fields = document(name='Zoë\'s "λ" \\ 增强', provenance={"note": "Füße\n½", "numbers": [1, 2.5, None, True]})
     again = read(json.loads(read(fields).to_json()))
-    assert (fields["name"], fields["provenance"]) == (again.name, again.provenance)
+    assert (fields["name"], fields["provenance"]) == (again.name, json.loads(again.to_json())["provenance"])
 
 
 def test_writing_fills_everything_in() -> None:
@@ -321,7 +322,7 @@ def test_a_name_that_nothing_has() -> None:
 
 def test_the_hub_is_not_read_yet() -> None:
     """The error says what to do instead."""
-    with pytest.raises(FaaError, match=r"'hf://owner/name' is on the Hub.*download its policy\.json"):
+    with pytest.raises(FaaError, match=r"'hf://owner/name' cannot be read: it is an address.*Download the file"):
         Policy.load("hf://owner/name")
 
 
@@ -436,3 +437,12 @@ def test_an_axis_may_not_reach_too_far_at_either_end(low: float, high: float) ->
     nearer = row | {"low": max(low, -36_000), "high": min(high, 36_000)}
     tilt = read(document(operations={"Tilt": nearer}, sub_policies=[[use]])).table["Tilt"]
     assert (nearer["low"], nearer["high"]) == (tilt.low, tilt.high)
+
+
+@pytest.mark.parametrize("given_", ["", " ", None, 5, {}, b"trivialaugment", ["trivialaugment"], Policy])
+def test_what_names_no_policy(given_: object) -> None:
+    """An empty text is not the current folder, and what is no text is not turned into one."""
+    reads: tuple[Any, ...] = (Policy.load, formats.read_policy, load_policy)
+    for read_ in reads:
+        with pytest.raises(FaaError, match="A policy is given as its name, the path of its file or a timm string"):
+            read_(given_)

@@ -147,3 +147,15 @@ def test_a_new_file_replaces_nothing(tmp_path: Path) -> None:
         (tmp_path / "late.json").write_text("precious")
     assert "precious" == (tmp_path / "late.json").read_text()
     assert ["deep", "late.json"] == sorted(path.name for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["https://example.org/policy.json", "s3://bucket/policy.json"])
+def test_nothing_is_written_to_an_address(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No folder is made that is called so; where there is one, it is a path like any."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FaaError, match=r"cannot be written: it is an address\. Give a path on this machine\."):
+        write_text(Path(name), "a")
+    assert [] == list(tmp_path.iterdir())
+    (tmp_path / name.partition("/")[0]).mkdir()
+    write_text(Path(name), "a")
+    assert "a" == Path(name).read_text()

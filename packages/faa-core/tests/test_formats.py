@@ -192,3 +192,15 @@ def test_writing(tmp_path: Path) -> None:
         formats.write_policy(policy, tmp_path / "out" / "below")
     with pytest.raises(FaaError, match="Format deepaa is bytes"):
         formats.parse("", "deepaa")
+
+
+def test_what_is_written_is_a_policy_and_where_is_a_path(tmp_path: Path) -> None:
+    """Names of policies are not loaded on the way."""
+    with pytest.raises(FaaError, match=r"What is written is a Policy, not 'none'; Policy\.load"):
+        formats.write_policy("none", tmp_path / "a.json")  # type: ignore[arg-type]
+    for path in ("", None, 5):
+        with pytest.raises(
+            FaaError, match="The path of the file to write must not be empty, nor anything but a path: "
+        ):
+            formats.write_policy(Policy.load("none"), path)  # type: ignore[arg-type]
+    assert [] == list(tmp_path.iterdir())

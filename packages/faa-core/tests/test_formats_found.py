@@ -66,7 +66,7 @@ def test_autoalbuments_layers_inside_sub_policies() -> None:
     arguments = [policy.table[one.op].argument(one.magnitude) for one in first[1][:2]]
     assert [200.0, 1.5] == pytest.approx(arguments)
     notes = policy.provenance["notes"]
-    assert ["Resize left out: no part of a policy", "Normalize and ToTensorV2 left out: no part of a policy"] == notes
+    assert ("Resize left out: no part of a policy", "Normalize and ToTensorV2 left out: no part of a policy") == notes
     assert policy.to_json() == formats.parse(policy.to_json(), "faa").to_json()
 
 
@@ -91,7 +91,7 @@ def test_what_autoalbument_has_and_we_have_not_is_one_sentence() -> None:
     }
     assert {"Flip": -1.0, "Identity": 0.0, "TranslateX": -0.4, "CutoutAbs": 10.0} == pytest.approx(used)
     assert "RGBShift (2×): left out" in leeway.notes
-    assert policy.provenance["notes"] == leeway.notes
+    assert policy.provenance["notes"] == tuple(leeway.notes)
 
 
 def test_documents_in_yaml_and_layers_that_do_not_always_apply() -> None:
@@ -178,7 +178,7 @@ def test_a_searchs_log_tells_its_policy() -> None:
     stopped = formats.parse(LOG, "legacy")
     assert isinstance(stopped, SubPolicies)
     assert [0.1, 0.9, 0.1] == [sub[0].p for sub in stopped.sub_policies]  # of a trial's alike, the first
-    assert ["the log has no line of the whole policy; joined from its 2 best trials"] == stopped.provenance["notes"]
+    assert ("the log has no line of the whole policy; joined from its 2 best trials",) == stopped.provenance["notes"]
     with pytest.raises(FaaError, match="tells several policies"):
         formats.parse(WHOLE + WHOLE.replace("0.25", "0.3"), "legacy")
 

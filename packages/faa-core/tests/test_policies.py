@@ -1,8 +1,12 @@
 """Policies: what is drawn for an image, how often, and what the draw depends on."""
 
+import copy
+import json
 import math
+import pickle  # noqa: TID251 loader processes get policies so
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +15,7 @@ from hypothesis import strategies as st
 from PIL.Image import Image as PILImage
 from pydantic import ValidationError
 
-from faa_core import SEARCH_LIST, Op, Parametric, Policy, Step, SubPolicies, operation, random_policy
+from faa_core import SEARCH_LIST, FaaError, Op, Parametric, Policy, Step, SubPolicies, operation, random_policy
 from faa_core.policies.document import OperationRow
 from faa_core.randomness import key_of, uniforms
 
@@ -306,6 +310,16 @@ def test_policies_are_frozen() -> None:
         FOUR.name = "other"
 
 
+def test_random_policies_of_no_size() -> None:
+    """Half a sub-policy is none, and half a seed neither."""
+    for size, options in ((2.5, {}), (0, {}), (2, {"num_ops": 1.5}), (2, {"num_ops": 0})):
+        with pytest.raises(FaaError, match="must be whole numbers from 1 on"):
+            random_policy(size, seed=0, **options)  # type: ignore[arg-type]
+    for seed in (0.5, "a"):
+        with pytest.raises(FaaError, match="`seed` must be a whole number"):
+            random_policy(2, seed=seed)  # type: ignore[arg-type]
+
+
 def test_random_policies() -> None:
     """A random policy has the size asked for, uniform choices, and repeats with its seed."""
     policy = random_policy(2_000, seed=4, num_ops=3)
@@ -324,3 +338,95 @@ def test_random_policies() -> None:
     few = random_policy(50, seed=4, ops=("Invert", "Rotate"))
     assert {"Invert", "Rotate"} == set(few.table)
     assert policy.sub_policies[:10] == random_policy(10, seed=4, num_ops=3).sub_policies
+
+
+def held(policy: Policy) -> list[Any]:
+    """Return all mappings that a policy holds, those inside others too."""
+    found, left = [], [policy.operations, policy.provenance, policy.table]
+    while left:
+        one = left.pop()
+        parts = one.values() if isinstance(one, dict) else one if isinstance(one, tuple | list) else ()
+        found += [one] if isinstance(one, dict) else []
+        left += parts
+    return found
+
+
+def test_what_hangs_on_a_policy_is_frozen_too() -> None:
+    """Nothing that is reachable can be changed in place, in a copy neither; so equal policies stay equal."""
+    row = OperationRow(kernel="Rotate", low=0, high=10, unit="degrees")
+    facts = {"notes": ["a", {"b": [1]}], "seed": 3}
+    policy = SubPolicies(sub_policies=((use("Tilt"),),), operations={"Tilt": row}, provenance=facts)
+    copied = policy.model_copy(update={"provenance": {"deep": {"list": [1, [2]]}}, "operations": {"Tilt": row}})
+    assert 4 == len(held(policy))
+    for mapping in (*held(policy), *held(copied), *held(copied.model_copy(deep=True))):
+        before = dict(mapping)
+        for change in (
+            lambda one: one.__setitem__("Tilt", 0),
+            lambda one: one.__delitem__(next(iter(one))),
+            lambda one: one.update(Tilt=0),
+            lambda one: one.__ior__({"Tilt": 0}),
+            lambda one: one.setdefault("new", 0),
+            lambda one: one.pop(next(iter(one))),
+            lambda one: one.popitem(),
+            lambda one: one.clear(),
+        ):
+            with pytest.raises(TypeError, match="make another policy"):
+                change(mapping)
+        assert before == mapping
+    assert ("a", {"b": (1,)}) == policy.provenance["notes"]
+    assert (1, (2,)) == copied.provenance["deep"]["list"]
+    loop: list[Any] = []
+    loop.append(loop)
+    with pytest.raises(ValidationError, match="nested too deeply, or holds itself"):
+        SubPolicies(sub_policies=((),), provenance={"loop": loop})
+    facts["seed"] = 4
+    assert 3 == policy.provenance["seed"]
+
+
+def test_a_frozen_policy_travels_and_is_written_as_before() -> None:
+    """By pickle and by copies, with what it caches; its document has the lists and the order that were given."""
+    row = OperationRow(kernel="Rotate", low=0, high=10, unit="degrees")
+    facts = {"z": [1, [2.5]], "a": {"c": None, "b": "x"}}
+    policy = SubPolicies(sub_policies=((use("Tilt"),),), operations={"Tilt": row}, provenance=facts)
+    assert policy.table
+    unpickled = pickle.loads(pickle.dumps(policy))  # noqa: S301
+    for other in (unpickled, copy.deepcopy(policy), copy.copy(policy)):
+        assert (policy, hash(policy), policy.table) == (other, hash(other), other.table)
+        with pytest.raises(TypeError):
+            other.operations["Tilt"] = row
+    assert json.dumps(facts) == json.dumps(json.loads(policy.to_json())["provenance"])
+    assert '"provenance": {"z": [1, [2.5]], "a": {"c": null, "b": "x"}}' in policy.to_json()
+    assert facts == policy.model_dump(mode="json")["provenance"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"seed": 0.5}, "`seed` must be a whole number, not 0.5"),
+        ({"epoch": "1"}, "`epoch` must be a whole number, not '1'"),
+        ({"seed": 2**63}, "must fit in 64 bits"),
+        ({"indices": [0.5]}, r"`indices` must be whole numbers, .* not \[0.5\]"),
+        ({"indices": "ab"}, "`indices` must be whole numbers"),
+        ({"indices": 5}, r"must be in one axis, \[B\], not \[\]"),
+        ({"indices": [[1, 2]]}, r"must be in one axis, \[B\], not \[1, 2\]"),
+    ],
+)
+def test_keys_of_a_draw_that_are_refused(keys: dict[str, Any], words: str) -> None:
+    """A half would count as 0 in silence."""
+    with pytest.raises(FaaError, match=words):
+        FOUR.draw(**{"seed": 0, "epoch": 0, "indices": [0, 1], **keys})
+
+
+def test_a_list_names_images_as_an_array_does(picture: Picture) -> None:
+    """In its order; for one image the index is a whole number, and the image one of Pillow's."""
+    expected = FOUR.draw(seed=1, epoch=2, indices=np.array([9, 4, 30]))
+    assert expected == FOUR.draw(seed=1, epoch=2, indices=[9, 4, 30])
+    assert expected[::-1] == FOUR.draw(seed=1, epoch=2, indices=np.array([30, 4, 9], dtype=np.uint8))
+    for index in ([0], "a", 0.5, None):
+        with pytest.raises(FaaError, match="`indices` must be"):
+            FOUR.apply(picture("noise"), seed=0, epoch=0, index=index)  # type: ignore[arg-type]
+    for image in (np.zeros((8, 8, 3), np.uint8), "photo.png"):
+        with pytest.raises(
+            FaaError, match=f"Policies apply to a PIL image, not to an object of type {type(image).__name__}"
+        ):
+            FOUR.apply(image, seed=0, epoch=0, index=0)  # type: ignore[arg-type]

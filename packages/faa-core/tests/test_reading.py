@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from faa_core import FaaError, Policy, formats
 from faa_core.reading import NotJsonError, as_text, parse_json, parse_json_as, read_content
+from faa_core.yaml_files import read_yaml
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,3 +147,44 @@ def test_provenance_that_json_cannot_say(tmp_path: Path) -> None:
     path.write_text('{"kind": "sub-policies", "sub_policies": [[]], "provenance": {"seconds": NaN}}')
     with pytest.raises(FaaError, match="holds NaN"):
         Policy.load(path)
+
+
+def test_what_the_system_makes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below /proc a file of 0 bytes may wait for ever, so nothing is opened; what a link leads to counts."""
+
+    def opened(path: Path) -> bytes:
+        raise AssertionError(path)
+
+    (tmp_path / "empty").touch()
+    (tmp_path / "link.json").symlink_to("/proc/kmsg" if os.path.exists("/proc/kmsg") else tmp_path / "empty")  # noqa: PTH110
+    monkeypatch.setattr(Path, "read_bytes", opened)
+    assert b"" == read_content(tmp_path / "empty", most=4)
+    with pytest.raises(FaaError, match="empty' cannot be read: It is empty"):
+        Policy.load(tmp_path / "empty")
+    if os.path.exists("/proc/kmsg"):  # noqa: PTH110
+        for read in (read_content, Policy.load, read_yaml):
+            with pytest.raises(
+                FaaError, match=r"link\.json' cannot be read: the system makes it while it is read\. Copy"
+            ):
+                read(tmp_path / "link.json")
+    (tmp_path / "some").write_text("a")
+    with pytest.raises(AssertionError):
+        read_content(tmp_path / "some")
+
+
+@pytest.mark.parametrize("given_", ["https://example.org/policy.json", "http://a/b", "s3://bucket/policy", "file:///a"])
+def test_addresses_are_not_fetched(given_: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not said that they are missing; a folder that is called so is one."""
+    reads: tuple[Any, ...] = (Policy.load, formats.read_policy)
+    for read in reads:
+        with pytest.raises(FaaError) as raised:
+            read(given_)
+        words = "it is an address, and nothing is fetched from there. Download the file, and give its path."
+        assert f"'{given_}' cannot be read: {words}" == str(raised.value)
+    with pytest.raises(FaaError, match="it is an address, and nothing is fetched from there"):
+        read_content(Path(given_))
+    monkeypatch.chdir(tmp_path)
+    Path(given_).parent.mkdir(parents=True, exist_ok=True)
+    if not given_.startswith("file"):
+        Path(given_).write_text('{"kind": "sub-policies", "sub_policies": [[], []]}')
+        assert 2 == len(Policy.load(given_).sub_policies)

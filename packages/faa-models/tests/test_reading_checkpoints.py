@@ -170,3 +170,12 @@ def test_a_dictionary_with_other_methods_is_read_by_its_content(tmp_path):
     torch.save(content, tmp_path / "old.pth")
     for ema in (True, False):
         assert read_checkpoint(tmp_path / "old.pth", ema=ema)["conv1.weight"].equal(STATE["conv1.weight"])
+
+
+def test_a_file_without_bytes_is_not_opened(tmp_path: Path) -> None:
+    """As those below /proc say of themselves, which may wait for ever."""
+    (tmp_path / "empty.pth").touch()
+    with pytest.raises(ValueError, match=r"empty\.pth' cannot be read: it is empty"):
+        read_checkpoint(tmp_path / "empty.pth")
+    with pytest.raises(ValueError, match=r"'https://a\.org/w\.pth' .* Addresses are not fetched: download the file"):
+        read_checkpoint("https://a.org/w.pth")

@@ -50,6 +50,12 @@ def test_a_script_finds_the_networks(script: Path, way: str) -> None:
     assert (done.stdout, done.returncode) == ("__main__ beside 3\n", 0), done.stderr
 
 
+def test_help_is_help() -> None:
+    done = run("-m", "faa_models", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage: python -m faa_models SCRIPT [ARGUMENTS...]\n")
+
+
 @pytest.mark.parametrize(("arguments", "said"), [((), "no script given"), (("missing.py",), "'missing.py' is no file")])
 def test_what_is_no_script_is_named(arguments: tuple[str, ...], said: str) -> None:
     done = run("-m", "faa_models", *arguments)

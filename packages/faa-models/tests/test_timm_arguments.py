@@ -1,5 +1,8 @@
 """Arguments that timm's scripts give to any network: done as timm does them, or refused in words."""
 
+import re
+
+import numpy as np
 import pytest
 import timm
 import torch
@@ -94,3 +97,33 @@ def test_a_trace_decides_anew(gate: str, execution: str) -> None:
     assert 0 < decisions.mean() < 1
     traced = torch.jit.trace(model, images[:4])
     assert torch.allclose(model(images), traced(images), atol=1e-4)
+
+
+REFUSED = [
+    *[("wrn", name, value) for name in ("drop_rate", "block_drop_rate", "bn_momentum") for value in ("x", 1.5, [0.1])],
+    *[(name, "drop_path_rate", value) for name in NAMES for value in ("x", [0.1], float("inf"), 1j)],
+    *[("wrn", name, value) for name in ("depth", "width") for value in ("x", 16.0, [16], 0)],
+    *[("wrn", name, value) for name in ("num_classes", "in_chans") for value in ("x", 10.0, [3])],
+    ("wrn", "num_classes", -1),
+    *[("shakeshake", name, value) for name in ("depth", "width") for value in ("x", 26.0, 0)],
+    *[("shakeshake26_2x96d_next", "groups", value) for value in ("x", 4.0, 0)],
+    *[("shakeshake", "level", value) for value in ("x", 3, ["image"])],
+    *[("pyramidnet", name, value) for name in ("depth", "alpha", "shake_drop") for value in ("x", [1], -1)],
+    *[("skipnet", name, value) for name in ("gate_bias", "temperature") for value in ("x", [1], float("nan"))],
+    *[("skipnet", name, value) for name in ("gate", "gating", "execution", "from_stage") for value in ("x", 7, [1])],
+]
+
+
+@pytest.mark.parametrize(("name", "argument", "value"), REFUSED)
+def test_values_of_another_type_are_refused_as_other_wrong_ones(name: str, argument: str, value: object) -> None:
+    """The argument is named, and what was given is shown as it was."""
+    with torch.device("meta"), pytest.raises(ValueError, match=rf"^{argument} must .*not {re.escape(repr(value))}"):
+        timm.create_model(name, **{argument: value})
+
+
+@pytest.mark.parametrize("rate", [0, 1, True, np.float32(0.5), np.int64(1)])
+def test_numbers_of_any_kind_are_rates(rate: float) -> None:
+    """NumPy's and whole ones too."""
+    with torch.device("meta"):
+        model = timm.create_model("wrn", depth=np.int64(10), width=1, drop_rate=rate, drop_path_rate=rate)
+    assert float(rate) == pytest.approx(max(rates(model), default=0.0)) == model.drop_rate

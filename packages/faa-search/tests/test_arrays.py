@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 
 from faa_core import FaaError
 from faa_search.data import DatasetRequest, Splits, open_data
-from faa_search.data.arrays import open_npz
+from faa_search.data.arrays import LAYOUT, open_npz
 from faa_search.data.digits import open_digits
 from faa_search.settings import TrainConfig
 
@@ -139,7 +139,8 @@ def test_npz_lies_in_the_data_dir(tmp_path: Path) -> None:
 
 def test_npz_missing_file(tmp_path: Path) -> None:
     """The path is named."""
-    assert f"There is no file '{tmp_path / 'no.npz'}'." == fault(tmp_path / "no.npz")
+    missing = f"'{tmp_path / 'no.npz'}' cannot be read: there is no such file or folder. Check the path."
+    assert missing == fault(tmp_path / "no.npz")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_npz_damaged_file(tmp_path: Path, damage: str) -> None:
     path.write_bytes(contents.get(damage, whole))
     message = fault(path)
     assert f"'{path}' cannot be read as .npz" in message
-    assert "It must hold images" in message
+    assert "The file must hold images" in message
 
 
 def test_an_empty_test_split_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
@@ -206,3 +207,40 @@ def test_an_empty_test_split_is_refused_before_anything_is_trained(tmp_path: Pat
     np.savez(tmp_path / "t.npz", images=images, labels=labels, test_images=images[:0], test_labels=labels[:0])
     with pytest.raises(FaaError, match="holds no image; leave test_images and test_labels out"):
         open_npz(DatasetRequest(name=str(tmp_path / "t.npz")))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "remedy"),
+    [
+        ({"images": IMAGES.transpose(0, 3, 1, 2)}, "Put the channels last: save images.transpose(0, 2, 3, 1) instead."),
+        (
+            {"images": IMAGES.astype(np.float32)},
+            "If white is 1 in them, save (images * 255).round().astype(np.uint8) instead.",
+        ),
+        (
+            {"images": IMAGES.astype(np.uint16)},
+            (
+                "If white is 255 in them, save images.astype(np.uint8) instead. If it is 65535, save (images // "
+                "257).astype(np.uint8)."
+            ),
+        ),
+        ({"images": IMAGES > 9}, "To have them black and white, save (images * 255).astype(np.uint8) instead."),
+        ({"images": IMAGES[..., :2]}, ""),
+        (
+            {"labels": np.eye(3)[LABELS]},
+            "If they have one column for each class, save labels.argmax(1) instead.",
+        ),
+        ({"labels": LABELS[:, None]}, "Leave the second axis out: save labels[:, 0] instead."),
+        (
+            {"labels": np.array(["a", "b"] * 3)},
+            "Number the texts by class_names, labels = np.unique(labels, return_inverse=True), and save both.",
+        ),
+        ({"labels": LABELS.astype(float)}, "If they are whole numbers, save labels.astype(np.int64) instead."),
+    ],
+)
+def test_npz_faults_are_whole_sentences(tmp_path: Path, arrays: dict[str, Any], remedy: str) -> None:
+    """What is wrong; what to do, if that is known; how the file must be: one space between."""
+    message = fault(npz(tmp_path, **arrays))
+    wrong, _dot, rest = message.partition("]. " if "images" in arrays else "integers. ")
+    assert f"{next(iter(arrays))}' of '{tmp_path}" in wrong
+    assert rest == " ".join(filter(None, (remedy, LAYOUT)))

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from faa_search.costs import fitting_ways, shorter, until
+from faa_search.costs import fitting_ways, until, with_shorter
 from faa_search.searching.estimate import Estimate
 from faa_search.searching.fast.stages import _cost_in_words
 from faa_search.searching.search import Search
@@ -33,10 +33,10 @@ def test_how_long_and_until_when(seconds, expected):
 
 def test_long_work_says_what_makes_it_shorter():
     ways = fitting_ways(**FITTING, on_cpu=True)
-    assert shorter(599, ways) == ""
-    assert shorter(600, ways) == (
-        " To make it shorter: fewer --epochs (now 30), a smaller --img-size (now 224), a smaller --model "
-        "(now resnet50), fewer images (--train-subset), or a GPU."
+    assert with_shorter("It takes long.", 599, ways) == "It takes long."
+    assert with_shorter("It takes long.", 600, ways) == (
+        "It takes long. It takes less time with fewer --epochs (now 30), a smaller --img-size (now 224), a smaller "
+        "--model (now resnet50), fewer images (--train-subset), or a GPU."
     )
 
 
@@ -61,7 +61,7 @@ def test_the_cost_of_a_search_by_stage_and_in_all():
     assert said.startswith(
         "Estimated time: 5 h to fit 5 folds at 32 px, 1 h to score 200 trials; in all 6 h, until about "
     )
-    assert said.partition("shorter: ")[2].startswith(
+    assert said.partition("less time with ")[2].startswith(
         "fewer --folds, less --depth, a --budget such as 30m, fewer --epochs"
     )
 
@@ -76,8 +76,8 @@ def test_workers_share_the_cost_of_a_search():
 def test_a_search_that_goes_on_or_ends_early_costs_only_what_is_left():
     fitted = _cost_in_words(of_search(), COST, missing=0)
     assert fitted.startswith("Estimated time: 1 h, until about ")
-    assert fitted.partition("To ")[0].endswith(" to score 200 trials. ")
+    assert fitted.partition("It ")[0].endswith(" to score 200 trials. ")
     only = _cost_in_words(of_search(stage="folds"), COST, missing=1)
     assert only.startswith("Estimated time: 1 h, until about ")
-    assert only.partition("To ")[0].endswith(" to fit 1 fold at 32 px. ")
+    assert only.partition("It ")[0].endswith(" to fit 1 fold at 32 px. ")
     assert "--depth" not in only

@@ -81,6 +81,46 @@ def test_a_search_that_was_stopped_has_some(tmp_path: Path) -> None:
         export_trials(GOLDEN / "search-stopped-in-folds", "hyperopt", tmp_path / "none.json")
 
 
+DAMAGES = [
+    ("search-stopped-in-trials", "", "has no trials yet"),
+    ("search-stopped-in-trials", "\n\n", "has 2 bytes, but no whole line: the search was stopped while it wrote its"),
+    ("search-stopped-in-trials", '{"fold": 0', "has 10 bytes, but no whole line"),
+    ("search-stopped-in-trials", "\0" * 4096, "has 4,096 bytes, but no whole line"),
+    ("search-stopped-in-trials", "\0\n", "Line 1 of .* is no trial: .* give the search's own command"),
+    ("search-finished", "", "has 0 whole trials, but the search made its policy of"),
+    ("search-finished", None, "has 0 whole trials, but the search made its policy of"),
+    ("search-finished", "\0" * 4096, "has 0 whole trials, but the search made its policy of"),
+]
+
+
+@pytest.mark.parametrize(("run", "content", "words"), DAMAGES)
+def test_trials_that_are_damaged_are_not_called_missing(
+    run: str, content: str | None, words: str, tmp_path: Path
+) -> None:
+    """What is wrong is said, and what to do with which command."""
+    shutil.copytree(GOLDEN / run, tmp_path / "run")
+    if content is None:
+        (tmp_path / "run/trials.jsonl").unlink()
+    else:
+        (tmp_path / "run/trials.jsonl").write_text(content)
+    with pytest.raises(FaaError, match=words):
+        export_trials(tmp_path / "run", "hyperopt", tmp_path / "a.json")
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_a_finished_search_that_has_lost_its_last_trial(tmp_path: Path) -> None:
+    """Its last line without an end is not left out in silence; in a search that goes on, it is."""
+    for run in ("search-finished", "search-stopped-in-trials"):
+        shutil.copytree(GOLDEN / run, tmp_path / run)
+        path = tmp_path / run / "trials.jsonl"
+        path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    number = len(read_trials(FOUND))
+    with pytest.raises(FaaError, match=f"has {number - 1} whole trials, but the search made its policy of {number}: "):
+        export_trials(tmp_path / "search-finished", "hyperopt", tmp_path / "a.json")
+    left = len(read_trials(GOLDEN / "search-stopped-in-trials")) - 1
+    assert left == export_trials(tmp_path / "search-stopped-in-trials", "hyperopt", tmp_path / "b.json")
+
+
 def test_nothing_is_replaced_or_left_behind(tmp_path: Path) -> None:
     """Neither a file nor a link, not even one to nowhere."""
     (tmp_path / "mine.json").write_text("precious")

@@ -15,9 +15,11 @@ from timm.utils.misc import natural_key
 
 from faa_core import FaaError
 from faa_search.data import DatasetRequest, DecodedSource, OpenedData, open_data
+from faa_search.data.arrays import open_npz
 from faa_search.data.folders import FolderImages, natural_order, open_folder
 from faa_search.data.formats import all_formats, formats_by_suffix
 from faa_search.data.named import open_named
+from faa_search.measuring.corruptions import open_published, read_photographs
 from faa_search.measuring.evaluation import evaluate_checkpoint
 from faa_search.searching.images import open_images
 from faa_search.settings import EvalConfig, SearchConfig, TrainConfig
@@ -471,3 +473,25 @@ def test_runs_that_lie_in_the_data_set_are_no_class(tmp_path: Path) -> None:
     assert splits.train.class_names == ("a", "b")
     assert splits.train.labels.tolist() == [0, 0, 1]
     assert "a run of faa" in splits.remarks
+
+
+@pytest.mark.parametrize("kind", ["image", "npz", "photograph", "published"])
+def test_what_is_made_while_it_is_read_is_not_waited_for(kind: str, tmp_path: Path) -> None:
+    """A link to such a file, as below /proc, has 0 bytes, like an empty one; nothing is opened."""
+    endless = Path("/proc/kmsg") if Path("/proc/kmsg").exists() else tmp_path / "empty"
+    if not endless.exists():
+        endless.touch()
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    names = {"image": "a/1.png", "npz": "d.npz", "photograph": "1.png", "published": "labels.npy"}
+    path = folder / names[kind]
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(endless)
+    reads: dict[str, Any] = {
+        "image": lambda: FolderImages(folder, ("a/1.png",), {".png": ("PNG",)}).open(0).__enter__(),
+        "npz": lambda: open_npz(DatasetRequest(name=str(path))),
+        "photograph": lambda: read_photographs(folder),
+        "published": lambda: open_published(folder, classes=3),
+    }
+    with pytest.raises((FaaError, ValueError), match=r"it is empty|the system makes it while it is read"):
+        reads[kind]()

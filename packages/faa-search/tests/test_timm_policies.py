@@ -154,7 +154,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     cases = {
         "trivialagment": "No policy is called 'trivialagment'; did you mean trivialaugment",
         "no/such.json": "'no/such.json' cannot be read: there is no such file",
-        "": "No policy is called ''",
+        "": "A policy is given as its name, the path of its file or a timm string, such as 'trivialaugment'; not as ''",
         f"{tmp_path}/damaged.json": "damaged.json",
         f"{tmp_path}/pairs.json": "The policy 'pairs' mixes in other images",
     }
@@ -164,7 +164,34 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
                 timm.data.create_transform(16, is_training=True, auto_augment=f"faa:{given}")
     with pytest.raises(FaaError, match="mixes in other images"):
         create_transform(16, policy=pairs)
+    with pytest.raises(FaaError, match="A policy is given as its name"):
+        create_transform(16, policy=None)  # type: ignore[call-overload]
     assert issubclass(UnknownNameError, FaaError)
+
+
+def test_a_policy_without_its_prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What timm itself does not know, and is a policy of ours or a file, is told as it is written; no other text is."""
+    monkeypatch.chdir(tmp_path)
+    INVERT.save("own.json")
+    cases = {
+        "trivialaugment": "It is the name of a policy of faa: write it as faa:trivialaugment.",
+        "fa-reduced-cifar10": "write it as faa:fa-reduced-cifar10.",
+        "own.json": "It is a file: write it as faa:own.json.",
+    }
+    with policies_in_timm():
+        for given, message in cases.items():
+            with pytest.raises(FaaError) as raised:
+                timm.data.create_transform(16, is_training=True, auto_augment=given)
+            assert str(raised.value).startswith(f"timm knows no auto-augment '{given}'. ")
+            assert str(raised.value).endswith(message)
+        for unknown in ("nonsense", "original-x1"):
+            with pytest.raises(AssertionError):
+                timm.data.create_transform(16, is_training=True, auto_augment=unknown)
+        INVERT.save("original")  # timm's own text wins over a file
+        assert any(
+            "AutoAugment" in name
+            for name in names(timm.data.create_transform(16, is_training=True, auto_augment="original"))
+        )
 
 
 def loaded(place: Path, *, splits: int = 0, policy: str = "faa:trivialaugment", seed: int = 0, **options: Any) -> Any:
@@ -276,6 +303,14 @@ def test_what_is_no_script_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     for arguments, said in [((), "no script given"), (("missing.py",), "'missing.py' is no file")]:
         code, _shown, _said = run(monkeypatch, capsys, *arguments)
         assert code == f"{said}; {usage}"
+
+
+@pytest.mark.parametrize("asked", ["--help", "-h"])
+def test_help_is_help(asked: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    code, shown, said = run(monkeypatch, capsys, asked)
+    assert (code, said) == (0, "")
+    assert shown.startswith("Usage: python -m faa_search.timm SCRIPT [ARGUMENTS...]\n")
+    assert "--aa faa:NAME_OR_FILE" in shown
 
 
 def test_plugins_that_do_not_load_are_named(

@@ -74,7 +74,7 @@ def provenance_lines(provenance: Mapping[str, Any]) -> list[str]:
     """
     usual = _usual_settings(provenance)
     provenance = {key: value for key, value in provenance.items() if key not in usual}
-    told = {key: _shown(value) for key, value in provenance.items() if value not in (None, "", [], {})}
+    told = {key: _shown(value) for key, value in provenance.items() if value not in (None, "", (), {})}
     short = [f"{key} {text}" for key, text in told.items() if not _is_long(provenance[key], text)]
     long = [f"  {key}: {text}" for key, text in told.items() if _is_long(provenance[key], text)]
     if usual:

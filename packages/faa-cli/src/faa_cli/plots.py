@@ -12,6 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL.Image import Image as PILImage
+from PIL.Image import Resampling
 
 from faa_cli.fonts import drawable, take_fonts
 from faa_core import Policy
@@ -19,10 +21,12 @@ from faa_core.files import replacing
 from faa_core.text import counted, safe, shortened
 from faa_search.data import OpenedData
 from faa_search.data.sizing import fitted
+from faa_search.progress import Reporter, Silent
 
 if TYPE_CHECKING:
     from faa_search.measuring.evaluation.robustness import Robustness
 
+CELL, GAP = 100, 10  # pixels of a preview: an image's side, and between two
 NUMBERED = 20  # classes up to which a confusion matrix shows its counts
 NAMED = 120  # and names every class
 LONGEST = 30  # characters of a class's name
@@ -31,21 +35,55 @@ TITLE_WIDTH = 70  # characters of a title side by side
 LONGEST_TITLE = 280
 
 
-def save_preview(path: str | Path, policy: Policy, data: OpenedData, *, images: int, draws: int, seed: int) -> None:
-    """Write a grid: one image a row, as it is in the first column and in `draws` augmented draws beside it."""
-    source = data.train
+def save_preview(
+    path: str | Path,
+    policy: Policy,
+    data: OpenedData,
+    *,
+    images: int,
+    draws: int,
+    seed: int,
+    reporter: Reporter | None = None,
+) -> None:
+    """Write a grid: one image a row, as it is in the first column and in `draws` augmented draws beside it.
+
+    Args:
+        path: PNG file.
+        policy: To draw from.
+        data: Whose training images are shown.
+        images: Rows; as many as there are, if there are fewer.
+        draws: Of each image.
+        seed: Keys the draws.
+        reporter: Shown the progress, a row at a time; silent when None.
+
+    Raises:
+        FaaError: If an image cannot be read, or the file cannot be written.
+    """
+    source, shown = data.train, reporter or Silent()
     indices = np.linspace(0, len(source) - 1, min(images, len(source))).round().astype(int)
     figure = Figure(figsize=(1.1 * (draws + 1), 1.1 * len(indices) + 0.5), layout="constrained")
-    axes = figure.subplots(len(indices), draws + 1, squeeze=False)
-    for row, index in enumerate(indices):
-        original = fitted(source.image(int(index)), data.size)
-        shown = [original] + [policy.apply(original, seed=seed, epoch=n, index=int(index)) for n in range(draws)]
-        for axis, image in zip(axes[row], shown, strict=True):
-            axis.imshow(np.asarray(image), interpolation="nearest")
+    rows = figure.subplots(len(indices), 1, squeeze=False)[:, 0]  # a panel for each draw would take half a minute
+    with shown.track("Images", len(indices)) as advance:
+        for axis, index in zip(rows, indices.tolist(), strict=True):
+            original = fitted(source.image(index), data.size)
+            drawn = [policy.apply(original, seed=seed, epoch=n, index=index) for n in range(draws)]
+            axis.imshow(_side_by_side([original, *drawn]), interpolation="nearest")
             axis.set_axis_off()
-        axes[row][0].set_title(short(source.class_names[source.labels[index]]), fontsize=8, parse_math=False)
+            name = short(source.class_names[source.labels[index]])
+            axis.set_title(name, fontsize=8, loc="left", parse_math=False)
+            advance()
     set_heading(figure, f"{policy.name}: the image, and {counted(draws, 'draw')}")
     save_figure(figure, path)
+
+
+def _side_by_side(images: Sequence[PILImage]) -> NDArray[np.uint8]:
+    """Return square images as one row of cells with white between them, uint8 ``[H, W, 3]``."""
+    cells_BHWC = np.full((len(images), CELL, CELL + GAP, 3), 255, dtype=np.uint8)
+    for cell, image in zip(cells_BHWC, images, strict=True):
+        resample = Resampling.NEAREST if image.width < CELL else Resampling.BOX
+        cell[:, :CELL] = np.asarray(image.resize((CELL, CELL), resample))
+    row: NDArray[np.uint8] = np.concatenate([*cells_BHWC], axis=1)[:, :-GAP]
+    return row
 
 
 def save_confusion(

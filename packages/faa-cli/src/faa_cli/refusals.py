@@ -8,12 +8,10 @@ from pydantic import ValidationError
 
 from faa_cli.given import name_of
 
-REFUSAL = typer.BadParameter.__mro__[2]  # of everything that typer refuses; it exports this subclass only
-
 
 def refused(error: Exception) -> str | None:
     """Return what is wrong with the command line in a sentence, or None if an error is not about that."""
-    if not isinstance(error, REFUSAL):
+    if not isinstance(error, typer.TyperException):
         return None
     context = getattr(error, "ctx", None)
     if context is None:

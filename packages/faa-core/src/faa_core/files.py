@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from faa_core.errors import FaaError
-from faa_core.paths import refused_as
+from faa_core.paths import refuse_address, refused_as
 from faa_core.text import safe
 
 LONGEST = 40  # characters of a file's name that its temporary file is called by
@@ -121,6 +121,7 @@ def _make_public(written: Path) -> None:
 
 def _check_target(path: Path) -> None:
     """Refuse to rename a file over a device, pipe, socket or folder, or over a link to one."""
+    refuse_address(str(path), written=True)
     with refused_as(f"'{safe(path)}' cannot be written"):
         try:
             mode = path.stat().st_mode

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,6 +28,25 @@ WORDS = {
     errno.ESTALE: ("the network's disk has lost it", "Connect the disk again, and give the same command again"),
 }  # fmt: skip
 
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # as a path it has one slash less
+NOT_FETCHED = ("it is an address, and nothing is fetched from there", "Download the file, and give its path")
+
+
+def refuse_address(given: str, *, written: bool = False) -> None:
+    """Refuse an address such as https://… where a path is asked for; a folder may be called so.
+
+    Args:
+        given: As it was typed.
+        written: Whether something is to be written there.
+
+    Raises:
+        FaaError: If it is one.
+    """
+    if ADDRESS.match(given) and not os.path.lexists(given.partition("/")[0]):
+        if written:
+            raise FaaError(f"'{safe(given)}' cannot be written: it is an address. Give a path on this machine.")
+        raise FaaError(f"'{safe(given)}' cannot be read: {NOT_FETCHED[0]}. {NOT_FETCHED[1]}.")
+
 
 def refusal(error: OSError, what: str) -> FaaError:
     """Return what the system refused as an error that says the reason in plain words, and what to do.
@@ -37,6 +57,8 @@ def refusal(error: OSError, what: str) -> FaaError:
     """
     if error.errno in (errno.ENOENT, errno.EEXIST) and error.filename and os.path.islink(error.filename):  # noqa: PTH114 or bytes
         reason, remedy = "it is a link that leads to nothing", "Remove the link, or give another path"
+    elif error.errno in (errno.ENOENT, errno.ENAMETOOLONG) and ADDRESS.match(os.fsdecode(error.filename or "")):
+        reason, remedy = NOT_FETCHED
     else:
         reason, remedy = WORDS.get(error.errno or 0, (safe(error.strerror or error), "Check the path"))
     return FaaError(f"{what}: {reason}. {remedy}.")

@@ -8,9 +8,12 @@ be computed on any device.
 import hashlib
 import json
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from faa_core.errors import FaaError
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -26,6 +29,38 @@ def key_of(*parts: int | str) -> int:
 def seed_of(*parts: int | str) -> int:
     """Return a seed of 31 bits for libraries that take one (torch, numpy, hyperopt)."""
     return key_of(*parts) & 0x7FFFFFFF
+
+
+def check_keys(seed: Any, epoch: Any) -> None:
+    """Refuse what cannot key a draw.
+
+    Raises:
+        FaaError: If one of them is no whole number of 64 bits.
+    """
+    for name, number in (("seed", seed), ("epoch", epoch)):
+        if not isinstance(number, int | np.integer):
+            raise FaaError(f"`{name}` must be a whole number, not {number!r:.80}.")
+    if not -(2**63) <= min(seed, epoch) <= max(seed, epoch) < 2**63:
+        raise FaaError(f"seed and epoch must fit in 64 bits, not {seed} and {epoch}.")
+
+
+def whole_numbers(indices: Any) -> NDArray[np.int64]:
+    """Return the numbers of images, given as a list, a range or an array, as int64 of the shape given.
+
+    Raises:
+        FaaError: If they are no whole numbers of 64 bits.
+    """
+    try:
+        numbers = np.asarray(indices)
+        if numbers.size == 0:
+            numbers = numbers.astype(np.int64)  # an empty list has no type of its own
+    except (TypeError, ValueError, OverflowError):  # a list of lists of several lengths
+        numbers = np.asarray(None)
+    if numbers.dtype.kind not in "iu" or (numbers.size and int(numbers.max()) >= 2**63):
+        raise FaaError(
+            f"`indices` must be whole numbers, the number of each image in its data set; not {indices!r:.80}."
+        )
+    return numbers.astype(np.int64, copy=False)
 
 
 def uniforms(key: int, indices: NDArray[np.int64], slots: int) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ class NotJsonError(FaaError):
 
 
 def read_content(path: Path, *, most: int | None = None) -> bytes:
-    """Return the content of a regular file; a pipe or a device could be endless.
+    """Return the content of a regular file.
 
     Args:
         path: The file.
@@ -33,17 +34,36 @@ def read_content(path: Path, *, most: int | None = None) -> bytes:
     Raises:
         FaaError: If it cannot be read, is no regular file, or has more bytes.
     """
+    size = size_of(path)
+    if most is not None and size > most:
+        raise FaaError(f"'{safe(path)}' has {size:,} bytes; of such a file at most {most:,} are read.")
+    with refused_as(f"'{safe(path)}' cannot be read"):
+        return path.read_bytes() if size else b""
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a regular file, or of what a link leads to; a pipe or a device could be endless.
+
+    What the system makes while it is read, as below /proc, says it has 0 bytes, and may wait for ever. It is refused;
+    an empty file elsewhere may be such a one too, and is not to be opened.
+
+    Raises:
+        FaaError: If it cannot be looked at, or is no regular file that holds its bytes.
+    """
     with refused_as(f"'{safe(path)}' cannot be read"):
         try:
             found = path.stat()
         except ValueError as error:  # it holds a zero byte
             raise FaaError(f"'{safe(path)}' cannot be read: {safe(error)}.") from error
-        if not stat.S_ISREG(found.st_mode):
-            what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file (a pipe or a device)"
-            raise FaaError(f"'{safe(path)}' cannot be read: it is {what}; give the path of a file.")
-        if most is not None and found.st_size > most:
-            raise FaaError(f"'{safe(path)}' has {found.st_size:,} bytes; of such a file at most {most:,} are read.")
-        return path.read_bytes()
+    if not stat.S_ISREG(found.st_mode):
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file (a pipe or a device)"
+        raise FaaError(f"'{safe(path)}' cannot be read: it is {what}; give the path of a file.")
+    if found.st_size == 0 and Path(os.path.realpath(path)).is_relative_to("/proc"):
+        raise FaaError(
+            f"'{safe(path)}' cannot be read: the system makes it while it is read. Copy what it holds into a file, and "
+            "give that."
+        )
+    return found.st_size
 
 
 def as_text(content: bytes) -> str:

@@ -3,7 +3,6 @@
 Shapes: B = batch, C = channels, H and W = height and width, K = classes.
 """
 
-import math
 from typing import Any
 
 from timm.layers.conv_bn_act import ConvNormAct
@@ -11,6 +10,7 @@ from timm.models import register_model
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pad
 
+from faa_models.arguments import check_rates, check_whole, is_finite
 from faa_models.registration import cifar_cfgs, create_network
 from faa_models.shake import Level, ShakeDrop
 from faa_models.staged import ResidualBlock, StagedNetwork
@@ -90,7 +90,7 @@ class PyramidNet(StagedNetwork):
         level: What shares ShakeDrop's coefficients: "image" in the papers' tables.
 
     Raises:
-        ValueError: If `depth`, `alpha` or `shake_drop` is not one of these, or `drop_path_rate` is with `shake_drop`.
+        ValueError: If an argument is not one of these, or `drop_path_rate` is given with `shake_drop`.
     """
 
     def __init__(  # noqa: PLR0913 timm's own arguments are six of them
@@ -107,14 +107,14 @@ class PyramidNet(StagedNetwork):
         drop_path_rate: float = 0.0,
         level: Level = "image",
     ) -> None:
+        check_whole(depth=depth, in_chans=in_chans)
+        check_rates(shake_drop=shake_drop, drop_path_rate=drop_path_rate)
         layers = 9 if bottleneck else 6
         count, remainder = divmod(depth - 2, layers)
         if count < 1 or remainder:
             raise ValueError(f"depth must be {layers}n + 2 with n >= 1, not {depth}")
-        if not 0 <= alpha < math.inf:
-            raise ValueError(f"alpha must be finite and not negative, not {alpha}")
-        if not 0.0 <= shake_drop <= 1.0:
-            raise ValueError(f"shake_drop must lie in [0, 1], not {shake_drop}")
+        if not is_finite(alpha) or alpha < 0:
+            raise ValueError(f"alpha must be finite and not negative, not {alpha!r}")
         if shake_drop and drop_path_rate:
             raise ValueError(
                 f"drop_path_rate={drop_path_rate} and shake_drop={shake_drop} would both leave residuals out; give one "

@@ -12,6 +12,8 @@ import torch
 from timm.models import register_notrace_module
 from torch import Tensor, nn
 
+from faa_models.arguments import check_rates
+
 __all__ = ["Level", "ShakeDrop", "ShakeShake", "shake_drop", "shake_shake"]
 
 Level = Literal["batch", "image", "channel", "pixel"]
@@ -183,12 +185,11 @@ def _shared(shape: torch.Size, level: Level) -> tuple[int, ...]:
 
 
 def _check_level(name: str, level: Level) -> None:
-    if level not in AXES:
+    if not isinstance(level, str) or level not in AXES:
         raise ValueError(f"{name} must be one of {', '.join(AXES)}, not {level!r}")
 
 
 def _check_drop(drop_prob: float, level: Level, gate_level: Level) -> None:
-    if not 0.0 <= drop_prob <= 1.0:
-        raise ValueError(f"drop_prob must lie in [0, 1], not {drop_prob}")
+    check_rates(drop_prob=drop_prob)
     _check_level("level", level)
     _check_level("gate_level", gate_level)

@@ -10,6 +10,7 @@ from timm.models import register_model
 from torch import Tensor, nn
 from torch.nn.functional import pad, relu
 
+from faa_models.arguments import check_whole
 from faa_models.registration import cifar_cfgs, create_network
 from faa_models.shake import Level, ShakeShake
 from faa_models.staged import ResidualBlock, StagedNetwork, equal_blocks
@@ -97,7 +98,7 @@ class ShakeResNet(StagedNetwork):
         level: What shares a coefficient of the branches: "image" in the papers' tables.
 
     Raises:
-        ValueError: If `depth` or `width` is not one of these.
+        ValueError: If an argument is not one of these.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class ShakeResNet(StagedNetwork):
         drop_path_rate: float = 0.0,
         level: Level = "image",
     ) -> None:
+        check_whole(depth=depth, width=width, in_chans=in_chans)
         blocks, remainder = divmod(depth - 2, 6)
         if blocks < 1 or remainder:
             raise ValueError(f"depth must be 6n + 2 with n >= 1 (8, 14, 20, 26, ...), not {depth}")
@@ -152,7 +154,7 @@ class ShakeResNeXt(StagedNetwork):
         level: What shares a coefficient of the branches: "image" in the papers' tables.
 
     Raises:
-        ValueError: If `depth` or `width` is not one of these.
+        ValueError: If an argument is not one of these.
     """
 
     def __init__(  # noqa: PLR0913 timm's own arguments are five of them
@@ -168,11 +170,14 @@ class ShakeResNeXt(StagedNetwork):
         drop_path_rate: float = 0.0,
         level: Level = "image",
     ) -> None:
+        check_whole(depth=depth, width=width, groups=groups, in_chans=in_chans)
         blocks = (depth - 2) // 9
         if blocks < 1:
             raise ValueError(f"depth must be at least 11, not {depth}")
         if width < 64 or width % 64:
             raise ValueError(f"width must be a multiple of 64, not {width}")
+        if groups < 1:
+            raise ValueError(f"groups must be at least 1, not {groups}")
 
         def block(in_chs: int, out_chs: int, stride: int) -> ShakeBlock:
             mid_chs = out_chs // 4 * groups * width // 64

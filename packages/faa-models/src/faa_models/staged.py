@@ -14,6 +14,8 @@ from timm.models import checkpoint_seq
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
+from faa_models.arguments import check_rates, check_whole
+
 __all__ = ["ResidualBlock", "StagedNetwork", "equal_blocks"]
 
 
@@ -66,7 +68,7 @@ class StagedNetwork(nn.Module):
             block, growing linearly from 0 in the first (stochastic depth, as in timm).
 
     Raises:
-        ValueError: If `drop_path_rate` is not one of these.
+        ValueError: If an argument is not one of these.
     """
 
     __constants__ = ("grad_checkpointing",)  # so that TorchScript drops the branch it cannot compile
@@ -85,6 +87,10 @@ class StagedNetwork(nn.Module):
         drop_path_rate: float = 0.0,
     ) -> None:
         super().__init__()
+        check_whole(num_classes=num_classes)
+        check_rates(drop_rate=drop_rate, drop_path_rate=drop_path_rate)
+        if num_classes < 0:
+            raise ValueError(f"num_classes must not be negative, not {num_classes}")
         self.num_classes = num_classes
         self.in_chans = in_chans
         self.drop_rate = drop_rate
@@ -231,8 +237,6 @@ def equal_blocks(
 
 def _drop_paths(blocks: Sequence[ResidualBlock], rate: float) -> None:
     """Give blocks stochastic depth at rates from 0 to `rate`; at 0 they keep what they have."""
-    if not 0.0 <= rate <= 1.0:
-        raise ValueError(f"drop_path_rate must lie in [0, 1], not {rate}")
     if rate:
         rates: Any = calculate_drop_path_rates(rate, len(blocks))
         for block, own in zip(blocks, rates, strict=True):

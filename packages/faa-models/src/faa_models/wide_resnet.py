@@ -10,6 +10,7 @@ from timm.models import register_model
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from faa_models.arguments import check_rates, check_whole
 from faa_models.registration import cifar_cfgs, create_network
 from faa_models.staged import ResidualBlock, StagedNetwork, equal_blocks
 
@@ -74,7 +75,7 @@ class WideResNet(StagedNetwork):
         bn_momentum: Weight of the newest batch in batch norm's running statistics, in [0, 1].
 
     Raises:
-        ValueError: If `depth` is not 6n + 4 with n ≥ 1, or `width` or `bn_momentum` is not one of these.
+        ValueError: If `depth` is not 6n + 4 with n ≥ 1, or another argument is not one of these.
     """
 
     def __init__(  # noqa: PLR0913 timm's own arguments are five of them
@@ -92,13 +93,13 @@ class WideResNet(StagedNetwork):
         # it weighs the newest batch, and 0.9 all but forgets the rest. Only the buffers differ.
         bn_momentum: float = 0.1,
     ) -> None:
+        check_whole(depth=depth, width=width, in_chans=in_chans)
+        check_rates(block_drop_rate=block_drop_rate, bn_momentum=bn_momentum)
         blocks, remainder = divmod(depth - 4, 6)
         if blocks < 1 or remainder:
             raise ValueError(f"depth must be 6n + 4 with n >= 1 (10, 16, 22, ...), not {depth}")
         if width < 1:
             raise ValueError(f"width must be at least 1, not {width}")
-        if not 0.0 <= bn_momentum <= 1.0:
-            raise ValueError(f"bn_momentum must lie in [0, 1], not {bn_momentum}")
         chs = (16, 16 * width, 32 * width, 64 * width)
         block = partial(WideBlock, drop_rate=block_drop_rate, bn_momentum=bn_momentum)
         super().__init__(

@@ -19,16 +19,15 @@ def until(seconds: float, *, now: datetime) -> str:
     return f"{duration(seconds)}, until about {end:%H:%M}{day}"
 
 
-def shorter(seconds: float, ways: Sequence[str]) -> str:
-    """Return a sentence that says what would make long work shorter, with a space before it; nothing for short work.
+def with_shorter(told: str, seconds: float, ways: Sequence[str]) -> str:
+    """Return what is told of work, and for long work a sentence more: with what it would take less time.
 
     Args:
+        told: A sentence.
         seconds: That the work takes.
         ways: What can be done, as "fewer --epochs"; at least two.
     """
-    if seconds < LONG:
-        return ""
-    return f" To make it shorter: {', '.join(ways[:-1])}, or {ways[-1]}."
+    return told if seconds < LONG else f"{told} It takes less time with {', '.join(ways[:-1])}, or {ways[-1]}."
 
 
 def fitting_ways(*, model: str, epochs: int, size: int, on_cpu: bool) -> list[str]:

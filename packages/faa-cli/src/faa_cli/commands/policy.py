@@ -141,8 +141,9 @@ def preview(
     from faa_cli.plots import save_preview  # noqa: PLC0415 matplotlib and torch are slow to import
     from faa_search.data import open_data  # noqa: PLC0415
 
-    data = open_data(settings, model_size=224, note=make_reporter().note)
-    save_preview(output, loaded, data, images=images, draws=draws, seed=seed)
+    reporter = make_reporter()
+    data = open_data(settings, model_size=224, note=reporter.note)
+    save_preview(output, loaded, data, images=images, draws=draws, seed=seed, reporter=reporter)
     say(f"Wrote {output}")
 
 

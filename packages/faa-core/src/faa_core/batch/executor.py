@@ -3,21 +3,27 @@
 Shapes: B images, C channels, H × W pixels, S stages.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from faa_core.batch.baseline import Baseline, Normalize
+from faa_core.batch.checks import check_images, check_parts, indices_of
 from faa_core.batch.engines import Engine, engine_for, missing_for
-from faa_core.batch.instructions import LONGEST_SIDE, WIDTH
+from faa_core.batch.instructions import WIDTH
 from faa_core.batch.operators import augment, augment_operator, draw, draw_operator
 from faa_core.batch.tables import tables_of
 from faa_core.errors import FaaError
 from faa_core.policies.kinds import SubPolicies
 from faa_core.policies.policy import Policy
+from faa_core.randomness import check_keys
+
+Indices = Tensor | Sequence[int] | NDArray[np.integer[Any]]
 
 
 class PolicyBatch(nn.Module):
@@ -44,6 +50,7 @@ class PolicyBatch(nn.Module):
     ) -> None:
         """See `Policy.to_batch`."""
         super().__init__()
+        check_parts(policy, baseline, normalize, partners)
         self.policy, self.baseline, self.normalize, self.engine = policy, baseline, normalize, engine
         given = 0 if partners is None else len(partners)
         if given == 0 and policy.mixes_images:
@@ -52,7 +59,7 @@ class PolicyBatch(nn.Module):
                 "take one without. In Python, give `partners`, uint8 [M, C, H, W]."
             )
         self._missing = missing_for(policy)
-        if engine != "auto" and engine not in self._missing:
+        if engine not in ("auto", *self._missing):
             raise FaaError(f"There is no engine '{engine}'; there are {', '.join(self._missing)} and auto.")
         self.register_buffer(
             "partners", torch.empty(0, dtype=torch.uint8) if partners is None else partners, persistent=False
@@ -64,7 +71,7 @@ class PolicyBatch(nn.Module):
         self._scale, self._bias = normalize.scale_and_bias if normalize is not None else ((), ())
 
     def forward(
-        self, images: Tensor, *, seed: int | None = None, epoch: int | None = None, indices: Tensor | None = None
+        self, images: Tensor, *, seed: int | None = None, epoch: int | None = None, indices: Indices | None = None
     ) -> Tensor:
         """Return the augmented batch; without seed, epoch and indices, that of a layer.
 
@@ -72,7 +79,8 @@ class PolicyBatch(nn.Module):
             images: uint8 ``[B, C, H, W]``, any number of channels, or uint16 (plain torch only); sides up to 8,192.
             seed: Of the run.
             epoch: Or view: any further number the draws depend on.
-            indices: int64 ``[B]`` on the CPU: each image's number in its data set.
+            indices: int64 ``[B]`` on the CPU, or a list or an array of whole numbers: each image's number in its data
+                set.
 
         Returns:
             A new tensor like `images`, or float32 if the module normalises.
@@ -88,14 +96,15 @@ class PolicyBatch(nn.Module):
             seed, epoch, indices = int(torch.randint(2**63 - 1, ())), 0, torch.arange(len(images))
         if seed is None or epoch is None or indices is None:
             raise FaaError("A draw has three keys: give seed, epoch and indices, or none for a draw of torch's.")
-        _check_draws(indices, seed, epoch, wanted=len(images))
+        check_keys(seed, epoch)
+        indices = indices_of(indices, wanted=len(images))
         engine = engine_for(self.engine, self._missing, images)
         if engine == "pillow":
             images = one_by_one(self.policy, images, self.partners, seed=seed, epoch=epoch, indices=indices)
             engine = "torch"  # for the baseline
         return self._carried_out(images, self._drawn(images, indices, seed, epoch, engine), engine)
 
-    def instructions(self, images: Tensor, *, seed: int, epoch: int, indices: Tensor) -> Tensor:
+    def instructions(self, images: Tensor, *, seed: int, epoch: int, indices: Indices) -> Tensor:
         """Return what `forward` would do, and do nothing: for those who pick among draws before any is carried out.
 
         Args:
@@ -111,7 +120,8 @@ class PolicyBatch(nn.Module):
             FaaError: If an argument is none of these, or the engine is Pillow's, which draws as it goes.
         """
         self._check_images(images)
-        _check_draws(indices, seed, epoch, wanted=indices.numel())
+        check_keys(seed, epoch)
+        indices = indices_of(indices)
         return self._drawn(images, indices, seed, epoch, self._instructed(images))
 
     def carry_out(self, images: Tensor, instructions: Tensor) -> Tensor:
@@ -127,6 +137,8 @@ class PolicyBatch(nn.Module):
         self._check_images(images)
         engine = self._instructed(images)
         expected = (len(images), self._stages, WIDTH)
+        if not isinstance(instructions, Tensor):
+            raise FaaError(f"`instructions` must be a tensor, as `instructions` returns one, not {instructions!r:.80}.")
         if instructions.shape != expected or instructions.dtype != torch.float64 or instructions.device.type != "cpu":
             raise FaaError(
                 f"`instructions` must be float64 {list(expected)} on the CPU, as `instructions` returns them; not "
@@ -171,19 +183,7 @@ class PolicyBatch(nn.Module):
         )
 
     def _check_images(self, images: Tensor) -> None:
-        if images.ndim != 4 or images.dtype not in (torch.uint8, torch.uint16):
-            raise FaaError(
-                f"A batch is uint8 or uint16 [B, C, H, W], not {images.dtype} {list(images.shape)}.{_remedy(images)}"
-            )
-        if _is_channels_last(images):
-            raise FaaError(
-                f"A batch is [B, C, H, W], and {list(images.shape)} looks like [B, H, W, C]. Give "
-                "images.permute(0, 3, 1, 2)."
-            )
-        if not 1 <= min(images.shape[1:]) <= max(images.shape[-2:]) <= LONGEST_SIDE:
-            raise FaaError(
-                f"Images need a channel and sides of 1 to {LONGEST_SIDE:,} pixels, not {list(images.shape[1:])}."
-            )
+        check_images(images)
         if self._scale and len(self._scale) != images.shape[1]:
             raise FaaError(f"Normalize has {len(self._scale)} channels, the images {images.shape[1]}.")
         if len(self.partners) and (
@@ -195,16 +195,6 @@ class PolicyBatch(nn.Module):
                 f"`partners` must be like the images, {images.dtype} [M, {', '.join(map(str, images.shape[1:]))}] on "
                 f"{images.device}, not {self.partners.dtype} {list(self.partners.shape)} on {self.partners.device}."
             )
-
-
-def _check_draws(indices: Tensor, seed: int, epoch: int, *, wanted: int) -> None:
-    if not -(2**63) <= min(seed, epoch) <= max(seed, epoch) < 2**63:
-        raise FaaError(f"seed and epoch must fit in 64 bits, not {seed} and {epoch}.")
-    if indices.device.type != "cpu" or indices.dtype != torch.int64 or indices.shape != (wanted,):
-        raise FaaError(
-            f"`indices` must be int64 [{wanted}] on the CPU, where the draws are made without waiting for the "
-            f"device; not {indices.dtype} {list(indices.shape)} on {indices.device}."
-        )
 
 
 def baseline_stages(baseline: Baseline | None) -> int:
@@ -221,17 +211,3 @@ def one_by_one(policy: Policy, images: Tensor, partners: Tensor, *, seed: int, e
         for image, steps in zip(images, drawn, strict=True)
     ]
     return torch.stack(done) if done else images.clone()
-
-
-def _remedy(images: Tensor) -> str:
-    """Return the line that makes a batch of what was given, as far as one can tell; else ""."""
-    if images.ndim == 3:
-        return " Of one image, give images[None]."
-    if images.ndim == 4 and images.is_floating_point():
-        return " Of numbers in 0 … 1, give (images * 255).round().to(torch.uint8)."
-    return ""
-
-
-def _is_channels_last(images: Tensor) -> bool:
-    """Return whether rows lie where channels belong: many, of images that would be 1, 3 or 4 pixels wide."""
-    return images.shape[-1] in (1, 3, 4) and min(images.shape[1:3]) > 4

@@ -15,7 +15,7 @@ from faa_core.errors import FaaError
 from faa_core.files import replacing
 from faa_core.formats.leeway import Leeway
 from faa_core.formats.registry import FORMATS, Format, find_format, guess_format, string_format
-from faa_core.policies.loading import MOST_BYTES, load_policy, parse_policy
+from faa_core.policies.loading import MOST_BYTES, as_given, load_policy, parse_policy
 from faa_core.policies.policy import Policy
 from faa_core.reading import as_text, read_content
 from faa_core.text import safe
@@ -44,7 +44,7 @@ def resolve_policy(name_or_path: str | Path) -> Policy:
         UnknownNameError: If it is neither a known name, a file nor a string.
         FaaError: If the file is damaged, in no known format, or says what our operations cannot do.
     """
-    given = str(name_or_path)
+    given = as_given(name_or_path)
     if given in plugins.names("faa.policies"):
         return load_policy(given)
     if os.path.isfile(given):  # noqa: PTH113 a path that no system allows is no file, and no error
@@ -79,7 +79,7 @@ def read_policy(
     if name == "":
         raise FaaError("The name of a policy must not be empty.")
     chosen = None if format is None else find_format(format)
-    given, path = str(name_or_path), Path(name_or_path)
+    given, path = as_given(name_or_path), Path(name_or_path)
     installed = given in plugins.names("faa.policies")
     text = (None if installed else string_format(given)) if chosen is None else chosen
     if os.path.isfile(path) and not installed:  # noqa: PTH113 a path that no system allows is no file, and no error
@@ -141,6 +141,10 @@ def render(policy: Policy, format: str, *, leeway: Leeway | None = None) -> str 
     Raises:
         FaaError: If the format cannot say it; what it cannot say is named.
     """
+    if not isinstance(policy, Policy):
+        raise FaaError(
+            f"What is written is a Policy, not {safe(repr(policy)):.80}; Policy.load(NAME_OR_FILE) returns one."
+        )
     found = find_format(format)
     if not found.written:
         others = ", ".join(known.name for known in FORMATS if known.written)
@@ -158,8 +162,10 @@ def write_policy(policy: Policy, path: str | Path, format: str = "faa", *, leewa
         FaaError: If the format cannot say it, or the file cannot be written; what is there already must be a regular
             file.
     """
-    if not str(path):
-        raise FaaError("The path of the file to write must not be empty.")
+    if not isinstance(path, str | Path) or not str(path):
+        raise FaaError(
+            f"The path of the file to write must not be empty, nor anything but a path: {safe(repr(path)):.80}."
+        )
     write_content(render(policy, format, leeway=leeway), path)
 
 

@@ -83,6 +83,8 @@ def guess_format(content: bytes) -> Format:
     Raises:
         FaaError: If it is in none that can be told; the formats are listed.
     """
+    if not content.strip():
+        raise FaaError(f"It is empty. {_listed()}")
     if content.startswith(b"PK"):
         return find_format("deepaa")
     try:

@@ -95,8 +95,13 @@ def apply_steps(
         partners: Images to mix in, of the same size and mode; a step's drawn centre picks one.
 
     Raises:
-        FaaError: If the image is neither RGB nor L, or a step needs partners and there are none.
+        FaaError: If it is no PIL image, neither RGB nor L, or a step needs partners and there are none.
     """
+    if not isinstance(image, PILImage):
+        raise FaaError(
+            f"Policies apply to a PIL image, not to an object of type {type(image).__name__}; of an array "
+            "uint8 [H, W, 3], Image.fromarray(array) makes one."
+        )
     if image.mode not in ("RGB", "L"):
         raise FaaError(f"Policies apply to images of mode RGB or L, not {image.mode}; use image.convert('RGB') first.")
     for operation, argument, centre, shape in steps:

@@ -4,13 +4,14 @@ from importlib.resources import files
 
 import numpy as np
 
+from faa_core.errors import FaaError
 from faa_core.ops import SEARCH_LIST, Operation
 from faa_core.ops import table as ops
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Parametric, SubPolicies
 from faa_core.policies.loading import parse_policy
 from faa_core.policies.policy import Op, Policy
-from faa_core.randomness import key_of, uniforms
+from faa_core.randomness import check_keys, key_of, uniforms
 
 
 def none() -> Policy:
@@ -37,7 +38,13 @@ def random_policy(sub_policies: int, *, seed: int, num_ops: int = 2, ops: tuple[
         seed: Keys the draw.
         num_ops: Operations per sub-policy.
         ops: Names to choose from; the search list when None.
+
+    Raises:
+        FaaError: If a number is none of these.
     """
+    check_keys(seed, 0)
+    if not all(isinstance(number, int | np.integer) and number >= 1 for number in (sub_policies, num_ops)):
+        raise FaaError(f"sub_policies and num_ops must be whole numbers from 1 on, not {sub_policies!r}, {num_ops!r}.")
     names = ops or tuple(operation.name for operation in SEARCH_LIST)
     rows = uniforms(key_of("random-policy", seed), np.arange(sub_policies), 3 * num_ops).tolist()
     return SubPolicies(

@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from faa_core import plugins
 from faa_core.errors import FaaError
+from faa_core.paths import refuse_address
 from faa_core.policies.kinds import Layers, Parametric, SubPolicies
 from faa_core.policies.layered import LayeredSubPolicies
 from faa_core.policies.policy import Policy
@@ -28,13 +29,12 @@ def load_policy(name_or_path: str | Path) -> Policy:
         UnknownNameError: If it is neither a known name nor a file.
         FaaError: If the file is no valid policy document.
     """
-    given = str(name_or_path)
-    if given.startswith("hf://"):
-        raise FaaError(f"'{given}' is on the Hub, which this version does not read; download its policy.json first.")
-    if given and given not in plugins.names("faa.policies"):
+    given = as_given(name_or_path)
+    if given not in plugins.names("faa.policies"):
         path = Path(given)
         if os.path.isfile(path / FILE):  # noqa: PTH113 a path that no system allows is no file, and no error
             raise FaaError(f"'{safe(given)}' is a folder; the policy in it is '{safe(path / FILE)}', so give that.")
+        refuse_address(given)
         if os.path.lexists(path) or path.suffix == ".json" or path.name != given:
             return parse_policy(_read(path), source=given)
     build = plugins.load("faa.policies", given, kind="policy", hint=HINT)
@@ -42,6 +42,20 @@ def load_policy(name_or_path: str | Path) -> Policy:
     if not isinstance(policy, Policy):
         raise FaaError(f"The plugin '{given}' of group faa.policies must return a Policy, not {policy!r}.")
     return policy
+
+
+def as_given(name_or_path: Any) -> str:
+    """Return a policy's name or path as a text.
+
+    Raises:
+        FaaError: If it is neither a text nor a path, or says nothing.
+    """
+    if not isinstance(name_or_path, str | Path) or not str(name_or_path).strip():
+        raise FaaError(
+            "A policy is given as its name, the path of its file or a timm string, such as 'trivialaugment'; not as "
+            f"{safe(repr(name_or_path)):.80}."
+        )
+    return str(name_or_path)
 
 
 def parse_policy(text: str, *, source: str) -> Policy:

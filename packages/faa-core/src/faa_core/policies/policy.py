@@ -8,19 +8,21 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image as PILImage
 from PIL.Image import Resampling
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from faa_core.errors import FaaError
 from faa_core.files import write_text
 from faa_core.ops import Operation, Step, apply_steps
 from faa_core.policies.document import Fill, Fraction, OperationRow, operation_of, row_of
+from faa_core.policies.frozen import FrozenDict, frozen
 from faa_core.policies.plan import Plan
-from faa_core.randomness import key_of, uniforms
+from faa_core.randomness import check_keys, key_of, uniforms, whole_numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,14 +54,16 @@ class Policy(BaseModel):
         default="faa-policy/1", alias="schema", description="Version of the format."
     )
     name: str = Field(default="unnamed", description="For people; not an identity.")
-    operations: Mapping[str, OperationRow] = Field(
-        default_factory=dict, description="Axis of every operation used; the standard table's when left out."
+    operations: Annotated[Mapping[str, OperationRow], AfterValidator(frozen)] = Field(
+        default_factory=FrozenDict, description="Axis of every operation used; the standard table's when left out."
     )
     fill: Fill = Field(default=(0, 0, 0), description="RGB of pixels that come from outside the image.")
     interpolation: Literal["nearest", "bilinear", "bicubic"] = Field(
         default="nearest", description="Filter of the geometric operations."
     )
-    provenance: Mapping[str, Any] = Field(default_factory=dict, description="Where the policy comes from.")
+    provenance: Annotated[Mapping[str, Any], AfterValidator(frozen)] = Field(
+        default_factory=FrozenDict, description="Where the policy comes from."
+    )
 
     @model_validator(mode="after")
     def _operations_resolve(self) -> "Policy":
@@ -85,9 +89,9 @@ class Policy(BaseModel):
         """Return what happens to one image, given its `slots` uniform numbers in [0, 1)."""
 
     @cached_property
-    def table(self) -> dict[str, Operation]:
+    def table(self) -> Mapping[str, Operation]:
         """The operations it can apply, by name."""
-        return {name: operation_of(name, self.operations.get(name)) for name in self.operation_names()}
+        return FrozenDict({name: operation_of(name, self.operations.get(name)) for name in self.operation_names()})
 
     def __hash__(self) -> int:
         """Return a hash of all but where the policy comes from, which may hold anything."""
@@ -101,20 +105,30 @@ class Policy(BaseModel):
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy with some fields replaced, unchecked; what it caches is its own."""
-        copied = super().model_copy(update=update, deep=deep)
+        replaced = {name: frozen(value) for name, value in (update or {}).items()}
+        copied = super().model_copy(update=replaced, deep=deep)
         for cached in copied.__dict__.keys() - type(self).model_fields.keys():
             del copied.__dict__[cached]  # pydantic copies what is cached too
         return copied
 
-    def draw(self, *, seed: int, epoch: int, indices: NDArray[np.int64]) -> list[tuple[Step, ...]]:
+    def draw(
+        self, *, seed: int, epoch: int, indices: Sequence[int] | NDArray[np.integer[Any]]
+    ) -> list[tuple[Step, ...]]:
         """Return the steps of each image of a batch, keyed by (seed, epoch, index).
 
         Args:
             seed: Of the run.
             epoch: Or view: any further number the draws depend on.
             indices: Shape ``[B]``, of the images in their data set.
+
+        Raises:
+            FaaError: If one of these is no whole number, or the indices are not in one axis.
         """
-        rows = uniforms(key_of("policy", seed, epoch), indices, self.slots).tolist()
+        check_keys(seed, epoch)
+        numbers_B = whole_numbers(indices)
+        if numbers_B.ndim != 1:
+            raise FaaError(f"`indices` must be in one axis, [B], not {list(numbers_B.shape)}: a list of whole numbers.")
+        rows = uniforms(key_of("policy", seed, epoch), numbers_B, self.slots).tolist()
         return [self.steps(row) for row in rows]
 
     def apply_steps(self, image: PILImage, steps: tuple[Step, ...], *, partners: Sequence[PILImage] = ()) -> PILImage:
@@ -126,7 +140,7 @@ class Policy(BaseModel):
         self, image: PILImage, *, seed: int, epoch: int, index: int, partners: Sequence[PILImage] = ()
     ) -> PILImage:
         """Return one RGB or L image augmented by Pillow with the draw keyed by (seed, epoch, index)."""
-        steps = self.draw(seed=seed, epoch=epoch, indices=np.array([index]))[0]
+        steps = self.draw(seed=seed, epoch=epoch, indices=[index])[0]
         return self.apply_steps(image, steps, partners=partners)
 
     def transform(self, *, partners: Sequence[PILImage] = ()) -> "PolicyTransform":

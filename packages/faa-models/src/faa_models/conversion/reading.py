@@ -41,10 +41,13 @@ def read_checkpoint(path: str | Path, *, ema: bool = False) -> dict[str, Tensor]
     """
     if path == "":
         raise ValueError("The checkpoint's name must not be empty.")
-    path = Path(path)
+    given, path = path, Path(path)
     if not path.is_file():
         what = "a folder; give the file in it" if path.is_dir() else "not there, or no regular file"
-        raise ValueError(f"The checkpoint '{path}' cannot be read: it is {what}.")
+        fetched = " Addresses are not fetched: download the file, and give its path." if "://" in str(given) else ""
+        raise ValueError(f"The checkpoint '{given}' cannot be read: it is {what}.{fetched}")
+    if path.stat().st_size == 0:  # what the system makes while it is read says so too, and may wait for ever
+        raise ValueError(f"The checkpoint '{path}' cannot be read: it is empty.")
     try:
         with path.open("rb") as file:
             head = file.read(9)

@@ -3,12 +3,13 @@
 Shapes: B = batch, C = channels, H and W = height and width.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
+
+from faa_models.arguments import is_finite
 
 __all__ = ["FeedForwardGates", "GateKind", "Gates", "RecurrentGates", "State", "make_gates"]
 
@@ -132,8 +133,8 @@ def make_gates(kind: GateKind, features: Sequence[GatedFeatures], bias: float) -
     Raises:
         ValueError: If there is no such kind, or the bias is not finite.
     """
-    if not math.isfinite(bias):
-        raise ValueError(f"gate_bias must be finite, not {bias}")
+    if not is_finite(bias):
+        raise ValueError(f"gate_bias must be finite, not {bias!r}")
     if kind == "rnn":
         return RecurrentGates(features, bias=bias)
     if kind in ("ff1", "ff2"):

@@ -3,7 +3,6 @@
 Shapes: B = batch, C = channels, H and W = height and width, K = classes, G = gates.
 """
 
-import math
 from functools import partial
 from itertools import chain, pairwise
 from typing import Any, Literal, NamedTuple, get_args
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from faa_models.arguments import is_finite
 from faa_models.skipnet.execution import gathered, is_traced, masked
 from faa_models.skipnet.gates import GatedFeatures, GateKind, make_gates
 from faa_models.staged import ResidualBlock, StagedNetwork
@@ -140,8 +140,8 @@ class SkipNet(StagedNetwork):
 
     @temperature.setter
     def temperature(self, value: float) -> None:
-        if not 0 < value < math.inf:  # nor NaN
-            raise ValueError(f"temperature must be finite and above 0, not {value}")
+        if not is_finite(value) or value <= 0:
+            raise ValueError(f"temperature must be finite and above 0, not {value!r}")
         self._temperature = value
 
     def train(self, mode: bool = True) -> "SkipNet":
@@ -269,5 +269,5 @@ def _whole(backbone: nn.Module, from_stage: object) -> StagedNetwork:
     if isinstance(backbone, SkipNet) or len(backbone.stages) < stages:
         raise ValueError("the backbone must be a whole network without gates, not a gated or pruned one")
     if type(from_stage) is not int or not 0 <= from_stage < stages:
-        raise ValueError(f"from_stage must be a whole number from 0 to {stages - 1}, not {from_stage}")
+        raise ValueError(f"from_stage must be a whole number from 0 to {stages - 1}, not {from_stage!r}")
     return backbone

@@ -2,7 +2,6 @@
 
 import io
 import math
-import stat
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from faa_core import FaaError
 from faa_core.paths import refusal
+from faa_core.reading import size_of
 from faa_core.text import safe
 from faa_search.data.memory import FEWER, check_memory
 
@@ -82,12 +82,8 @@ def names_in(path: Path) -> list[str]:
 
 
 def _check_file(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError) as error:
-        raise FaaError(f"There is no file '{path}'.") from error
-    if not stat.S_ISREG(mode):
-        raise FaaError(f"'{path}' is not a regular file; copy what it gives into one.")
+    if not size_of(path):
+        raise FaaError(f"'{path}' cannot be read as .npz: it is empty. {ANEW}")
     try:
         with path.open("rb") as file:
             start = file.read(len(NPY_MAGIC))

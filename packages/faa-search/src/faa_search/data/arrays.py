@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faa_core import FaaError
+from faa_core.paths import refuse_address
 from faa_search.data.archives import Member, members, names_in
 from faa_search.data.classes import Labelling, check_known, class_names, labelling, some
 from faa_search.data.memory import FEWER, check_memory
@@ -15,7 +16,7 @@ from faa_search.data.source import ArraySource
 from faa_search.data.splits import DatasetRequest, Splits
 
 LAYOUT = (
-    "It must hold images (uint8, [N, H, W], [N, H, W, 1] or [N, H, W, 3]) and labels (integers, [N]); "
+    "The file must hold images (uint8, [N, H, W], [N, H, W, 1] or [N, H, W, 3]) and labels (integers, [N]); "
     "test_images, test_labels and class_names are optional."
 )
 ARRAYS = ("images", "labels", "test_images", "test_labels", "class_names")
@@ -36,6 +37,7 @@ def open_npz(request: DatasetRequest) -> Splits:
     Raises:
         FaaError: If the file is missing, unreadable, too large for the memory, or laid out otherwise.
     """
+    refuse_address(request.name)
     if request.train_split or request.test_split or request.input_key or request.target_key:
         raise FaaError(
             "A .npz file names its arrays itself; it takes no --train-split, --test-split, --input-key or "
@@ -89,14 +91,12 @@ def _members(path: Path) -> dict[str, Member]:
 def _check(path: Path, images: Member, labels: Member) -> None:
     shape = list(images.shape)
     if images.dtype != np.uint8 or not (len(shape) == 3 or (len(shape) == 4 and shape[-1] in (1, 3))):
-        raise FaaError(f"'{images.name}' of '{path}' is {images.dtype} {shape}. {_for_images(images)}{LAYOUT}")
+        raise FaaError(_in_sentences(f"'{images.name}' of '{path}' is {images.dtype} {shape}.", _for_images(images)))
     if min(shape[1:3]) < 1 or max(shape[1:3]) > LARGEST_SIDE:
         raise FaaError(f"'{images.name}' of '{path}' is {shape}: sides have 1 to {LARGEST_SIDE:,} pixels.")
     if len(labels.shape) != 1 or labels.dtype.kind not in "iu":
-        raise FaaError(
-            f"'{labels.name}' of '{path}' is {labels.dtype} {list(labels.shape)}: the labels must be one axis of "
-            f"integers. {_for_labels(labels)}{LAYOUT}"
-        )
+        found = f"'{labels.name}' of '{path}' is {labels.dtype} {list(labels.shape)}"
+        raise FaaError(_in_sentences(f"{found}: the labels must be one axis of integers.", _for_labels(labels)))
     if images.shape[0] != labels.shape[0]:
         raise FaaError(f"'{path}' has {images.shape[0]} {images.name} but {labels.shape[0]} {labels.name}.")
     if images.shape[0] == 0:
@@ -104,31 +104,39 @@ def _check(path: Path, images: Member, labels: Member) -> None:
         raise FaaError(f"'{images.name}' of '{path}' holds no image{left_out}.")
 
 
+def _in_sentences(fault: str, remedy: str) -> str:
+    """Return what is wrong with an array, the remedy if one is known, and how the file must be."""
+    return " ".join(filter(None, (fault, remedy, LAYOUT)))
+
+
 def _for_images(images: Member) -> str:
-    """Return the remedy for images of some other kind, as a sentence, or ""."""
+    """Return what to do with images of some other kind, in sentences; "" where nothing is known."""
     name, sides = images.name, len(images.shape)
     if sides == 4 and images.shape[1] in (1, 3) and images.shape[-1] not in (1, 3):
-        return f"Put the channels last: {name}.transpose(0, 2, 3, 1). "
+        return f"Put the channels last: save {name}.transpose(0, 2, 3, 1) instead."
     if images.dtype.kind == "f":
-        return f"Where 1 is white: ({name} * 255).round().astype(np.uint8). "
+        return f"If white is 1 in them, save ({name} * 255).round().astype(np.uint8) instead."
     if images.dtype.kind in "iu" and images.dtype != np.uint8:
-        return f"Where 255 is white: {name}.astype(np.uint8); where 65535 is: ({name} // 257).astype(np.uint8). "
+        return (
+            f"If white is 255 in them, save {name}.astype(np.uint8) instead. If it is 65535, save ({name} // "
+            "257).astype(np.uint8)."
+        )
     if images.dtype.kind == "b":
-        return f"Make it black and white: ({name} * 255).astype(np.uint8). "
+        return f"To have them black and white, save ({name} * 255).astype(np.uint8) instead."
     return ""
 
 
 def _for_labels(labels: Member) -> str:
-    """Return the remedy for labels of some other kind, as a sentence, or ""."""
+    """Return what to do with labels of some other kind, as a sentence; "" where nothing is known."""
     name = labels.name
     if len(labels.shape) == 2 and labels.shape[1] > 1:
-        return f"Of one column per class: {name}.argmax(1). "
+        return f"If they have one column for each class, save {name}.argmax(1) instead."
     if len(labels.shape) == 2:
-        return f"Leave the second axis out: {name}[:, 0]. "
+        return f"Leave the second axis out: save {name}[:, 0] instead."
     if labels.dtype.kind in "US":
-        return f"Number the texts: class_names, {name} = np.unique({name}, return_inverse=True). "
+        return f"Number the texts by class_names, {name} = np.unique({name}, return_inverse=True), and save both."
     if labels.dtype.kind in "fb":
-        return f"If they are whole numbers: {name}.astype(np.int64). "
+        return f"If they are whole numbers, save {name}.astype(np.int64) instead."
     return ""
 
 

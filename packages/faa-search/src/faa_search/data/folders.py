@@ -17,6 +17,8 @@ from PIL import Image
 from PIL.Image import Image as PILImage
 
 from faa_core import FaaError
+from faa_core.paths import refuse_address
+from faa_core.reading import read_content, size_of
 from faa_core.text import counted
 from faa_search.data.classes import class_names, some
 from faa_search.data.formats import formats_by_suffix
@@ -55,6 +57,8 @@ class FolderImages:
     def open(self, number: int) -> Iterator[PILImage]:
         """Give an image."""
         path = self.root / self.names[number]
+        if not size_of(path):
+            raise ValueError("it is empty")
         with Image.open(path, formats=self.formats[path.suffix.lower()]) as image:
             yield image
 
@@ -69,7 +73,7 @@ class FolderImages:
 
     def content(self, number: int) -> bytes:
         """Return the bytes of the file."""
-        return (self.root / self.names[number]).read_bytes()
+        return read_content(self.root / self.names[number])
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,7 @@ def _root(request: DatasetRequest) -> Path:
     if root.is_dir():
         return root
     kinds = "digits, torch/NAME, hfds/OWNER/NAME, a .npz file, or a folder with one sub-folder of images per class"
+    refuse_address(request.name)
     if root.exists():
         raise FaaError(f"'{root}' is neither a folder nor a .npz file. Give {kinds}.")
     raise FaaError(f"No data set is called '{request.name}' and there is no folder '{root}'. Give {kinds}.")

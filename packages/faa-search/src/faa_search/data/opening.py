@@ -18,6 +18,7 @@ from faa_search.data.source import ArraySource, DecodedSource, ImageSource
 from faa_search.data.splits import DatasetRequest, Splits
 from faa_search.data.summary import summary
 from faa_search.settings import DataConfig
+from faa_search.settings.calls import check_settings
 
 IN_MEMORY_SIDE = 64  # images up to this many pixels a side are decoded once and kept
 SCANNED = 20_000  # headers read when a data set is opened; of more images, evenly spread ones
@@ -72,6 +73,7 @@ def open_data(config: DataConfig, *, model_size: int, note: Callable[[str], None
     Raises:
         FaaError: If it is missing, unreadable, without labels, of one class only, or too large for the memory.
     """
+    check_settings(config, DataConfig)
     stored = open_stored(config)
     train, open_test, splits = stored.train, stored.open_test, stored.splits
     if splits.notice:

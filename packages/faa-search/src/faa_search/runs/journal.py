@@ -93,8 +93,8 @@ class Journal(Generic[Kind]):
         what = self.kind.__name__.lower()
         place = f"Line {number} of '{safe(self.path)}'"
         alone = (
-            f"Remove this line alone, and the same command does its {what} again; every other line stays good. "
-            "Or put back a copy of the file."
+            f"Remove this line alone, and give the search's own command (faa search) again: it does this {what} anew, "
+            "and every other line stays good. Or put back a copy of the file."
         )
         try:
             text = as_text(line)

@@ -7,6 +7,7 @@ from accelerate import Accelerator
 from faa_core import FaaError, plugins
 from faa_search.progress import Reporter
 from faa_search.searching.fast import SearchConfig, SearchResult
+from faa_search.settings.calls import check_settings, directory_of
 
 BEFORE_A_POLICY = ("folds", "explore")  # stages that end before there is one
 
@@ -29,6 +30,7 @@ def search(
         FaaError: If the settings name a stage that ends before there is a policy, or something else that was given
             cannot be used.
     """
+    check_settings(config, SearchConfig)
     if config.stage in BEFORE_A_POLICY:
         raise FaaError(
             f"Stage '{config.stage}' ends before there is a policy to return: call faa_search.search_stage, or leave "
@@ -59,6 +61,8 @@ def search_stage(
         UnknownNameError: If no installed package offers the algorithm.
         FaaError: If something else that was given cannot be used.
     """
+    check_settings(config, SearchConfig)
+    directory = directory_of(output)
     run = plugins.load("faa.searchers", config.algorithm, kind="search algorithm")
-    result: SearchResult | None = run(config, output, reporter=reporter, accelerator=accelerator, threads=threads)
+    result: SearchResult | None = run(config, directory, reporter=reporter, accelerator=accelerator, threads=threads)
     return result

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from faa_core import FaaError
+from faa_core.paths import refuse_address
 from faa_core.text import safe
 from faa_core.yaml_files import read_yaml
 from faa_search.settings import Settings
@@ -62,6 +63,7 @@ def read_layer(path: str | Path) -> Layer:
     Raises:
         FaaError: If it cannot be read, is no YAML of settings, or no mapping.
     """
+    refuse_address(str(path))
     # A run's own config.yaml says which command made it; its settings can be used again.
     return Layer(str(path), {key: value for key, value in read_yaml(Path(path)).items() if key != "command"})
 

@@ -1,9 +1,11 @@
 """timm's loaders with our policies: while a block lasts, timm takes ``auto_augment="faa:NAME_OR_FILE"``.
 
 timm asks no plugin for its augmentations. So one function of timm is replaced, here and nowhere else: the one that
-builds every training transform. It does nothing else than before for every other value of `auto_augment`.
+builds every training transform. For every other value of `auto_augment` it does what it did; where timm refuses
+one that is a policy of ours, it says how that is written.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -12,7 +14,9 @@ from typing import Any
 
 from timm.data import transforms_factory
 
+from faa_core import FaaError, plugins
 from faa_core.formats import read_policy
+from faa_core.text import safe
 from faa_search.timm.transforms import with_policy
 
 PREFIX = "faa:"
@@ -29,7 +33,7 @@ def policies_in_timm() -> Iterator[None]:
 
     In the block, timm's functions raise:
         UnknownNameError: If there is neither a policy nor a file of that name.
-        FaaError: If the file is faulty, or the policy cannot be used there.
+        FaaError: If the file is faulty, the policy cannot be used there, or ``faa:`` is missing before it.
     """
     timms_own = transforms_factory.transforms_imagenet_train
     transforms_factory.transforms_imagenet_train = _taking_policies(timms_own)
@@ -49,10 +53,32 @@ def _taking_policies(build: Callable[..., Any]) -> Callable[..., Any]:
         given = bound.arguments
         named = given["auto_augment"]
         if not (isinstance(named, str) and named.startswith(PREFIX)):
-            return build(*args, **options)
+            try:
+                return build(*args, **options)
+            except AssertionError as error:  # so timm refuses a text that it does not know
+                _say_prefix(named, error)
+                raise
         policy = read_policy(named.removeprefix(PREFIX))
         jitter = given["color_jitter"] if given["force_color_jitter"] else None
         stages = build(**given | {"auto_augment": None, "color_jitter": jitter, "separate": True})
         return with_policy(policy, stages, separate=given["separate"])
 
     return build_with_policy
+
+
+def _say_prefix(named: object, error: AssertionError) -> None:
+    """Tell how a policy of ours is written, if that is what timm did not know.
+
+    Raises:
+        FaaError: If it is one.
+    """
+    given = named if isinstance(named, str) else ""
+    if given in plugins.names("faa.policies"):
+        what = "the name of a policy of faa"
+    elif os.path.isfile(given):  # noqa: PTH113 a path that no system allows is no file, and no error
+        what = "a file"
+    else:
+        return
+    raise FaaError(
+        f"timm knows no auto-augment '{safe(given)}'. It is {what}: write it as {PREFIX}{safe(given)}."
+    ) from error

@@ -12,7 +12,7 @@ from accelerate import Accelerator
 
 from faa_core import Policy
 from faa_core.text import counted, duration
-from faa_search.costs import fitting_ways, shorter, until
+from faa_search.costs import fitting_ways, until, with_shorter
 from faa_search.data import ImageSource, OpenedData, open_data
 from faa_search.data.parts import held_out
 from faa_search.progress import Reporter, Silent
@@ -24,6 +24,7 @@ from faa_search.runs.records.training import TrainResult
 from faa_search.runs.results import read_training
 from faa_search.runs.schemas import TRAINING, write_record
 from faa_search.settings import TrainConfig
+from faa_search.settings.calls import check_policy_given, check_settings, directory_of
 from faa_search.training.checkpoint import STATE, WEIGHTS, load_weights
 from faa_search.training.estimate import fitting_seconds, scratch_network
 from faa_search.training.evaluating import evaluate_source
@@ -59,6 +60,10 @@ def train(
     Raises:
         FaaError: If something that was given cannot be used; nothing already in the directory is lost.
     """
+    check_settings(config, TrainConfig)
+    run = directory_of(output)
+    if policy is not None:
+        check_policy_given(policy, "policy")
     shown: Reporter = reporter or Silent()
     processes = accelerator or make_accelerator(config.device)
     chosen = policy or Policy.load(config.policy)
@@ -73,7 +78,7 @@ def train(
     )
     with (
         together(processes),
-        run_directory(Path(output), "train", config, main_process=processes.is_main_process) as directory,
+        run_directory(run, "train", config, main_process=processes.is_main_process) as directory,
     ):
         if processes.is_main_process:
             keep_policy(directory, chosen)
@@ -187,7 +192,7 @@ def _cost(job: FitJob, config: TrainConfig, accelerator: Accelerator, *, runs: i
     took = f"{total} {one}" if runs == 1 else f"{duration(seconds)} {one}; {counted(runs, 'run')}: {total}"
     on_cpu = accelerator.device.type == "cpu"
     ways = fitting_ways(model=config.model, epochs=config.epochs, size=job.view.size, on_cpu=on_cpu)
-    return f"Estimated time: {took}.{shorter(runs * seconds, ways)}"
+    return with_shorter(f"Estimated time: {took}.", runs * seconds, ways)
 
 
 def _validation_part(source: ImageSource, config: TrainConfig) -> tuple[ImageSource, ImageSource | None]:

@@ -8,9 +8,11 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from accelerate import Accelerator
 
 from faa_core import FaaError, Policy
+from faa_core.text import safe
 from faa_search.measuring.comparison.statistics import check_comparison, summarise
 from faa_search.measuring.comparison.training import check, check_policies, run_path, train_all
 from faa_search.measuring.comparison.words import conclusion
@@ -23,6 +25,7 @@ from faa_search.runs.images import check_finished, has_moved, keep_images, recor
 from faa_search.runs.records.comparison import Comparison
 from faa_search.runs.schemas import write_record
 from faa_search.settings import CompareConfig, Role, RunConfig, TrainConfig
+from faa_search.settings.calls import check_policy_given, check_settings, directory_of
 from faa_search.settings.commands import PoliciesConfig
 from faa_search.workers.processes import from_main, make_accelerator
 
@@ -48,6 +51,7 @@ def compare(
         FaaError: If something that was given cannot be used, before anything is trained where that can be known; or
             if a run fails, which keeps the others.
     """
+    check_settings(config, CompareConfig)
     policies = _load(config.policies)
     run = TrainConfig(**config.model_dump(exclude=set(PoliciesConfig.model_fields)))
     seeds = range(config.seed, config.seed + config.seeds)
@@ -77,6 +81,13 @@ def compare_policies(
         FaaError: If a training run does, there is no test split, the seeds are too few, policies cannot be told apart,
             or the directory is in use or was made with other settings.
     """
+    check_settings(config, TrainConfig)
+    if not isinstance(policies, Mapping):
+        raise FaaError(f"`policies` must be a dictionary of policies by name, not {safe(repr(policies)):.80}.")
+    for name, policy in policies.items():
+        check_policy_given(policy, f"policies[{name!r}]")
+    if not (isinstance(seeds, Sequence) and all(isinstance(seed, int | np.integer) for seed in seeds)):
+        raise FaaError(f"`seeds` must be a list of whole numbers, such as [0, 1, 2], not {safe(repr(seeds)):.80}.")
     settings = config.model_dump(exclude={"policy", "seed"})
     own = _Compared(**settings, policies=tuple(policies), seeds=tuple(int(seed) for seed in seeds))
     command = "compare_policies"
@@ -104,7 +115,7 @@ def _compare(
     accelerator: Accelerator | None,
 ) -> Comparison:
     """Claim the directory with the settings `claimed`, train what is not trained, and write what it comes to."""
-    directory = Path(output)
+    directory = directory_of(output)
     finished = directory / COMPARISON
     shown: Reporter = reporter or Silent()
     processes = accelerator or make_accelerator(run.device)
@@ -143,13 +154,13 @@ def _check_images(directory: Path, claimed: RunConfig, run: TrainConfig, made: S
     return check_finished(directory, claimed, record)
 
 
-def read_comparison(directory: Path) -> Comparison | None:
+def read_comparison(directory: str | Path) -> Comparison | None:
     """Return the result of a finished comparison, once all in it is found to follow from its errors; else None.
 
     Raises:
         FaaError: If its file does not hold one.
     """
-    return results.read_comparison(directory, check=check_comparison)
+    return results.read_comparison(directory_of(directory, written=False), check=check_comparison)
 
 
 def _check_of(comparison: Comparison, policies: Mapping[str, Policy], seeds: Sequence[int], path: Path) -> None:

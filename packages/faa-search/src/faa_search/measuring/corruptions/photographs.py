@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from faa_core import FaaError
+from faa_core.reading import size_of
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 LARGEST = 8192  # pixels a side
@@ -30,6 +31,8 @@ def read_photographs(folder: Path) -> tuple[NDArray[np.uint8], ...]:
 
 def _read(path: Path) -> NDArray[np.uint8]:
     try:
+        if not size_of(path):
+            raise ValueError("it is empty")
         with Image.open(path) as image:
             if max(image.size) > LARGEST:
                 raise FaaError(f"The photograph '{path}' has more than {LARGEST} pixels a side; make it smaller.")

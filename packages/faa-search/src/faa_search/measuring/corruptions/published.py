@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faa_core import FaaError
+from faa_core.reading import size_of
 from faa_search.measuring.corruptions.table import CORRUPTIONS, SEVERITIES
 
 LABELS = "labels.npy"
@@ -90,6 +91,8 @@ def _images(path: Path, labels: NDArray[np.int64]) -> NDArray[np.uint8]:
 def _mapped(path: Path) -> NDArray[Any]:
     """Return an array on disk, not read yet; one that would have to be unpickled is refused."""
     try:
+        if path.exists() and not size_of(path):
+            raise ValueError("it is empty")
         return np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError as error:
         raise FaaError(f"There is no file '{path}'. {LAYOUT}") from error

@@ -14,6 +14,7 @@ from faa_search.measuring.evaluation.trained_on import TrainedRun, run_of, same_
 from faa_search.measuring.evaluation.weights import Weights, find_weights
 from faa_search.runs.records.figures import Metrics
 from faa_search.settings import EvalConfig, FitConfig
+from faa_search.settings.calls import check_settings
 from faa_search.training.evaluating import evaluate_source
 from faa_search.training.network import Network, check_input
 from faa_search.workers.processes import make_accelerator
@@ -85,6 +86,7 @@ def open_subject(weights: Weights, config: EvalConfig, *, note: Callable[[str], 
         FaaError: If the weights or the data cannot be used, do not fit together, or images that the weights were
             trained on would be taken for test images.
     """
+    check_settings(config, EvalConfig)
     if config.split == "test" and config.train_subset is not None:
         raise FaaError("--train-subset is for --split train, and changes no test image; leave it out.")
     run = None if weights.folder is None else run_of(weights.folder)

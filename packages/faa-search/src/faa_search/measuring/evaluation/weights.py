@@ -15,6 +15,7 @@ from timm.models._hub import download_from_hf
 from torch import nn
 
 from faa_core import FaaError
+from faa_core.paths import refuse_address
 from faa_core.reading import as_text, parse_json_as, read_content
 from faa_core.text import one_line, safe
 from faa_search.settings.arguments import LARGEST
@@ -70,7 +71,7 @@ class Weights:
     load: Callable[[int], nn.Module]
 
 
-def find_weights(*, checkpoint: str | None = None, model: str | None = None) -> Weights:
+def find_weights(*, checkpoint: str | Path | None = None, model: str | None = None) -> Weights:
     """Return the weights that exactly one of two names.
 
     Args:
@@ -80,22 +81,26 @@ def find_weights(*, checkpoint: str | None = None, model: str | None = None) -> 
     Raises:
         FaaError: If both or none are given, or what is named is not there or is no model's.
     """
-    if (given := checkpoint or model) is None or (checkpoint and model):
+    if not isinstance(given := checkpoint or model, str | Path) or (checkpoint and model):
         raise FaaError("Give either --checkpoint (a run directory or a folder of weights) or --model (a timm model).")
+    given = str(given)
     if given.startswith(HUB):
         return replace(_folder_weights(_fetched(given), name=given), folder=None)
     if checkpoint is None and not given.startswith(LOCAL):
         return _published_weights(given)
-    folder = weights_folder(Path(given.removeprefix(LOCAL) if checkpoint is None else given))
+    place = given.removeprefix(LOCAL) if checkpoint is None else given
+    refuse_address(place)
+    folder = weights_folder(Path(place))
     return _folder_weights(folder, name=str(folder))
 
 
-def weights_folder(checkpoint: Path) -> Path:
+def weights_folder(checkpoint: str | Path) -> Path:
     """Return the folder that holds a checkpoint's weights: of a run, the best epoch's if kept, else the last's.
 
     Raises:
         FaaError: If there are none.
     """
+    checkpoint = Path(checkpoint)
     folders = [checkpoint, checkpoint / "best", checkpoint / "last"]
     if checkpoint.name == WEIGHTS:
         folders = [checkpoint.parent]

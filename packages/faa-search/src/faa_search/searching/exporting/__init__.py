@@ -10,6 +10,7 @@ from faa_search.searching.exporting.hyperopt_documents import write_documents
 from faa_search.searching.exporting.optuna_study import write_study
 from faa_search.searching.exporting.trials import Trials, read_run
 from faa_search.settings import SearchConfig
+from faa_search.settings.calls import directory_of
 
 TOOLS: Mapping[str, Callable[[Trials, Path], None]] = {"hyperopt": write_documents, "optuna": write_study}
 JOURNALS, DATABASES = (".journal", ".log"), (".db", ".sqlite", ".sqlite3")
@@ -40,7 +41,7 @@ def export_trials(directory: str | Path, tool: str, path: str | Path) -> int:
         raise FaaError(
             f"'{safe(target)}' must end in {' or '.join(SUFFIXES[tool])} for {tool}, which tells how it is written."
         )
-    trials = read_run(Path(directory))
+    trials = read_run(directory_of(directory, written=False))
     with creating(target) as temporary:
         TOOLS[tool](trials, temporary)
     return len(trials.entries)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faa_core import FaaError
-from faa_core.text import safe
+from faa_core.text import counted, safe
 from faa_search.runs.directory import CONFIG
 from faa_search.runs.files import TRIALS
 from faa_search.runs.opening import SearchRun, open_run
@@ -42,12 +42,34 @@ def read_run(directory: Path) -> Trials:
     if not isinstance(run, SearchRun):
         raise FaaError(f"'{safe(directory)}' is no search's directory, so it has no trials; give one of faa search.")
     config, entries = run.settings, sorted(run.trials, key=lambda trial: trial.key)
-    if not entries:
-        raise FaaError(f"The search in '{safe(directory)}' has no trials yet.")
+    _check_whole(directory, len(entries), used=run.result.trials if run.result else 0)
     space = space_of(config)
     for trial in entries:
         _check(trial, space, config, directory)
     return Trials(name=f"faa-{directory.resolve().name}", config=config, space=space, entries=entries)
+
+
+def _check_whole(directory: Path, number: int, *, used: int) -> None:
+    """Refuse a journal that has lost trials, or has none.
+
+    A last line without an end does not count, as a search that was killed leaves one. So a journal of such a line
+    alone, or of zeros, looks like an empty one.
+    """
+    path = directory / TRIALS
+    if number < used:
+        raise FaaError(
+            f"'{safe(path)}' has {counted(number, 'whole trial')}, but the search made its policy of {used:,}: the "
+            "file is damaged, or lines were removed. Put back a copy of it."
+        )
+    if number:
+        return
+    if size := path.stat().st_size if path.is_file() else 0:
+        raise FaaError(
+            f"'{safe(path)}' has {counted(size, 'byte')}, but no whole line: the search was stopped while it wrote its "
+            "first trial, or the file is damaged. If it had trials, put back a copy of it; else give the search's own "
+            "command (faa search) again, which goes on."
+        )
+    raise FaaError(f"The search in '{safe(directory)}' has no trials yet.")
 
 
 def _check(trial: Trial, space: PolicySpace, config: SearchConfig, directory: Path) -> None:

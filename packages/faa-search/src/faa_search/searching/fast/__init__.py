@@ -8,6 +8,7 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from faa_core import FaaError
+from faa_core.text import safe
 from faa_search.progress import Reporter
 from faa_search.runs.files import TRIALS
 from faa_search.runs.journal import Journal
@@ -15,6 +16,7 @@ from faa_search.runs.records.search import Audit, SearchResult
 from faa_search.runs.records.trials import Trial
 from faa_search.searching.fast.run import search
 from faa_search.settings import SearchConfig
+from faa_search.settings.calls import check_settings, directory_of
 
 __all__ = ["Audit", "SearchConfig", "SearchResult", "Trial", "random_search", "read_trials", "search"]
 
@@ -32,6 +34,7 @@ def random_search(
     Raises:
         FaaError: If another sampler is asked for, and what `search` raises.
     """
+    check_settings(config, SearchConfig)
     if config.sampler not in (None, "random"):
         raise FaaError(f"--algorithm random proposes at random; it takes no --sampler {config.sampler}.")
     chosen = config.model_copy(update={"sampler": "random"})
@@ -42,6 +45,9 @@ def read_trials(directory: str | Path) -> list[Trial]:
     """Return all trials of a run, in the order they were finished.
 
     Raises:
-        FaaError: If its journal is damaged.
+        FaaError: If there is no such directory, or its journal is damaged.
     """
-    return Journal(Path(directory, TRIALS), Trial).read()
+    run = directory_of(directory, written=False)
+    if not run.is_dir():
+        raise FaaError(f"There is no directory '{safe(run)}' of a run.")
+    return Journal(run / TRIALS, Trial).read()

@@ -25,6 +25,7 @@ from faa_search.searching.images import SearchImages, open_images
 from faa_search.searching.samplers import Sampler
 from faa_search.searching.search import Search, space_of
 from faa_search.settings import Role, SearchConfig
+from faa_search.settings.calls import check_settings, directory_of
 from faa_search.training.models import count_weights, model_input
 from faa_search.training.schedules import check_schedule
 from faa_search.workers.executors.launched import serve
@@ -62,6 +63,8 @@ def search(
         FaaError: If something that was given cannot be used; nothing already in the directory is lost.
         Stopped: If a signal asked for it; the policy of the trials so far is kept.
     """
+    check_settings(config, SearchConfig)
+    directory = directory_of(output)
     shown: Reporter = reporter or Silent()
     launched = accelerator or make_accelerator(config.device)
     factory = _executor(config, launched)
@@ -76,9 +79,9 @@ def search(
     if not launched.is_main_process:
         with together(launched):
             if from_main(launched, False):
-                serve(MakeBench(config=config, directory=Path(output)), options, launched)
+                serve(MakeBench(config=config, directory=directory), options, launched)
             return from_main(launched, None)
-    found = _search(config, Path(output), shown, factory, options, tell=partial(from_main, launched))
+    found = _search(config, directory, shown, factory, options, tell=partial(from_main, launched))
     return from_main(launched, found)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from faa_core import FaaError
 from faa_core.text import counted, duration
-from faa_search.costs import fitting_ways, shorter, until
+from faa_search.costs import fitting_ways, until, with_shorter
 from faa_search.runs.files import write_file
 from faa_search.runs.records.search import SearchResult, Stage
 from faa_search.runs.records.trials import Trial
@@ -153,7 +153,7 @@ def _cost_in_words(search: Search, cost: Estimate, *, missing: int) -> str:
     each = ", ".join(f"{duration(cost)} {what}" for what, cost in parts.items())
     told = f"{each}; in all {total}" if len(parts) > 1 else f"{total} {''.join(parts)}"
     with_workers = f" with {counted(workers, 'worker')}" if workers > 1 else ""
-    return f"Estimated time{with_workers}: {told}.{shorter(seconds, ['fewer --folds', *ways])}"
+    return with_shorter(f"Estimated time{with_workers}: {told}.", seconds, ["fewer --folds", *ways])
 
 
 def _explore_stage(search: Search, rounds: list[Round], clock: Clock, proposer: Proposer) -> None:
