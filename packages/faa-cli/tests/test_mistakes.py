@@ -126,6 +126,7 @@ MISTAKES = [
     (("search", "--val-split", "train"), "--val-split"),
     (("search", "--dataset", "torch/cifar10", "--val-split", "test"), "never reads"),
     (("search", "--dataset", "torch/cifar10", "--val-split", "extra"), "has a training and a test split only"),
+    (("compare", "--policies", "RandAugment(num_ops=2, magnitude=9)"), "name two policies or more"),
     (("eval", "--checkpoint", "nowhere"), "nowhere"),
     (("policy", "show", "nothing"), "nothing"),
     (("policy", "preview", "none", "--output", "none.png/x.png", "--dataset", "nowhere"), "nowhere"),

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 
+from faa_search.config.lists import parts_of
 from faa_search.config.numbers import real_number
 
 MOST = 10**9  # of what is counted, where nothing smaller is said
@@ -58,7 +59,7 @@ def as_tuple(given: Any) -> Any:
 def _parts(given: Any) -> Any:
     """Return the parts of a text that separates them by commas, or of a list; anything else as it is."""
     if isinstance(given, str):
-        return tuple(part.strip() for part in given.split(",") if part.strip())
+        return parts_of(given)
     return as_tuple(given)
 
 
