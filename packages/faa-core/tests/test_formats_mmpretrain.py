@@ -125,7 +125,7 @@ RA = (
 )
 def test_mmpretrains_files_that_change_what_they_hold(text: str) -> None:
     """Nothing half read."""
-    with pytest.raises(FaaError, match=r"since line \d .* may change it"):
+    with pytest.raises(FaaError, match=r"cannot be followed: line \d .* may change it"):
         formats.parse(text, "mmpretrain")
 
 

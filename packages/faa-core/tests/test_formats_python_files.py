@@ -36,7 +36,9 @@ def test_lists_that_grow_are_whole_or_unknown() -> None:
         assert isinstance(grown, SubPolicies)
         assert ["Rotate", "Color", "Invert"] == [sub[0].op for sub in grown.sub_policies]
     for line in ("for x in y: p.append(x)", "p[0] = 3", "p.pop()", "random.shuffle(p)", "del p[0]"):
-        with pytest.raises(FaaError, match="assigns or returns no list of literals"):
+        with pytest.raises(
+            FaaError, match=r"What 'p' is in this Python file cannot be followed: line 2 \(.* may change it"
+        ):
             formats.parse(f"p = [[('Invert', 1, 0)]]\n{line}\n", "legacy")
 
 
@@ -99,7 +101,8 @@ def test_a_table_that_a_statement_may_change_is_refused(change: str) -> None:
     """By its name and without one; the line is told, and what to do."""
     for table in ("A", None):
         with pytest.raises(
-            FaaError, match=r"since line \d+ .* may change it .* give a file whose table is written out"
+            FaaError,
+            match=r"cannot be followed: line \d+ .* may change it.* Give a file in which the list is written out\.",
         ):
             formats.parse(ROWS + change, "legacy", table=table)
 
@@ -139,5 +142,50 @@ def test_functions_that_change_the_table_they_return(body: str) -> None:
     """Are refused as modules are."""
     text = f"def f():\n    x = ['Invert', 1, 0]\n    p = [[['Color', 0.5, 0.5]], [['Invert', 1, 0]]]\n    {body}\n"
     for table in ("f", None):
-        with pytest.raises(FaaError, match=r"since line \d+ .* may change it"):
+        with pytest.raises(FaaError, match=r"cannot be followed: line \d+ .* may change it"):
             formats.parse(text, "legacy", table=table)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("import y\np = [[('Invert', 1, y.level)]]", "'p': line 2 makes it of y.level, which is not known before"),
+        ("p = [('Invert', 1, 0)] + rows", "'p': line 1 makes it of [('Invert', 1, 0)] + rows, which"),
+        ("\np = [f(x) for x in range(3)]\nq = sorted(rows)", "'p': line 2 makes it of f(x), which"),
+        ("p = [f(x) for x in y]\nq = list(rows)", "; 'q': line 2 makes it of list(rows), which"),
+        ("p = []\nfor x in y:\n    p.append(x)", "'p': line 2 (for x in y:) may change it."),
+        ("p = []\np.append([f(1)])", "'p': line 2 makes it of f(1), which"),
+        ("if y:\n    p = [['Invert', 1, 0]]", "'p': line 2 has it inside line 1 (if y:), where no list is followed"),
+        ("class P:\n    rows = [['Invert', 1, 0]]", "'rows': line 2 has it inside line 1 (class P:), where"),
+        ("class P:\n    def f(self):\n        self.rows = [['Invert', 1, 0]]", "'self.rows': line 3 has it"),
+        ("c.rows = [['Invert', 1, 0]]", "'c.rows': line 1 has it inside another object, where"),
+        ("def f(x):\n    if x:\n        return [['Invert', 1, 0]]\n    return x", "line 3 has it inside line 1 (def"),
+        ("def f(x):\n    return [['Invert', 1, x]]", "'f': line 2 makes it of x, which"),
+        ("def f(x):\n    p = [['Invert', 1, x]]\n    return p", "'f': line 3 makes it of x, which"),
+        ("\n".join(f"{name} = [[x]]" for name in "abcde"), "; 'c': line 3 makes it of x, which is not known"),
+        ("\n".join(f"{name} = [[x]]" for name in "abcde"), "before the file runs; and 2 more. Give"),
+    ],
+)  # fmt: skip
+def test_lists_that_cannot_be_followed_are_named_with_the_reason(text: str, told: str) -> None:
+    """Their line too; the list that is wanted by its name is told alike."""
+    with pytest.raises(FaaError) as raised:
+        formats.parse(text, "legacy")
+    assert str(raised.value).startswith("A list in this Python file is read where it can be followed, and nothing is ")
+    assert str(raised.value).endswith(" Give a file in which the list is written out.")
+    assert told in str(raised.value)
+
+
+def test_a_list_of_a_name_that_cannot_be_followed_beside_one_that_can() -> None:
+    """The one that was asked for is told; what is no list is an unknown name."""
+    text = ROWS + "B = [[z for z in y]]\nD = f()"
+    with pytest.raises(FaaError, match=r"'B': line 5 makes it of \[z for z in y\], which is not known"):
+        formats.parse(text, "legacy", table="B")
+    with pytest.raises(FaaError, match="is called 'D'"):
+        formats.parse(text, "legacy", table="D")
+
+
+@pytest.mark.parametrize("text", ["p = 3", "p = f()", "names = ['a', 'b']\nnames.pop()", "x = f([1, 2])", "import y"])
+def test_files_without_any_list_of_rows_say_so(text: str) -> None:
+    """Lists of numbers and names are none."""
+    with pytest.raises(FaaError, match=r"^This Python file assigns or returns no list of literals; nothing"):
+        formats.parse(text, "legacy")

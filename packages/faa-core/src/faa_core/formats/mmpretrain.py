@@ -61,8 +61,9 @@ def parse(text: str, *, table: str | None = None, leeway: Leeway | None = None) 
     allowed = leeway or Leeway()
     with parsing(text) as body:
         alone = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
-        values, lost = assigned(body, {}) if alone is None else Followed({"policies": evaluate(alone, {})}, {})
-        for variable, was in lost.items():
+        read = assigned(body, {}) if alone is None else Followed({"policies": evaluate(alone, {})}, {}, {})
+        values = read.values
+        for variable, was in read.lost.items():
             if variable == table or (table is None and _is_of_policies(was.data)):
                 raise was.error(variable)
         if table is not None:

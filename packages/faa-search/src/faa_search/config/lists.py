@@ -1,6 +1,7 @@
 """How lists are written in texts: parts with commas between them.
 
-A part may have commas of its own, inside brackets or quotes: ``RandAugment(num_ops=2, magnitude=9),none`` has two parts.
+A part may have commas of its own, inside brackets or quotes: ``RandAugment(num_ops=2, magnitude=9),none`` has two
+parts.
 """
 
 import itertools
