@@ -78,3 +78,55 @@ def test_parameters_that_are_no_policy(text: str, words: str) -> None:
     """Missing ones, numbers beyond the list, and several trials."""
     with pytest.raises(FaaError, match=words):
         formats.parse(text, "legacy")
+
+
+def test_colours_of_a_terminal_are_removed() -> None:
+    """Wherever a log has them, as its copies from a terminal do."""
+    coloured = (
+        (LOG + WHOLE).replace("[Fast", "[\x1b[1;32mFast").replace("] [INFO]", "\x1b[0m] \x1b[38;5;9m[INFO]\x1b[m")
+    )
+    assert "\x1b[m" in coloured
+    coloured = coloured.replace("[[[", "\x1b[K[[\x1b[1m[")
+    assert "legacy" == formats.guess_format(coloured.encode()).name
+    assert formats.parse(LOG + WHOLE, "legacy") == formats.parse(coloured, "legacy")
+    assert formats.parse(BEST, "legacy") == formats.parse(f"\x1b[33m{BEST}\x1b[0m", "legacy")
+    bar = f"\n 50%|####  | 1/2\r{HEAD}{LINES[0]}\n"
+    assert formats.parse(LINES[0], "legacy") == formats.parse(bar, "legacy")
+
+
+EARLY = (
+    r"^Line {} of this log begins like a policy and ends early\. Put the whole line there; or, if it is lost, remove it"
+)
+
+
+@pytest.mark.parametrize(
+    "end", ["[[", "[[('Invert'", "[[('Invert', 0.1, 0.2)], [('Color', 0.", '[[("Invert', "[[('I', 1, 0)]"]
+)
+def test_a_line_that_is_cut_off_is_named(end: str) -> None:
+    """Of trials; nothing is said in words of Python's."""
+    with pytest.raises(FaaError, match=EARLY.format(4)):
+        formats.parse(f"{LOG}{HEAD}loss=-0.3 top1_valid=0.7 {end}", "legacy")
+    with pytest.raises(FaaError, match=EARLY.format(3)):
+        formats.parse(f"\n\nloss=-0.3 top1_valid=0.7 {end}", "legacy")
+    whole = formats.parse(f"{LOG}loss=-0.3 top1_valid=0.7 {end}\n{WHOLE}", "legacy")
+    assert formats.parse(WHOLE, "legacy") == whole  # which needs no trial
+
+
+@pytest.mark.parametrize("cut", [3, 4, 20, 31, 60, len(WHOLE) - len(HEAD) - 2])
+def test_a_cut_line_of_the_whole_policy_is_not_made_up_for_by_trials(cut: int) -> None:
+    """It stood there, and is not known; the place is that of the file."""
+    with pytest.raises(FaaError, match=EARLY.format(4)):
+        formats.parse(LOG + WHOLE[: len(HEAD) + cut], "legacy")
+
+
+def test_a_line_that_only_looks_like_a_policy() -> None:
+    """Its number, and no words of Python's; a list that ends early beside any log."""
+    for odd in ("[[a b]]", "[[f(1)]]", "[[('Invert', 1, 0)]], 3"):
+        with pytest.raises(FaaError, match=r"^Line 1 of this log looks like a policy, but is no list of literals\.$"):
+            formats.parse(HEAD + odd, "legacy")
+    with pytest.raises(
+        FaaError, match=r"Python: line 2 cannot be read\. A bracket in it is never closed, so it may end"
+    ):
+        formats.parse("\n" + BEST[:-1], "legacy")
+    with pytest.raises(FaaError, match=r"^It is neither JSON nor Python: line 3 cannot be read\.$"):
+        formats.parse("a = [1]\n\nb c = [2]\n", "legacy")

@@ -178,7 +178,10 @@ def _read(path: Path, chosen: Format | None, table: str | None, leeway: Leeway |
     content = read_content(path, most=MOST_BYTES)
     found = chosen or _guess(path, content)
     try:
-        return parse(content if found.binary else as_text(content).strip(), found.name, table=table, leeway=leeway)
+        given = content if found.binary else as_text(content)
+        if not given.strip():
+            raise FaaError("It is empty.")
+        return parse(given, found.name, table=table, leeway=leeway)
     except FaaError as error:
         told = "" if chosen else ", which its content looks like"
         raise FaaError(f"{safe(path)} (read as {found.name}{told}): {error}") from error

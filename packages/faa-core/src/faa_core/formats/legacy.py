@@ -12,7 +12,7 @@ from faa_core.errors import FaaError, UnknownNameError
 from faa_core.formats.axes import build, differ_in_noise, is_number, nearest_axis, on_axis, parts, position
 from faa_core.formats.leeway import Leeway
 from faa_core.formats.literals import Table, read_table
-from faa_core.formats.original_search import found_in_log, found_in_parameters
+from faa_core.formats.original_search import found_in_log, found_in_parameters, without_colours
 from faa_core.ops import SEARCH_LIST, Operation, operation
 from faa_core.policies.kinds import SubPolicies
 from faa_core.policies.policy import Op, Policy
@@ -63,6 +63,7 @@ def parse(text: str, *, table: str | None = None, levels: Levels | None = None) 
     Raises:
         FaaError: If the text is no such list; the entry at fault is named.
     """
+    text = without_colours(text)
     searched = (found_in_log(text) or found_in_parameters(text)) if table is None else None
     found = Table(searched.sub_policies) if searched else read_table(text, table=table)
     value, name = found.value, found.name

@@ -76,7 +76,12 @@ def parsing(text: str) -> Iterator[list[ast.stmt]]:
         yield ast.parse("\n" * text[: text.find(start)].count("\n") + start).body
     except (RecursionError, MemoryError) as error:
         raise FaaError(TOO_DEEP) from error
-    except (SyntaxError, ValueError) as error:
+    except SyntaxError as error:
+        early = text.count("[") > text.count("]") or text.count("(") > text.count(")")
+        way = " A bracket in it is never closed, so it may end early; give the whole text." if early else ""
+        place = f": line {error.lineno} cannot be read" if error.lineno else ""
+        raise FaaError(f"It is neither JSON nor Python{place}.{way}") from error
+    except ValueError as error:
         raise FaaError(f"It is neither JSON nor Python: {error}.") from error
 
 

@@ -81,14 +81,21 @@ def guess_format(content: bytes) -> Format:
     """Return the format that a file's content is in.
 
     Raises:
-        FaaError: If it is in none that can be told; the formats are listed.
+        FaaError: If it is empty, no text, or in no format that can be told; the formats are listed.
     """
     if content.startswith(b"PK"):
         return find_format("deepaa")
     try:
         text = as_text(content)
     except FaaError as error:
-        raise FaaError(f"It is neither text nor an .npz file. {_listed()}") from error
+        raise FaaError(f"It is no .npz file, and {error}. {_listed()}") from error
+    if not text.strip():
+        raise FaaError("It is empty.")
+    if "\0" in text:
+        raise FaaError(
+            f"It is no text, since it has a zero byte. If it is UTF-16 text without its mark, save it as UTF-8. "
+            f"{_listed()}"
+        )
     if found := string_format(text.strip()):
         return found
     try:
