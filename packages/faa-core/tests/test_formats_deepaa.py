@@ -242,4 +242,4 @@ def test_what_the_files_cannot_say() -> None:
         odd = Layers(layers=((Choice(op="Rotate", magnitude=magnitude, probability=1),),))
         with pytest.raises(FaaError) as raised:
             deepaa.write(odd)
-        assert f"None of Deep AutoAugment's 139 transforms (CIFAR) is: layer 0: {words}." in str(raised.value)
+        assert f"Deep AutoAugment's 139 transforms (CIFAR) lack this: {words} in layer 0." in str(raised.value)

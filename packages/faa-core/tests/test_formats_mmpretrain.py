@@ -93,7 +93,7 @@ def test_mmpretrains_configs() -> None:
         ("ops = [dict(type='Invert'), dict(type='Rotate', magnitude_range=(0, 30))]", "of a RandAugment alone"),
         ("x = dict(type='Resize')", "no AutoAugment or RandAugment, and no table"),
         ("a = [[dict(type='Invert')]]\nb = [[dict(type='Equalize')]]", "several tables: a, b"),
-        ("p = [[dict(type='GaussianBlur', radius=1)]]", "No operation of ours does: GaussianBlur"),
+        ("p = [[dict(type='GaussianBlur', radius=1)]]", "A policy cannot say this: GaussianBlur"),
         ("p = [[dict(type='Rotate', angle=3, center=(1, 2))]]", r"Rotate.center \(1, 2\)"),
         ("p = [[dict(type='Invert', prob=2)]]", "Invert.prob must lie in 0 … 1"),
         ("p = [[dict(type='Rotate', angle=ANGLE)]]", "angle is no number that can be read without .*: ANGLE"),

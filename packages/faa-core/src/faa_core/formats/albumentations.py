@@ -15,7 +15,7 @@ from faa_core.errors import FaaError
 from faa_core.formats import albumentations_ops as theirs
 from faa_core.formats.albumentations_near import nearest_transform
 from faa_core.formats.axes import build, differ_in_noise, is_number, parts, place
-from faa_core.formats.leeway import Leeway
+from faa_core.formats.leeway import UNSAID, Leeway
 from faa_core.ops import operation
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Choice, Layers, SubPolicies
@@ -119,17 +119,17 @@ def parse(text: str, *, leeway: Leeway | None = None) -> Policy:
     """
     allowed = leeway or Leeway()
     root, reader = _root(text), _Reader(allowed)
-    if _kind(root) != "Compose" or _p(root) != 1:
-        what = f"{_kind(root)} with p = {_p(root):g} outermost; a Compose that always applies is one"
-        allowed.differ(what, instead="taken as such")
-    children = _policy_of(_children(root), allowed)
+    listed = _kind(root) in ("Compose", "Sequential")
+    if listed and _p(root) != 1:
+        allowed.differ(f"{_kind(root)}.p = {_p(root):g} around the whole policy, where it must be 1", instead="1")
+    children = _policy_of(_children(root) if listed else [root], allowed)
     kind, fields = _shape(reader, children)
     if len(reader.canvas) > 1:
         most = max(reader.canvas, key=lambda canvas: reader.canvas[canvas])
         what = f"several ways to sample and fill, of which a policy has one: {sorted(reader.canvas)}"
         allowed.differ(what, instead=f"all by {most[0]}, {most[1]}")
         reader.canvas = {most: 1}
-    allowed.settle("No operation of ours does")
+    allowed.settle(UNSAID)
     for interpolation, fill in reader.canvas:
         fields |= {"interpolation": interpolation, "fill": fill}
     return build(kind, fields | {"operations": reader.operations, "provenance": {"format": "albumentations"}})
@@ -205,6 +205,9 @@ def _children(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     children = node.get("transforms")
     if not isinstance(children, list) or not all(isinstance(child, dict) for child in children):
         raise FaaError(f"{_kind(node)}.transforms must be a list of transforms, not {children!r:.40}.")
+    if _kind(node) == "OneOf" and not any(_p(child) for child in children):
+        given = "each have p = 0" if children else "are an empty list"
+        raise FaaError(f"The transforms of a OneOf {given}, so that it can pick none; one or more must have p above 0.")
     return children
 
 
@@ -230,7 +233,7 @@ def _shape(reader: _Reader, children: list[Mapping[str, Any]]) -> tuple[type[Pol
     root = children[0]
     parts = _children(root)
     if _p(root) != 1:
-        reader.leeway.differ(f"OneOf.p {_p(root):g} outside of the sub-policies; 1 is", instead="1")
+        reader.leeway.differ(f"OneOf.p = {_p(root):g} around the sub-policies, where it must be 1", instead="1")
     if len({_p(part) for part in parts}) > 1:
         what = "sub-policies of different weights (p of the children of a OneOf)"
         reader.leeway.differ(what, instead="equal weights")
@@ -244,17 +247,17 @@ def _shape(reader: _Reader, children: list[Mapping[str, Any]]) -> tuple[type[Pol
 
 
 def _is_layer(node: Mapping[str, Any]) -> bool:
-    """Return whether a OneOf holds transforms only, with weights that differ."""
+    """Return whether a OneOf holds transforms only, with weights that differ, or does not always pick one."""
     children = _children(node)
-    return all(_kind(child) not in GROUPS for child in children) and len({_p(child) for child in children}) > 1
+    differ = _p(node) != 1 or len({_p(child) for child in children}) > 1
+    return differ and all(_kind(child) not in GROUPS for child in children)
 
 
 def _layer(uses: list[_Use], p: float) -> tuple[Choice, ...]:
     """Return weighted uses that are reached with a probability; the rest is the identity."""
-    total = sum(use.p for use in uses) or 1.0
+    total = sum(use.p for use in uses)
     choices = [Choice(op=use.op, magnitude=use.magnitude, probability=min(1.0, p * use.p / total)) for use in uses]
-    rest = 1 - p if any(use.p for use in uses) else 1.0
-    return (*choices, *([Choice(op="Identity", magnitude=0.0, probability=rest)] if rest > 0 else []))
+    return (*choices, *([Choice(op="Identity", magnitude=0.0, probability=1 - p)] if p < 1 else []))
 
 
 def _sequence(reader: _Reader, nodes: list[Mapping[str, Any]]) -> tuple[Op, ...]:

@@ -89,8 +89,7 @@ def nearest_axis(row: Operation, magnitude: float, targets: Iterable[Operation])
 def differ_in_noise(policy: SubPolicies, leeway: Leeway) -> None:
     """Note noise on the magnitudes, for formats that cannot say it."""
     if policy.magnitude_std:
-        what = f"'{policy.name}' has noise on its magnitudes ({policy.magnitude_std:g}), which the format has not"
-        leeway.differ(what, instead="left out")
+        leeway.differ(f"the policy has noise on its magnitudes ({policy.magnitude_std:g})", instead="left out")
 
 
 def words(row: Operation, magnitude: float) -> str:

@@ -120,11 +120,11 @@ def write(policy: Policy, *, leeway: Leeway | None = None) -> bytes:
             at = _find(slots, rows, row, choice.magnitude)
             if at is None:
                 at = _nearest(slots, rows, row, choice.magnitude)
-                what = f"layer {number}: {words(row, choice.magnitude)}"
+                what = f"{words(row, choice.magnitude)} in layer {number}"
                 allowed.differ(what, instead=words(rows[slots[at].op], slots[at].magnitude))
             probabilities[number, at] += choice.probability
     data = "ImageNet" if imagenet else "CIFAR"
-    allowed.settle(f"None of Deep AutoAugment's 139 transforms ({data}) is")
+    allowed.settle(f"Deep AutoAugment's 139 transforms ({data}) lack this")
     stream = io.BytesIO()
     notes = {"notes": np.array(allowed.notes)} if allowed.notes else {}
     np.savez(

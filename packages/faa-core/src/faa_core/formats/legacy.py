@@ -106,14 +106,14 @@ def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
     differ_in_noise(policy, allowed)
     if (policy.fill, policy.interpolation) != ((0, 0, 0), "nearest"):
         allowed.differ(
-            f"way to say that '{policy.name}' fills with {policy.fill} and samples {policy.interpolation}",
+            f"the policy fills with {policy.fill} and samples {policy.interpolation}",
             instead="black and nearest, as its lists mean",
         )
     lines = []
     for sub_policy in policy.sub_policies:
         entries = [_written(policy.table[use.op], use, allowed) for use in sub_policy]
         lines.append(json.dumps([entry for entry in entries if entry is not None]))
-    allowed.settle("The release has no")
+    allowed.settle("Fast AutoAugment's lists cannot say this")
     return "[\n " + ",\n ".join(lines) + "\n]\n"
 
 

@@ -15,7 +15,7 @@ from faa_core.formats.assignments import Followed, assigned
 from faa_core.formats.axes import build
 from faa_core.formats.entries import Entry, autoaugment_imagenet, placed
 from faa_core.formats.evaluating import Unknown, Value, evaluate
-from faa_core.formats.leeway import Leeway
+from faa_core.formats.leeway import UNSAID, Leeway
 from faa_core.formats.literals import parsing
 from faa_core.formats.mmpretrain_ops import GREY, Sampling, entry_of, kind_of, ranged
 from faa_core.formats.mmpretrain_wrappers import has_one, refuse_wrapped
@@ -155,7 +155,7 @@ def _auto(transform: Mapping[str, Any], leeway: Leeway) -> SubPolicies:
         raise _no_policies(AUTO, policies, ("imagenet",), "a list of lists of dict(type=…)")
     uses, operations = placed("mm", subs)
     fields = {"sub_policies": uses, "operations": operations} | sampling.settled()
-    leeway.settle("No operation of ours does")
+    leeway.settle(UNSAID)
     return build(SubPolicies, fields | {"provenance": {"format": "mmpretrain", "transform": AUTO}})
 
 
@@ -191,7 +191,7 @@ def _rand(transform: Mapping[str, Any], leeway: Leeway) -> Parametric:
         "magnitude": (0.0 if std == "inf" else level / highest, level / highest),
         "magnitude_std": max(0.0, spread) / highest,
     } | sampling.settled()  # fmt: skip
-    leeway.settle("No operation of ours does")
+    leeway.settle(UNSAID)
     return build(Parametric, fields | {"provenance": {"format": "mmpretrain", "transform": RAND}})
 
 

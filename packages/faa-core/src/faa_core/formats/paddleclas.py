@@ -11,7 +11,7 @@ from faa_core.errors import FaaError
 from faa_core.formats import timm
 from faa_core.formats.axes import build, is_number
 from faa_core.formats.entries import Entry, autoaugment_imagenet, placed
-from faa_core.formats.leeway import Leeway
+from faa_core.formats.leeway import UNSAID, Leeway
 from faa_core.ops import operation
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Parametric, SubPolicies
@@ -53,7 +53,7 @@ def parse(text: str, *, leeway: Leeway | None = None) -> Policy:
     if name not in readers:
         raise FaaError(f"PaddleClas's {name} has a cutout of its own, which is none of our operations.")
     policy = readers[name](settings, allowed)
-    allowed.settle("No operation of ours does")
+    allowed.settle(UNSAID)
     return policy
 
 
