@@ -138,7 +138,7 @@ MISTAKES = [
     (("policy", "convert", "fa-reduced-svhn", "-", "--to", "albumentations"), "no transform for: 'TranslateX'"),
     (("policy", "convert", "trivialaugment", "-", "--to", "legacy"), "no table of sub-policies"),
     (("policy", "convert", "rand-m9-x2", "-"), "rand-m9-x2"),
-    (("policy", "convert", "rand-m9", "-", "--table", "nope"), "leave the table 'nope' away"),
+    (("policy", "convert", "rand-m9", "-", "--table", "nope"), "leave out the table 'nope'"),
     (("policy", "convert", "rand-m9-tweights", "-"), "'-n1' is exact"),
     (("policy", "convert", "none", "/dev/stdout"), "give - as OUT"),
     (("policy", "convert", "none", "."), "OUT: '.' is a folder"),

@@ -166,7 +166,7 @@ def test_the_shape_of_another_search() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[[['Rotat', 0.5, 0.5]]]", "No operation of the release (sub-policy 0, entry 0) is called 'Rotat'"),
+        ("[[['Rotat', 0.5, 0.5]]]", "No operation of Fast AutoAugment (sub-policy 0, entry 0) is called 'Rotat'"),
         (
             '[[["Rotate", 0.5, 0.5]], [["Invert", 0.5, 0], ["Color", 1.5, 0]]]',
             "Sub-policy 1, entry 1 ('Color'): p must",
@@ -186,6 +186,8 @@ def test_the_shape_of_another_search() -> None:
         ("{'a': 1}", "no list of sub-policies"),
         ("__import__('os').system('false')", "nothing is executed"),
         ("[[['Rotate', 0.5, open('x')]]]", "nothing is executed"),
+        ("[['Rotate', 0.5, 0.1], [open('x')]]", "It has open('x'), which is no literal"),
+        ("[{'op': 'Invert', 'p': 1, 'op': 'Color'}]", "the key 'op' twice, and Python would forget the first; keep one"),
         ("[0] * 1000000000000", "nothing is executed"),
         ("raise SystemExit", "nothing in it is executed"),
         ("p = f()", "nothing in it is executed"),

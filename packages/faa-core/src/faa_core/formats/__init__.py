@@ -86,7 +86,7 @@ def read_policy(
         policy = _read(path, chosen, table, leeway)
         own = policy.name if policy.name not in ("unnamed", "deepaa") else table or path.stem
     elif table is not None:
-        raise FaaError(f"'{given}' is no file of several lists; leave the table '{table}' away.")
+        raise FaaError(f"'{given}' is no file of several lists; leave out the table '{table}'.")
     elif text is not None and text.name in ("timm", "torchvision"):
         policy, own = parse(given, text.name, leeway=leeway), given
     elif chosen is not None and chosen.name != "faa":
@@ -120,7 +120,7 @@ def parse(
     if isinstance(content, bytes) != found.binary:
         raise FaaError(f"Format {found.name} is {'bytes' if found.binary else 'text'}.")
     if table is not None and not found.tables:
-        raise FaaError(f"Format {found.name} has no tables to choose from; leave '{table}' away.")
+        raise FaaError(f"Format {found.name} has no tables to choose from; leave out the table '{table}'.")
     if found.name == "faa":
         return parse_policy(str(content), source="The document")
     allowed = leeway or Leeway()

@@ -116,6 +116,8 @@ def build(kind: type[Kind], fields: Mapping[str, Any]) -> Kind:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "too_short":
+            raise FaaError(f"It gives no policy: its {place} must have one entry or more, and have none.") from error
         raise FaaError(f"It gives no valid policy: {place}: {first['msg']} (given {first['input']!r:.80}).") from error
 
 

@@ -168,10 +168,16 @@ def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
         raise
     except Exception as error:  # a damaged archive or header fails zipfile, its codecs, tokenize and NumPy in any way
         raise FaaError(f"It is no .npz file of plain arrays: {error}") from error
-    kinds = {"policy_probs": "f", "ops": "iu", "mags": "iu", "l_mags": "iu", "op_names": "U"}
+    whole, texts = ("iu", "whole numbers"), ("U", "texts")
+    wanted_kinds = {
+        "policy_probs": ("f", "floating-point numbers"),
+        "op_names": texts,
+        "l_mags": ("iu", "one whole number"),
+    }
     for name, array in arrays.items():
-        if array.dtype.kind not in kinds[name] or (name == "l_mags" and array.size != 1):
-            raise FaaError(f"{name} must not be {array.dtype} of shape {list(array.shape)}.")
+        kinds, allowed = wanted_kinds.get(name, whole)
+        if array.dtype.kind not in kinds or (name == "l_mags" and array.size != 1):
+            raise FaaError(f"{name} must be {allowed}, not {array.dtype} of shape {list(array.shape)}.")
     return arrays
 
 

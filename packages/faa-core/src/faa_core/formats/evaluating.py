@@ -118,7 +118,7 @@ def _dict(node: ast.Dict, known: Known) -> Value | None:
         if not isinstance(name, str | int | float | bool):
             return None
         if name in own:
-            raise FaaError("A dict in it has a key twice, of which Python would forget the first.")
+            raise FaaError(f"A dict in it has the key {name!r:.40} twice, and Python would forget the first; keep one.")
         own.add(name)
         data[name] = value.data
     return Value(data, weight)

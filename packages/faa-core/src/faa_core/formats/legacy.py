@@ -101,7 +101,9 @@ def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
             axes holds; the operation is named.
     """
     if not isinstance(policy, SubPolicies):
-        raise FaaError(f"'{policy.name}' is no table of sub-policies, which is all that the release's lists can say.")
+        raise FaaError(
+            f"'{policy.name}' is no table of sub-policies, which is all that Fast AutoAugment's lists can say."
+        )
     allowed = leeway or Leeway()
     differ_in_noise(policy, allowed)
     if (policy.fill, policy.interpolation) != ((0, 0, 0), "nearest"):
@@ -150,7 +152,7 @@ def _entries(sub_policy: Any, number: int) -> Iterator[_Entry]:
             raise FaaError(f"{where} must be [operation, p, level], not {entry!r:.60}.")
         name, p, level = entry
         if name not in NAMES:
-            raise UnknownNameError(f"operation of the release ({where.lower()})", name, NAMES)
+            raise UnknownNameError(f"operation of Fast AutoAugment ({where.lower()})", name, NAMES)
         level = 0.0 if level in ("None", None) and operation(name).unit == "none" else level
         for what, given in (("p", p), ("level", level)):
             if not is_number(given):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from faa_core.errors import FaaError, UnknownNameError
 from faa_core.formats.assignments import assigned, lost_in
 from faa_core.formats.evaluating import evaluate, has_unknown
-from faa_core.formats.unfollowed import Lost, Made, is_made, made_inside, not_followed
+from faa_core.formats.unfollowed import Lost, Made, is_made, made_inside, not_followed, unknown_in
 from faa_core.reading import NotJsonError, parse_json
 
 TOO_DEEP = "It is nested too deeply for a policy."
@@ -60,7 +60,10 @@ def read_table(text: str, *, table: str | None = None) -> Table:
             return _chosen(_tables(body), table)
         data = evaluate(alone, {}).data
         if has_unknown(data, {}):
-            raise FaaError("It is no literal: only lists, strings and numbers are read, and nothing is executed.")
+            raise FaaError(
+                f"It has {unknown_in(data, {})}, which is no literal: only lists, strings and numbers are read, and "
+                "nothing is executed."
+            )
     return _nameless(data, table)
 
 
@@ -87,7 +90,7 @@ def parsing(text: str) -> Iterator[list[ast.stmt]]:
 
 def _nameless(value: Any, table: str | None) -> Table:
     if table is not None:
-        raise FaaError(f"It is a list without a name, no Python file of several; leave the table '{table}' away.")
+        raise FaaError(f"It is a list without a name, no Python file of several; leave out the table '{table}'.")
     return Table(value)
 
 

@@ -193,7 +193,9 @@ def _settings(text: str, sections: Iterable[str], keys: tuple[str, ...]) -> dict
         found = re.fullmatch(r"(t)(.+)|([a-z]+)([0-9]+(?:\.[0-9]+)?)", section)
         key, value = ((found[1], found[2]) if found[1] else (found[3], found[4])) if found else (section, "")
         if key not in keys or not value:
-            raise FaaError(f"'{section}' in '{text}' says nothing to timm; allowed are {', '.join(keys)} with a value.")
+            raise FaaError(
+                f"'{section}' in '{text}' is nothing that timm knows; allowed are {', '.join(keys)} with a value."
+            )
         if key in given:
             raise FaaError(f"'{text}' gives {key} twice.")
         given[key] = value

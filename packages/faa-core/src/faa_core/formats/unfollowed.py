@@ -60,7 +60,7 @@ def not_followed(made: Mapping[str, Made], lost: Mapping[str, Lost]) -> FaaError
     for name, (line, data, inside) in made.items():
         if inside:
             told.setdefault(name, f"line {line} has it inside {inside}, where no list is followed")
-        elif text := _unknown_in(data, seen):
+        elif text := unknown_in(data, seen):
             told.setdefault(name, f"line {line} makes it of {text}, which is not known before the file runs")
     if not told:
         return None
@@ -114,7 +114,7 @@ def _is_list(data: Any) -> bool:
     return isinstance(data, list) and not (data and all(isinstance(part, SCALARS) for part in data))
 
 
-def _unknown_in(data: Any, seen: dict[int, str]) -> str:
+def unknown_in(data: Any, seen: dict[int, str]) -> str:
     """Return the first expression in a value that is no data; empty where all of it is.
 
     Args:
@@ -127,5 +127,5 @@ def _unknown_in(data: Any, seen: dict[int, str]) -> str:
         return ""
     if id(data) not in seen:
         parts = data.values() if isinstance(data, dict) else data
-        seen[id(data)] = next((text for part in parts if (text := _unknown_in(part, seen))), "")
+        seen[id(data)] = next((text for part in parts if (text := unknown_in(part, seen))), "")
     return seen[id(data)]
