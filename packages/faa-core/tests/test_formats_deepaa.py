@@ -222,7 +222,10 @@ def test_a_single_number_has_any_shape(shape: tuple[int, ...]) -> None:
         (archive(names=["Blur", *NAMES[1:]]), "'Blur' is no operation of Deep AutoAugment"),
         (archive(policy_probs=np.full((1, 139), np.nan, np.float32)), "policy_probs must lie in 0 … 1"),
         (archive(policy_probs=np.full((1, 139), 0.5, np.float32)), "must add up to 1"),
-        (archive(policy_probs=np.zeros((0, 139), np.float32)), "It gives no policy: its layers must have one entry or more, and have none"),
+        (
+            archive(policy_probs=np.zeros((0, 139), np.float32)),
+            "its layers must have one entry or more, and have none",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(content: bytes, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

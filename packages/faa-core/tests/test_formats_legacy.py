@@ -187,7 +187,10 @@ def test_the_shape_of_another_search() -> None:
         ("__import__('os').system('false')", "nothing is executed"),
         ("[[['Rotate', 0.5, open('x')]]]", "nothing is executed"),
         ("[['Rotate', 0.5, 0.1], [open('x')]]", "It has open('x'), which is no literal"),
-        ("[{'op': 'Invert', 'p': 1, 'op': 'Color'}]", "the key 'op' twice, and Python would forget the first; keep one"),
+        (
+            "[{'op': 'Invert', 'p': 1, 'op': 'Color'}]",
+            "the key 'op' twice, and Python would forget the first",
+        ),
         ("[0] * 1000000000000", "nothing is executed"),
         ("raise SystemExit", "nothing in it is executed"),
         ("p = f()", "nothing in it is executed"),

@@ -92,7 +92,7 @@ def test_mmpretrains_configs() -> None:
          r"interpolation 'bicubic' \(OpenCV's\)"),
         ("ops = [dict(type='Invert'), dict(type='Rotate', magnitude_range=(0, 30))]", "of a RandAugment alone"),
         ("x = dict(type='Resize')", "no AutoAugment or RandAugment, and no table"),
-        ("a = [[dict(type='Invert')]]\nb = [[dict(type='Equalize')]]", "several tables: a, b"),
+        ("a = [[dict(type='Invert')]]\nb = [[dict(type='Equalize')]]", r"several policies, which differ: a, b\. Say"),
         ("p = [[dict(type='GaussianBlur', radius=1)]]", "A policy cannot say this: GaussianBlur"),
         ("p = [[dict(type='Rotate', angle=3, center=(1, 2))]]", r"Rotate.center \(1, 2\)"),
         ("p = [[dict(type='Invert', prob=2)]]", "Invert.prob must lie in 0 … 1"),
@@ -146,3 +146,60 @@ def test_mmpretrains_wrappers_are_refused(text: str, words: str) -> None:
     assert isinstance(
         formats.parse(f"p = [{RA}]\nd = dict(type='X', dataset=dict(pipeline=p))", "mmpretrain"), Parametric
     )
+
+
+def with_level(level: int) -> str:
+    """Return a RandAugment at a level of ten."""
+    return RA.replace("magnitude_level=5", f"magnitude_level={level}")
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "notes"),
+    [
+        (f"train_pipeline = [{RA}]\ntest_pipeline = [dict(type='X'), {RA}]", 5,
+         ["the same policy is in train_pipeline[0] and test_pipeline[1], and is read once"]),
+        (f"test_pipeline = [{with_level(7)}]\ntrain_pipeline = [{RA}]", 5,
+         ["the policy of train_pipeline[0] is read, not that of test_pipeline[0], which differs"]),
+        (f"data = dict(val=dict(p=[{with_level(7)}]), train=dict(p=[{RA}]), other=[{RA}])", 5,
+         ["the same policy is in data.train.p[0] and data.other[0], and is read once",
+          "the policy of data.train.p[0] is read, not that of data.val.p[0], which differs"]),
+        (f"test_pipeline = [{with_level(7)}]", 7, []),
+        (f"ra = {RA}\ntrain_pipeline = [ra]\ntest_pipeline = [ra]", 5, []),  # one, by several names
+    ],
+)  # fmt: skip
+def test_sections_that_have_a_policy_each(text: str, level: int, notes: list[str]) -> None:
+    """That of training is read, and the others are told; a list that has several names is one."""
+    policy = formats.parse(text, "mmpretrain")
+    assert isinstance(policy, Parametric)
+    assert level / 10 == pytest.approx(policy.magnitude[1])
+    assert notes == policy.provenance.get("notes", [])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            f"train_pipeline = [{RA}]\nfine_pipeline = [{with_level(7)}]",
+            "differ: train_pipeline[0], fine_pipeline[0].",
+        ),
+        (f"test = [{RA}]\nval = [{with_level(7)}]", "several policies, which differ: test[0], val[0]."),
+        (f"[[{RA}], [{RA}]]", "The list of the file has several transforms AutoAugment or RandAugment"),
+        (f"d = dict(p=[[{RA}], [{RA}]])", "The list d.p has several transforms"),
+        (f"ra = [{RA}]\np = [ra, [ra]]", "The list p has several transforms"),
+    ],
+)
+def test_policies_of_which_none_is_the_one_that_is_meant(text: str, words: str) -> None:
+    """Sections that differ, and a list that does it twice; the places are told."""
+    with pytest.raises(FaaError) as raised:
+        formats.parse(text, "mmpretrain")
+    assert words in str(raised.value)
+
+
+def test_tables_that_are_alike() -> None:
+    """Two of them are told; one by two names is one, and a list without a name has no table to choose."""
+    two = f"a = [[{INVERT}]]\nb = dict(c=[[{INVERT}]])"
+    assert "the same policy is in a and c, and is read once" in formats.parse(two, "mmpretrain").provenance["notes"]
+    one = formats.parse(f"a = b = [[{INVERT}]]", "mmpretrain")
+    assert ("a", 1) == (one.name, len(one.provenance["notes"]))
+    with pytest.raises(FaaError, match="leave out the table 'policies'"):
+        formats.parse(f"[[{INVERT}]]", "mmpretrain", table="policies")

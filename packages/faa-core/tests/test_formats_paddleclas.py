@@ -77,7 +77,11 @@ def test_paddleclas_configs() -> None:
         (TIMM + "            prob: 0.0", "has prob 0 here, so it does nothing", None),
         (TIMM.replace("rand-m7-mstd0.5-inc1", "null"), "config_str must be a text", None),
         ("        - RandAugmentV2:\n            num_layers: 2", "has a cutout of its own", None),
-        (TIMM + V3, "several such transforms, which differ", None),
+        (
+            TIMM + V3,
+            r"The list DataLoader\.Train\.dataset\.transform_ops has several such",
+            None,
+        ),
         (V3 + "            odd: 3", "has no setting 'odd' that is known", None),
     ],
 )
@@ -105,3 +109,29 @@ def test_paddleclas_wrappers_are_refused(transform: str, words: str) -> None:
     """The same in YAML."""
     with pytest.raises(FaaError, match=words):
         formats.parse(paddle(transform), "paddleclas")
+
+
+def sections(**strings: str) -> str:
+    """Return a config with a TimmAutoAugment in sections of these names."""
+    section = "{}:\n  transform_ops:\n  - Flip:\n  - TimmAutoAugment:\n      config_str: {}\n"
+    return "".join(section.format(name, string) for name, string in strings.items())
+
+
+def test_sections_that_have_a_policy_each() -> None:
+    """That of training is read, whatever comes first, and the others are told; two trainings must agree."""
+    policy = formats.parse(sections(Eval="rand-m3-n2", Train="rand-m7-n2"), "paddleclas")
+    told = "the policy of Train.transform_ops[1].TimmAutoAugment is read, not that of Eval.transform_ops[1].TimmAuto"
+    assert ("rand-m7-n2", 1) == (policy.name, len(policy.provenance["notes"]))
+    assert policy.provenance["notes"][0].startswith(told)
+    same = formats.parse(sections(Train="rand-m7-n2", Eval="rand-m7-n2"), "paddleclas")
+    assert same.provenance["notes"][0].endswith("and Eval.transform_ops[1].TimmAutoAugment, and is read once")
+    assert "notes" not in formats.parse(sections(Eval="rand-m3-n2"), "paddleclas").provenance
+    with pytest.raises(FaaError, match=r"several policies, which differ: Train\..*, Other\..*\. Keep one of them"):
+        formats.parse(sections(Train="rand-m7-n2", Other="rand-m3-n2"), "paddleclas")
+
+
+def test_lists_of_lists_do_it_twice() -> None:
+    """They are refused with their place."""
+    twice = "Train:\n  transform_ops:\n  - [{TimmAutoAugment: {}}]\n  - [{TimmAutoAugment: {}}]\n"
+    with pytest.raises(FaaError, match=r"The list Train\.transform_ops has several such transforms, .* one after the"):
+        formats.parse(twice, "paddleclas")

@@ -88,9 +88,14 @@ def parsing(text: str) -> Iterator[list[ast.stmt]]:
         raise FaaError(f"It is neither JSON nor Python: {error}.") from error
 
 
+def nameless(table: str) -> FaaError:
+    """Return what to tell where a table of a text without names is asked for."""
+    return FaaError(f"It is a list without a name, no Python file of several; leave out the table '{table}'.")
+
+
 def _nameless(value: Any, table: str | None) -> Table:
     if table is not None:
-        raise FaaError(f"It is a list without a name, no Python file of several; leave out the table '{table}'.")
+        raise nameless(table)
     return Table(value)
 
 
