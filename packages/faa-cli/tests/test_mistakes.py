@@ -142,6 +142,12 @@ MISTAKES = [
     (("policy", "convert", "rand-m9-tweights", "-"), "'-n1' is exact"),
     (("policy", "convert", "none", "/dev/stdout"), "give - as OUT"),
     (("policy", "convert", "none", "."), "OUT: '.' is a folder"),
+    (
+        ("policy", "convert", "none", "a.py"),
+        "The suffix of 'a.py' tells no format. Give a name that ends in .json (faa)",
+    ),
+    (("policy", "convert", "none", "a"), "or .npz (deepaa), or say the format by --to: faa, legacy, deepaa, albument"),
+    (("policy", "convert", "none", "a.json.gz"), "The suffix of 'a.json.gz' tells no format"),
     (("policy", "show", "rand9"), "a timm string such as rand-m9-n2"),
     (("model", "list", "nothing*"), "nothing*"),
     (("model", "convert", "nowhere.pth", "out"), "'nowhere.pth' cannot be read"),
@@ -412,6 +418,6 @@ def test_no_file_of_a_run_is_replaced(faa, tmp_path, name):
 
 
 def test_files_that_are_no_runs_are_replaced(faa, tmp_path):
-    (tmp_path / "policy.json").write_text("{}")
+    assert faa("policy", "convert", "randaugment", "policy.json").code == 0
     assert faa("policy", "convert", "none", "policy.json").code == 0
     assert json.loads((tmp_path / "policy.json").read_text())["name"] == "none"

@@ -14,7 +14,8 @@ from faa_core import plugins
 from faa_core.errors import FaaError
 from faa_core.files import replacing
 from faa_core.formats.leeway import Leeway
-from faa_core.formats.registry import FORMATS, Format, find_format, guess_format, string_format
+from faa_core.formats.literals import read_table
+from faa_core.formats.registry import FORMATS, Format, find_format, guess_format, string_format, suffix_format
 from faa_core.policies.loading import MOST_BYTES, load_policy, parse_policy
 from faa_core.policies.policy import Policy
 from faa_core.reading import as_text, read_content
@@ -26,10 +27,12 @@ __all__ = [
     "Leeway",
     "find_format",
     "guess_format",
+    "is_rendered",
     "parse",
     "read_policy",
     "render",
     "resolve_policy",
+    "suffix_format",
     "write_content",
     "write_policy",
 ]
@@ -149,6 +152,22 @@ def render(policy: Policy, format: str, *, leeway: Leeway | None = None) -> str 
         return policy.to_json()
     content: str | bytes = _module(found).write(policy, leeway=leeway or Leeway())
     return content
+
+
+def is_rendered(content: bytes) -> bool:
+    """Return whether content is a policy and nothing else, as `render` returns it: no script or log with one in it."""
+    # What is only near to a policy says so in notes or comments, and is not read strictly.
+    leeway = Leeway(nearest=b'"notes"' in content or content.startswith(b"#"))
+    try:
+        found = guess_format(content)
+        given = content if found.binary else as_text(content)
+        parse(given, found.name, leeway=leeway)
+        if not found.tables:
+            return found.written
+        table = read_table(str(given))
+    except FaaError:
+        return False
+    return found.written and table.name is None and isinstance(table.value, list)
 
 
 def write_policy(policy: Policy, path: str | Path, format: str = "faa", *, leeway: Leeway | None = None) -> None:  # noqa: A002

@@ -2,10 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from faa_core.errors import FaaError, UnknownNameError
 from faa_core.reading import NotJsonError, as_text, parse_json
+from faa_core.text import safe
 
 TIMM = re.compile(r"(rand|augmix|original|originalr|v0|v0r|3a)(-\S*)?")
 TORCHVISION = re.compile(r"ra|ta_wide|([A-Za-z0-9_]+\.)*(AutoAugment|RandAugment|TrivialAugmentWide)\([^\n]*\)")
@@ -22,6 +24,7 @@ class Format:
     Attributes:
         name: As given to `read_policy`.
         says: What it is, for people.
+        suffix: Of a file's name, where it means this format; else empty.
         module: Of `faa_core.formats`, with ``parse`` and, if it is written, ``write``; empty for our own documents.
         binary: Whether its content is bytes; else text.
         tables: Whether a file may hold several, of which one is chosen by its name.
@@ -31,6 +34,7 @@ class Format:
 
     name: str
     says: str
+    suffix: str = ""
     module: str = ""
     binary: bool = False
     tables: bool = False
@@ -39,14 +43,14 @@ class Format:
 
 
 FORMATS = (
-    Format(name="faa", says="this project's JSON documents"),
+    Format(name="faa", says="this project's JSON documents", suffix=".json"),
     Format(
         name="legacy",
         says="Fast AutoAugment's lists: JSON, a Python literal, a Python file, a search's log",
         module="legacy",
         tables=True,
     ),
-    Format(name="deepaa", says="Deep AutoAugment's .npz", module="deepaa", binary=True),
+    Format(name="deepaa", says="Deep AutoAugment's .npz", suffix=".npz", module="deepaa", binary=True),
     Format(name="albumentations", says="JSON of albumentations' A.save", module="albumentations", loose=True),
     Format(name="kornia", says="lists of kornia.augmentation.auto", module="kornia", tables=True, loose=True),
     Format(name="mmpretrain", says="mmpretrain's configs", module="mmpretrain", tables=True, written=False, loose=True),
@@ -68,6 +72,23 @@ def find_format(name: str) -> Format:
     if name not in known:
         raise UnknownNameError("policy format", name, known)
     return known[name]
+
+
+def suffix_format(path: Path) -> Format:
+    """Return the format that a file to write has by the suffix of its name, in any case.
+
+    Raises:
+        FaaError: If the suffix means none; those that do are listed, and all formats that are written.
+    """
+    meaning = {found.suffix: found for found in FORMATS if found.suffix}
+    if path.suffix.lower() not in meaning:
+        known = " or ".join(f"{suffix} ({found.name})" for suffix, found in meaning.items())
+        written = ", ".join(found.name for found in FORMATS if found.written)
+        raise FaaError(
+            f"The suffix of '{safe(path)}' tells no format. Give a name that ends in {known}, or say the "
+            f"format by --to: {written}."
+        )
+    return meaning[path.suffix.lower()]
 
 
 def string_format(text: str) -> Format | None:
