@@ -9,7 +9,7 @@ import pytest
 from PIL.Image import Image as PILImage
 
 from faa_core import Choice, FaaError, Layers, Op, Policy, Step, SubPolicies
-from faa_core.formats import albumentations
+from faa_core.formats import Leeway, albumentations
 
 Picture = Callable[[str], PILImage]
 AFFINE = {"interpolation": 0, "border_mode": 0, "fill": 0}
@@ -284,6 +284,18 @@ def test_a_oneof_that_does_not_always_pick_is_a_layer() -> None:
         assert isinstance(policy, Layers)
         chances = [(policy.table[one.op].base, pytest.approx(one.probability)) for one in policy.layers[0]]
         assert [("Invert", 0.15), ("Flip", 0.15), ("Identity", 0.7)] == chances
+
+
+def test_what_does_nothing_at_all() -> None:
+    """Not even the nearest is anything but nothing."""
+    text = json.dumps({"transform": group("Compose", leaf("InvertImg"), p=0)})
+    for leeway in (Leeway(), Leeway(nearest=True)):
+        with pytest.raises(
+            FaaError, match=r"Compose\.p = 0 around the whole policy, so that it does nothing; the policy"
+        ):
+            albumentations.parse(text, leeway=leeway)
+    with pytest.raises(FaaError, match="A policy cannot say this: a transform without __class_fullname__"):
+        read({"p": 1.0})
 
 
 def test_compositions_around_everything() -> None:

@@ -95,6 +95,7 @@ def test_mmpretrains_configs() -> None:
         ("a = [[dict(type='Invert')]]\nb = [[dict(type='Equalize')]]", r"several policies, which differ: a, b\. Say"),
         ("p = [[dict(type='GaussianBlur', radius=1)]]", "A policy cannot say this: GaussianBlur"),
         ("p = [[dict(type='Rotate', angle=3, center=(1, 2))]]", r"Rotate.center \(1, 2\)"),
+        ("p = [[dict(type='Invert', prob=0.2, prob=0.3)]]", "has the argument 'prob' twice; keep one"),
         ("p = [[dict(type='Invert', prob=2)]]", "Invert.prob must lie in 0 … 1"),
         ("p = [[dict(type='Rotate', angle=ANGLE)]]", "angle is no number that can be read without .*: ANGLE"),
     ],

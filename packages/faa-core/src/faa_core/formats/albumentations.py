@@ -120,6 +120,10 @@ def parse(text: str, *, leeway: Leeway | None = None) -> Policy:
     allowed = leeway or Leeway()
     root, reader = _root(text), _Reader(allowed)
     listed = _kind(root) in ("Compose", "Sequential")
+    if listed and _p(root) == 0:
+        raise FaaError(
+            f"{_kind(root)}.p = 0 around the whole policy, so that it does nothing; the policy 'none' says that."
+        )
     if listed and _p(root) != 1:
         allowed.differ(f"{_kind(root)}.p = {_p(root):g} around the whole policy, where it must be 1", instead="1")
     children = _policy_of(_children(root) if listed else [root], allowed)
@@ -191,7 +195,7 @@ def _root(text: str) -> Mapping[str, Any]:
 
 def _kind(node: Mapping[str, Any]) -> str:
     """Return the class of a node, without its module."""
-    return str(node.get("__class_fullname__", "?")).rpartition(".")[2]
+    return str(node.get("__class_fullname__", "a transform without __class_fullname__")).rpartition(".")[2]
 
 
 def _p(node: Mapping[str, Any]) -> float:

@@ -1,6 +1,7 @@
 """Python expressions that are only data, such as ``[dict(op="Rotate", p=30 / 90)]``: parsed, never executed."""
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -70,6 +71,18 @@ def has_unknown(data: Any, seen: dict[int, bool]) -> bool:
     if id(data) not in seen:
         seen[id(data)] = any(has_unknown(part, seen) for part in (data.values() if isinstance(data, dict) else data))
     return seen[id(data)]
+
+
+def keywords_of(node: ast.Call) -> list[tuple[str | None, ast.expr]]:
+    """Return the named arguments of a call; those of ``**`` have None for a name.
+
+    Raises:
+        FaaError: If a name is there twice, which Python refuses when the file runs.
+    """
+    counts = Counter(keyword.arg for keyword in node.keywords if keyword.arg is not None)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise FaaError(f"A call in it has the argument '{twice[0]}' twice; keep one.")
+    return [(keyword.arg, keyword.value) for keyword in node.keywords]
 
 
 def _text(node: ast.expr) -> str:
@@ -146,7 +159,7 @@ def _call(node: ast.Call, known: Known) -> Value | None:
 def _dict_call(node: ast.Call, known: Known) -> Value | None:
     data: dict[str, Any] = {}
     weight = 1
-    parts = [(None, argument) for argument in node.args] + [(keyword.arg, keyword.value) for keyword in node.keywords]
+    parts = [*((None, argument) for argument in node.args), *keywords_of(node)]
     for name, part in parts:
         value = evaluate(part, known)
         weight += value.weight
