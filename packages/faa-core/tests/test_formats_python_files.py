@@ -149,20 +149,20 @@ def test_functions_that_change_the_table_they_return(body: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("import y\np = [[('Invert', 1, y.level)]]", "'p': line 2 makes it of y.level, which is not known before"),
-        ("p = [('Invert', 1, 0)] + rows", "'p': line 1 makes it of [('Invert', 1, 0)] + rows, which"),
-        ("\np = [f(x) for x in range(3)]\nq = sorted(rows)", "'p': line 2 makes it of f(x), which"),
-        ("p = [f(x) for x in y]\nq = list(rows)", "; 'q': line 2 makes it of list(rows), which"),
-        ("p = []\nfor x in y:\n    p.append(x)", "'p': line 2 (for x in y:) may change it."),
-        ("p = []\np.append([f(1)])", "'p': line 2 makes it of f(1), which"),
-        ("if y:\n    p = [['Invert', 1, 0]]", "'p': line 2 has it inside line 1 (if y:), where no list is followed"),
-        ("class P:\n    rows = [['Invert', 1, 0]]", "'rows': line 2 has it inside line 1 (class P:), where"),
-        ("class P:\n    def f(self):\n        self.rows = [['Invert', 1, 0]]", "'self.rows': line 3 has it"),
-        ("c.rows = [['Invert', 1, 0]]", "'c.rows': line 1 has it inside another object, where"),
+        ("import y\np = [[('Invert', 1, y.level)]]", "'p', since line 2 makes it of y.level, which is not known"),
+        ("p = [('Invert', 1, 0)] + rows", "'p', since line 1 makes it of [('Invert', 1, 0)] + rows, which"),
+        ("\np = [f(x) for x in range(3)]\nq = sorted(rows)", "'p', since line 2 makes it of f(x), which"),
+        ("p = [f(x) for x in y]\nq = list(rows)", "; 'q', since line 2 makes it of list(rows), which"),
+        ("p = []\nfor x in y:\n    p.append(x)", "'p', since line 2 (for x in y:) may change it."),
+        ("p = []\np.append([f(1)])", "'p', since line 2 makes it of f(1), which"),
+        ("if y:\n    p = [['Invert', 1, 0]]", "'p', since line 2 has it inside line 1 (if y:), where no"),
+        ("class P:\n    rows = [['Invert', 1, 0]]", "'rows', since line 2 has it inside line 1 (class P:), where"),
+        ("class P:\n    def f(self):\n        self.rows = [['Invert', 1, 0]]", "'self.rows', since line 3 has it"),
+        ("c.rows = [['Invert', 1, 0]]", "'c.rows', since line 1 has it inside another object, where"),
         ("def f(x):\n    if x:\n        return [['Invert', 1, 0]]\n    return x", "line 3 has it inside line 1 (def"),
-        ("def f(x):\n    return [['Invert', 1, x]]", "'f': line 2 makes it of x, which"),
-        ("def f(x):\n    p = [['Invert', 1, x]]\n    return p", "'f': line 3 makes it of x, which"),
-        ("\n".join(f"{name} = [[x]]" for name in "abcde"), "; 'c': line 3 makes it of x, which is not known"),
+        ("def f(x):\n    return [['Invert', 1, x]]", "'f', since line 2 makes it of x, which"),
+        ("def f(x):\n    p = [['Invert', 1, x]]\n    return p", "'f', since line 3 makes it of x, which"),
+        ("\n".join(f"{name} = [[x]]" for name in "abcde"), "; 'c', since line 3 makes it of x, which is not known"),
         ("\n".join(f"{name} = [[x]]" for name in "abcde"), "before the file runs; and 2 more. Give"),
     ],
 )  # fmt: skip
@@ -170,7 +170,9 @@ def test_lists_that_cannot_be_followed_are_named_with_the_reason(text: str, told
     """Their line too; the list that is wanted by its name is told alike."""
     with pytest.raises(FaaError) as raised:
         formats.parse(text, "legacy")
-    assert str(raised.value).startswith("A list in this Python file is read where it can be followed, and nothing is ")
+    assert str(raised.value).startswith(
+        "Nothing in this Python file is executed, and these of its lists cannot be follow"
+    )
     assert str(raised.value).endswith(" Give a file in which the list is written out.")
     assert told in str(raised.value)
 
@@ -178,7 +180,7 @@ def test_lists_that_cannot_be_followed_are_named_with_the_reason(text: str, told
 def test_a_list_of_a_name_that_cannot_be_followed_beside_one_that_can() -> None:
     """The one that was asked for is told; what is no list is an unknown name."""
     text = ROWS + "B = [[z for z in y]]\nD = f()"
-    with pytest.raises(FaaError, match=r"'B': line 5 makes it of \[z for z in y\], which is not known"):
+    with pytest.raises(FaaError, match=r"'B', since line 5 makes it of \[z for z in y\], which is not known"):
         formats.parse(text, "legacy", table="B")
     with pytest.raises(FaaError, match="is called 'D'"):
         formats.parse(text, "legacy", table="D")

@@ -64,10 +64,10 @@ def not_followed(made: Mapping[str, Made], lost: Mapping[str, Lost]) -> FaaError
             told.setdefault(name, f"line {line} makes it of {text}, which is not known before the file runs")
     if not told:
         return None
-    listed = "; ".join(f"'{name}': {why}" for name, why in list(told.items())[:MOST])
+    listed = "; ".join(f"'{name}', since {why}" for name, why in list(told.items())[:MOST])
     rest = f"; and {len(told) - MOST} more" if len(told) > MOST else ""
     return FaaError(
-        f"A list in this Python file is read where it can be followed, and nothing is executed. {listed}{rest}. "
+        f"Nothing in this Python file is executed, and these of its lists cannot be followed: {listed}{rest}. "
         f"{WRITTEN_OUT}"
     )
 
