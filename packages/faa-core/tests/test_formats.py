@@ -106,6 +106,14 @@ def test_what_a_file_is_encoded_in_is_said(content: bytes, words: str, tmp_path:
         formats.read_policy(tmp_path / "file", format="legacy")
 
 
+def test_lines_are_counted_from_the_beginning_of_the_file(tmp_path: Path) -> None:
+    """Empty ones before the text too."""
+    for text, line in (("\n\n \nif y:\n    p = [[x]]\n", 5), ("\n\nloss=1 top1_valid=1 [[", 3), ("\n\n\na b [c", 4)):
+        (tmp_path / "file").write_text(text)
+        with pytest.raises(FaaError, match=rf"\b[Ll]ine {line}\b"):
+            formats.read_policy(tmp_path / "file")
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
 def test_text_in_utf_16_is_read(name: str, encoding: str, tmp_path: Path) -> None:

@@ -92,6 +92,8 @@ def test_colours_of_a_terminal_are_removed() -> None:
     assert formats.parse(BEST, "legacy") == formats.parse(f"\x1b[33m{BEST}\x1b[0m", "legacy")
     bar = f"\n 50%|####  | 1/2\r{HEAD}{LINES[0]}\n"
     assert formats.parse(LINES[0], "legacy") == formats.parse(bar, "legacy")
+    other = f"{HEAD}[[1 2]] took 3 s\n{LINES[0]}"
+    assert formats.parse(LINES[0], "legacy") == formats.parse(other, "legacy")
 
 
 EARLY = (
@@ -121,7 +123,7 @@ def test_a_cut_line_of_the_whole_policy_is_not_made_up_for_by_trials(cut: int) -
 
 def test_a_line_that_only_looks_like_a_policy() -> None:
     """Its number, and no words of Python's; a list that ends early beside any log."""
-    for odd in ("[[a b]]", "[[f(1)]]", "[[('Invert', 1, 0)]], 3"):
+    for odd in ("[[a b]]", "[[f(1)]]", "[[('Invert', 1, 0)], [0 1]]"):
         with pytest.raises(FaaError, match=r"^Line 1 of this log looks like a policy, but is no list of literals\.$"):
             formats.parse(HEAD + odd, "legacy")
     with pytest.raises(

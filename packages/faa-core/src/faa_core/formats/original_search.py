@@ -102,9 +102,9 @@ def _lines(text: str) -> tuple[list[_Line], list[_Line]]:
             found = BEGINNING.match(line)
             rest = line[found.end() if found else 0 :].strip()
             scores = SCORES.match(rest)
-            own = rest[scores.end() if scores else 0 :]
-            if own.startswith("[[") and (scores or found):
-                (trials if scores else whole).setdefault(own, _Line(number, own))
+            own = _Line(number, rest[scores.end() if scores else 0 :])
+            if own.text.startswith("[[") and (own.text.endswith("]]") or own.is_cut()) and (scores or found):
+                (trials if scores else whole).setdefault(own.text, own)
     return list(whole.values()), list(trials.values())
 
 
