@@ -23,6 +23,7 @@ from harness import surroundings
 
 from faa_core import FaaError
 from faa_search.settings import TrainConfig
+from faa_search.settings.lists import parts_of
 from faa_search.settings.recipes import load_recipe
 from faa_search.settings.resolving import Layer, resolve
 from faa_search.training import train
@@ -71,7 +72,7 @@ def main() -> int:
     print(f"{'policy':24} {'seed':>4} {'error %':>8} {'s/epoch':>8} {'images/s':>9} {'waiting':>8}")
     runs = []
     for seed in range(options.seeds):
-        for policy in options.policies.split(","):
+        for policy in parts_of(options.policies):
             own = {"dataset": str(data), "policy": policy, "seed": seed, "device": options.device}
             layers = [load_recipe(options.recipe).layer("train"), Layer("benchmark", own), Layer("--set", changes)]
             config = resolve(TrainConfig, layers)

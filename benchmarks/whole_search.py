@@ -29,6 +29,7 @@ from faa_search.data import DATA_SEED, stratified
 from faa_search.measuring.comparison import Comparison, compare
 from faa_search.searching.fast import SearchResult, read_trials
 from faa_search.settings import CompareConfig, SearchConfig
+from faa_search.settings.lists import parts_of
 from faa_search.settings.recipes import load_recipe
 from faa_search.settings.resolving import Layer, resolve
 
@@ -90,7 +91,7 @@ def measured(options: argparse.Namespace, data: Path) -> dict[str, Any]:
     print(f"{found.trials} trials", *(f"{stage} {taken} s" for stage, taken in seconds.items()), sep=", ", flush=True)
     compared = None
     if options.seeds:
-        policies = (*options.policies.split(","), str(options.runs / "search" / "policy.json"))
+        policies = (*parts_of(options.policies), str(options.runs / "search" / "policy.json"))
         layers = [recipe.layer("train"), Layer("--set", shared | {"policies": policies, "seeds": options.seeds})]
         compared = compare(resolve(CompareConfig, layers), options.runs / "compare")
         for row in compared.policies:

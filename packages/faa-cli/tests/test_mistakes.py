@@ -139,6 +139,7 @@ MISTAKES = [
     (("search", "--val-split", "train"), "--val-split"),
     (("search", "--dataset", "torch/cifar10", "--val-split", "test"), "never reads"),
     (("search", "--dataset", "torch/cifar10", "--val-split", "extra"), "has a training and a test split only"),
+    (("compare", "--policies", "RandAugment(num_ops=2, magnitude=9)"), "name two policies or more"),
     (("eval", "--checkpoint", "nowhere"), "nowhere"),
     (("policy", "show", "nothing"), "nothing"),
     (("policy", "preview", "none", "--output", "none.png/x.png", "--dataset", "nowhere"), "nowhere"),
@@ -150,10 +151,16 @@ MISTAKES = [
     (("policy", "convert", "fa-reduced-svhn", "-", "--to", "albumentations"), "no transform for: 'TranslateX'"),
     (("policy", "convert", "trivialaugment", "-", "--to", "legacy"), "no table of sub-policies"),
     (("policy", "convert", "rand-m9-x2", "-"), "rand-m9-x2"),
-    (("policy", "convert", "rand-m9", "-", "--table", "nope"), "leave the table 'nope' away"),
+    (("policy", "convert", "rand-m9", "-", "--table", "nope"), "leave out the table 'nope'"),
     (("policy", "convert", "rand-m9-tweights", "-"), "'-n1' is exact"),
     (("policy", "convert", "none", "/dev/stdout"), "give - as OUT"),
     (("policy", "convert", "none", "."), "OUT: '.' is a folder"),
+    (
+        ("policy", "convert", "none", "a.py"),
+        "The suffix of 'a.py' tells no format. Give a name that ends in .json (faa)",
+    ),
+    (("policy", "convert", "none", "a"), "or .npz (deepaa), or say the format by --to: faa, legacy, deepaa, albument"),
+    (("policy", "convert", "none", "a.json.gz"), "The suffix of 'a.json.gz' tells no format"),
     (("policy", "show", "rand9"), "a timm string such as rand-m9-n2"),
     (("model", "list", "nothing*"), "nothing*"),
     (("model", "convert", "nowhere.pth", "out"), "'nowhere.pth' cannot be read"),
@@ -424,6 +431,6 @@ def test_no_file_of_a_run_is_replaced(faa, tmp_path, name):
 
 
 def test_files_that_are_no_runs_are_replaced(faa, tmp_path):
-    (tmp_path / "policy.json").write_text("{}")
+    assert faa("policy", "convert", "randaugment", "policy.json").code == 0
     assert faa("policy", "convert", "none", "policy.json").code == 0
     assert json.loads((tmp_path / "policy.json").read_text())["name"] == "none"

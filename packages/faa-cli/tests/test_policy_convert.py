@@ -123,3 +123,55 @@ def test_every_text_format_is_written_to_the_terminal(faa, tmp_path):
         assert formats.guess_format(text.encode()).name == name
         (tmp_path / "two").write_text(text)
         assert formats.read_policy(tmp_path / "two").table.keys() == {"Invert"}
+
+
+SCRIPT = "import os\np = [[['Invert', 1, 0]]]\nprint(p)\n"
+OTHERS = {
+    "train.py": SCRIPT,
+    "config.yaml": "Train:\n  transform_ops:\n  - TimmAutoAugment:\n      prob: 1.0\n",
+    "config.py": "p = [[dict(type='Invert', prob=1.0)]]\n",
+    "search.log": "[a] [b] [INFO] [[['Invert', 1, 0]], [['Color', 1, 0]]]\n",
+    "params.json": json.dumps({"policy_0_0": 1, "prob_0_0": 0.5, "level_0_0": 0.5}),
+    "package.json": "{}",
+    "data.json": "[1, 2]",
+    "notes.txt": "Buy milk.\n",
+    "big.json": "[" * (5 << 20),
+}
+
+
+def test_only_policies_are_replaced(faa, tmp_path):
+    """A script, a config or a log may have a policy in it and is more than one; nothing of it is lost."""
+    for name, text in OTHERS.items():
+        (tmp_path / name).write_text(text)
+        for options in ((), ("--to", "legacy")):
+            refused = faa("policy", "convert", "fa-reduced-svhn", name, *options)
+            assert refused.code == 2
+            assert (
+                f"'{name}' is there already, is no policy as this command writes them, and is not repl" in refused.err
+            )
+        assert (tmp_path / name).read_text() == text
+    (tmp_path / "empty.json").touch()
+    assert faa("policy", "convert", "none", "empty.json").code == 0
+
+
+def test_whatever_the_command_wrote_it_replaces(faa, tmp_path):
+    """In every format, the nearest too."""
+    written = {
+        "faa": "fa-reduced-svhn", "legacy": "fa-reduced-svhn", "albumentations": "fa-reduced-svhn",
+        "kornia": "fa-reduced-svhn", "timm": "uniform-random", "torchvision": "randaugment",
+    }  # fmt: skip
+    (tmp_path / "layers.json").write_text(
+        '{"kind": "layers", "layers": [[{"op": "Rotate", "magnitude": 0.51, "probability": 1}]]}'
+    )
+    for name, policy in (*written.items(), ("deepaa", "layers.json")):
+        for target in (f"out.{name}", "OUT.NPZ" if name == "deepaa" else f"out.{name}", "same"):
+            done = faa("policy", "convert", policy, target, "--to", name, "--nearest")
+            assert (done.code, f"Wrote {target} ({name}: " in done.out) == (0, True), (name, done.err)
+
+
+def test_the_suffix_tells_the_format(faa, tmp_path):
+    """In any case of letters; other suffixes want --to, and get nothing without it."""
+    assert "Wrote A.JSON (faa: " in faa("policy", "convert", "none", "A.JSON").out
+    refused = faa("policy", "convert", "none", "mytrain.py")
+    assert (refused.code, "tells no format" in refused.err, (tmp_path / "mytrain.py").exists()) == (2, True, False)
+    assert json.loads(faa("policy", "convert", "none", "-").out)["name"] == "none"

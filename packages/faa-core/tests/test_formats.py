@@ -72,13 +72,59 @@ def test_shapes_are_told_apart(text: str, name: str) -> None:
     assert name == formats.guess_format(text.encode()).name
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xfe\x00", b"3", b'"a"'])
+@pytest.mark.parametrize("content", [b"hello", b"\xff\xfe\x00", b"3", b'"a"', b"\x89PNG", b"[\0[\0]\0]\0"])
 def test_other_content_lists_the_formats(content: bytes, tmp_path: Path) -> None:
     """With the file's name."""
     path = tmp_path / "strange"
     path.write_bytes(content)
     with pytest.raises(FaaError, match=r"strange' cannot be read: .*Formats: faa \(.*legacy \(.*timm"):
         formats.read_policy(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[[['Invert', 1, 0]]]  # caf\xe9", "no .npz file, and it is not UTF-8 text (the first bad byte is 0xE9, at"),
+        (b"[[['Invert', 1, 0]]]  # caf\xe9", "at byte 27); if it is text, save it as UTF-8. Formats: "),
+        ("é".encode() * 3 + b"\xff", "the first bad byte is 0xFF, at byte 6)"),
+        ("[[]]".encode("utf-32"), "it is UTF-32 text; save it as UTF-8. Formats: "),
+        ("[[]]".encode("utf-16")[:-1], "it begins as UTF-16 text and is damaged (the first bad byte is 0x5D,"),
+        ("[[]]".encode("utf-16-le"), "it has a zero byte. If it is UTF-16 text without its mark, save it"),
+        (b"", "cannot be read: It is empty."),
+        (b"\xef\xbb\xbf \n", "cannot be read: It is empty."),
+        ("".encode("utf-16"), "cannot be read: It is empty."),
+    ],
+)
+def test_what_a_file_is_encoded_in_is_said(content: bytes, words: str, tmp_path: Path) -> None:
+    """The encoding, or the first bad byte."""
+    (tmp_path / "file").write_bytes(content)
+    for read in (formats.read_policy, Policy.load):
+        with pytest.raises(FaaError) as raised:
+            read(tmp_path / "file")
+        assert words in str(raised.value)
+    with pytest.raises(FaaError, match=r"\(read as legacy\): "):
+        formats.read_policy(tmp_path / "file", format="legacy")
+
+
+def test_lines_are_counted_from_the_beginning_of_the_file(tmp_path: Path) -> None:
+    """Empty ones before the text too."""
+    for text, line in (("\n\n \nif y:\n    p = [[x]]\n", 5), ("\n\nloss=1 top1_valid=1 [[", 3), ("\n\n\na b [c", 4)):
+        (tmp_path / "file").write_text(text)
+        with pytest.raises(FaaError, match=rf"\b[Ll]ine {line}\b"):
+            formats.read_policy(tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
+def test_text_in_utf_16_is_read(name: str, encoding: str, tmp_path: Path) -> None:
+    """With its mark, in either order of bytes."""
+    text = "\n" + SAMPLES[name]
+    (tmp_path / "plain").write_text(text)
+    marked = text if encoding in ("utf-16", "utf-8-sig") else f"\ufeff{text}"
+    (tmp_path / "wide").write_bytes(marked.encode(encoding))
+    plain = formats.read_policy(tmp_path / "plain", name="same")
+    assert plain == formats.read_policy(tmp_path / "wide", name="same")
+    assert plain.to_json() == Policy.load(tmp_path / "wide").model_copy(update={"name": "same"}).to_json()
 
 
 def test_a_large_file_is_not_read(tmp_path: Path) -> None:
@@ -142,7 +188,7 @@ def test_a_table_that_is_not_used_is_an_error(source: str, tmp_path: Path) -> No
         (tmp_path / "file").write_text(texts[source])
         given = str(tmp_path / "file")
     assert isinstance(formats.read_policy(given), Policy) if source != "albumentations" else True
-    with pytest.raises(FaaError, match=r"leave (the table )?'nope' away"):
+    with pytest.raises(FaaError, match=r"leave out the table 'nope'"):
         formats.read_policy(given, table="nope")
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL.Image import Image as PILImage
 
 from faa_core import Choice, FaaError, Layers, Op, Policy, Step, SubPolicies
-from faa_core.formats import albumentations
+from faa_core.formats import Leeway, albumentations
 
 Picture = Callable[[str], PILImage]
 AFFINE = {"interpolation": 0, "border_mode": 0, "fill": 0}
@@ -116,7 +116,10 @@ def test_shapes() -> None:
             [leaf("Rotate", limit=[5, 5], interpolation=at, border_mode=0) for at in (0, 1)],
             ["several ways to sample and fill"],
         ),
-        ([group("OneOf", leaf("InvertImg"), p=0.5)], ["OneOf.p 0.5 outside of the sub-policies"]),
+        (
+            [group("OneOf", group("Sequential", leaf("InvertImg")), p=0.5)],
+            ["OneOf.p = 0.5 around the sub-policies, where it must be 1"],
+        ),
         ([group("OneOf", group("Sequential", p=0.5), group("Sequential"))], ["sub-policies of different weights"]),
         ([group("SomeOf", leaf("InvertImg"))], ["SomeOf inside a sub-policy"]),
         (
@@ -142,7 +145,10 @@ def test_everything_without_a_counterpart_is_named(transforms: list[dict[str, An
         ("[]", "no document of albumentations"),
         ('{"transform": {"__class_fullname__": "Blur"}}', "no document of albumentations"),
         ('{"transform": {"__class_fullname__": "Compose", "transforms": 3}}', "must be a list"),
-        ('{"transform": {"__class_fullname__": "Compose", "p": 0.5, "transforms": []}}', "Compose with p = 0.5"),
+        (
+            '{"transform": {"__class_fullname__": "Compose", "p": 0.5, "transforms": []}}',
+            "Compose.p = 0.5 around the whole policy, where it must be 1",
+        ),
         ('{"a":' * 100000, "nested too deeply"),
     ],
 )
@@ -244,3 +250,59 @@ def test_the_librarys_pixels(kind: str, picture: Picture) -> None:
             ours = np.asarray(POLICY.apply_steps(image, (Step(row, argument, (0.5, 0.5)),)))
             difference = np.abs(theirs.astype(int) - ours)
             assert (difference > 2).mean() < (0.015 if row.base == "Rotate" else 1e-9), (use.op, reflected)
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        (
+            group("OneOf"),
+            "The transforms of a OneOf are an empty list, so that it can pick none; one or more must have p",
+        ),
+        (
+            group("OneOf", leaf("InvertImg", 0.0), leaf("NoOp", 0)),
+            "The transforms of a OneOf each have p = 0, so that it",
+        ),
+        (group("OneOf", leaf("InvertImg"), p="1"), "OneOf.p must lie in 0 … 1, not be '1'"),
+        (group("OneOf", leaf("InvertImg"), p=1.5), "OneOf.p must lie in 0 … 1, not be 1.5"),
+    ],
+)
+def test_a_oneof_that_can_pick_nothing(node: dict[str, Any], words: str) -> None:
+    """Alone, in a layer and in a sub-policy: what was given, and what is allowed; nothing of pydantic's."""
+    other = group("OneOf", leaf("HorizontalFlip", 0.3), leaf("NoOp", 0.1))
+    for nodes in ([node], [other, node], [group("OneOf", group("Sequential", node), group("Sequential", other))]):
+        with pytest.raises(FaaError) as raised:
+            read(*nodes)
+        assert words in str(raised.value)
+
+
+def test_a_oneof_that_does_not_always_pick_is_a_layer() -> None:
+    """Of transforms, with the identity for the rest; around the whole policy as in it."""
+    node = group("OneOf", leaf("InvertImg", 0.5), leaf("HorizontalFlip", 0.5), p=0.3)
+    for root in (group("Compose", node), node):
+        policy = albumentations.parse(json.dumps({"transform": root}))
+        assert isinstance(policy, Layers)
+        chances = [(policy.table[one.op].base, pytest.approx(one.probability)) for one in policy.layers[0]]
+        assert [("Invert", 0.15), ("Flip", 0.15), ("Identity", 0.7)] == chances
+
+
+def test_what_does_nothing_at_all() -> None:
+    """Not even the nearest is anything but nothing."""
+    text = json.dumps({"transform": group("Compose", leaf("InvertImg"), p=0)})
+    for leeway in (Leeway(), Leeway(nearest=True)):
+        with pytest.raises(
+            FaaError, match=r"Compose\.p = 0 around the whole policy, so that it does nothing; the policy"
+        ):
+            albumentations.parse(text, leeway=leeway)
+    with pytest.raises(FaaError, match="A policy cannot say this: a transform without __class_fullname__"):
+        read({"p": 1.0})
+
+
+def test_compositions_around_everything() -> None:
+    """A Sequential is a Compose, a OneOf of sub-policies is read as if a Compose had it; others are refused."""
+    one, two = leaf("InvertImg", 0.4), leaf("HorizontalFlip", 0.4)
+    both = albumentations.parse(json.dumps({"transform": group("Sequential", one, two)}))
+    assert read(one, two) == both
+    assert read(group("OneOf", one, two)) == albumentations.parse(json.dumps({"transform": group("OneOf", one, two)}))
+    with pytest.raises(FaaError, match=r"^A policy cannot say this: SomeOf inside a sub-policy or layer\."):
+        albumentations.parse(json.dumps({"transform": group("SomeOf", one, two)}))

@@ -218,11 +218,14 @@ def test_a_single_number_has_any_shape(shape: tuple[int, ...]) -> None:
         (archive(ops=np.zeros((138, 1), np.int32)), "does not fit 138 ops, 139 mags"),
         (archive(ops=np.full((139, 1), 18, np.int32)), "ops must lie in 0 … 17"),
         (archive(mags=np.full((139, 1), -1, np.int32)), "mags in 0 … 12"),
-        (archive(mags=np.zeros((139, 1))), "mags must not be float64"),
+        (archive(mags=np.zeros((139, 1))), "mags must be whole numbers, not float64 of shape [139, 1]"),
         (archive(names=["Blur", *NAMES[1:]]), "'Blur' is no operation of Deep AutoAugment"),
         (archive(policy_probs=np.full((1, 139), np.nan, np.float32)), "policy_probs must lie in 0 … 1"),
         (archive(policy_probs=np.full((1, 139), 0.5, np.float32)), "must add up to 1"),
-        (archive(policy_probs=np.zeros((0, 139), np.float32)), "no valid policy: layers"),
+        (
+            archive(policy_probs=np.zeros((0, 139), np.float32)),
+            "its layers must have one entry or more, and have none",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(content: bytes, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,4 +245,4 @@ def test_what_the_files_cannot_say() -> None:
         odd = Layers(layers=((Choice(op="Rotate", magnitude=magnitude, probability=1),),))
         with pytest.raises(FaaError) as raised:
             deepaa.write(odd)
-        assert f"None of Deep AutoAugment's 139 transforms (CIFAR) is: layer 0: {words}." in str(raised.value)
+        assert f"Deep AutoAugment's 139 transforms (CIFAR) lack this: {words} in layer 0." in str(raised.value)

@@ -166,7 +166,7 @@ def test_the_shape_of_another_search() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[[['Rotat', 0.5, 0.5]]]", "No operation of the release (sub-policy 0, entry 0) is called 'Rotat'"),
+        ("[[['Rotat', 0.5, 0.5]]]", "No operation of Fast AutoAugment (sub-policy 0, entry 0) is called 'Rotat'"),
         (
             '[[["Rotate", 0.5, 0.5]], [["Invert", 0.5, 0], ["Color", 1.5, 0]]]',
             "Sub-policy 1, entry 1 ('Color'): p must",
@@ -186,6 +186,11 @@ def test_the_shape_of_another_search() -> None:
         ("{'a': 1}", "no list of sub-policies"),
         ("__import__('os').system('false')", "nothing is executed"),
         ("[[['Rotate', 0.5, open('x')]]]", "nothing is executed"),
+        ("[['Rotate', 0.5, 0.1], [open('x')]]", "It has open('x'), which is no literal"),
+        (
+            "[{'op': 'Invert', 'p': 1, 'op': 'Color'}]",
+            "the key 'op' twice, and Python would forget the first",
+        ),
         ("[0] * 1000000000000", "nothing is executed"),
         ("raise SystemExit", "nothing in it is executed"),
         ("p = f()", "nothing in it is executed"),
@@ -212,7 +217,9 @@ def test_an_axis_of_another_source_is_moved_onto_the_releases() -> None:
     row = legacy.parse(legacy.write(turned)).table[op]
     assert ("Rotate", rotations[0].p) == (op, p)
     assert policy.table["AA.Rotate"].argument(rotations[0].magnitude) == pytest.approx(abs(row.argument(level)))
-    with pytest.raises(FaaError, match=r"The release has no: .*'AA\.Contrast' \(Contrast at 1\.6 or 0\.4"):
+    with pytest.raises(
+        FaaError, match=r"^Fast AutoAugment's lists cannot say this: .*'AA\.Contrast' \(Contrast at 1\.6 or 0\.4"
+    ):
         legacy.write(policy)
 
 
@@ -220,7 +227,7 @@ def test_what_the_lists_cannot_say() -> None:
     """Rules, colours, filters and operations of others."""
     with pytest.raises(FaaError, match="'trivialaugment' is no table of sub-policies"):
         legacy.write(Policy.load("trivialaugment"))
-    with pytest.raises(FaaError, match=r"fills with \(1, 2, 3\) and samples nearest"):
+    with pytest.raises(FaaError, match=r"lists cannot say this: the policy fills with \(1, 2, 3\) and samples nearest"):
         legacy.write(SubPolicies(sub_policies=((),), fill=(1, 2, 3)))
-    with pytest.raises(FaaError, match=r"The release has no: 'Crop' at 2 pixels"):
+    with pytest.raises(FaaError, match=r"^Fast AutoAugment's lists cannot say this: 'Crop' at 2 pixels"):
         legacy.write(SubPolicies(sub_policies=((Op(op="Crop", p=1, magnitude=0.5),),)))

@@ -42,7 +42,7 @@ def test_the_releases_lists() -> None:
     assert ["Rotate", 0.1, 1.0] == third[0]  # 40 degrees, where the axis ends at 30
     said = "; ".join(notes)
     for part in (
-        "noise on its magnitudes (0.1), which the format has not: left out",
+        "the policy has noise on its magnitudes (0.1): left out",
         "fills with (1, 2, 3) and samples bicubic: black and nearest, as its lists mean",
         "'Turn' (Rotate at 40 or -40 degrees): the nearest of 'Rotate'",
         "'Crop' at 4 pixels: left out",
@@ -147,3 +147,35 @@ def test_what_is_exact_has_no_notes() -> None:
     leeway = Leeway(nearest=True)
     assert formats.render(policy, "legacy") == formats.render(policy, "legacy", leeway=leeway)
     assert [] == leeway.notes
+
+
+@pytest.mark.parametrize("name", ["none", "fa-reduced-svhn"])
+def test_timm_has_nothing_near_to_a_table(name: str) -> None:
+    """With leeway, the reason is not that of the strict refusal, which would hold for another table too."""
+    with pytest.raises(FaaError, match="not this one") as strict:
+        formats.render(Policy.load(name), "timm")
+    assert ("no operation with the pixels and the axis of 'TranslateX'" in str(strict.value)) == (name != "none")
+    with pytest.raises(FaaError, match=r"no other table is near to one of them, so --nearest finds none\.") as near:
+        formats.render(Policy.load(name), "timm", leeway=Leeway(nearest=True))
+    assert "no operation" not in str(near.value)
+    table = formats.read_policy("original-mstd0.5")
+    assert "original-mstd0.5" == formats.render(table, "timm", leeway=Leeway(nearest=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "highest", "spread", "note"),
+    [
+        ("rand-m12-mmax20", 1.0, 0.0, "a policy has m10 at most: m10"),
+        ("rand-m8-mmax12-mstd2", 0.8, 0.2, "a policy at 10; without '-mmax12' it is exact: cut at 10"),
+        ("rand-m15-mmax12-mstd2", 1.0, 0.0, "draws none beyond 12: as rand-m10 has it"),
+    ],
+)
+def test_limits_of_timms_have_a_nearest(text: str, highest: float, spread: float, note: str) -> None:
+    """The policy's own limit is taken; strictly, they are refused."""
+    with pytest.raises(FaaError, match=r"^A policy cannot say this: 'rand"):
+        formats.parse(text, "timm")
+    leeway = Leeway(nearest=True)
+    policy = formats.parse(text, "timm", leeway=leeway)
+    assert isinstance(policy, Parametric)
+    assert (highest, spread) == (policy.magnitude[1], pytest.approx(policy.magnitude_std))
+    assert leeway.notes[0].endswith(note)

@@ -1,10 +1,12 @@
-"""torchvision's objects as policies, and back."""
+"""torchvision's objects and texts as policies, and back."""
+
+from pathlib import Path
 
 import pytest
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms import autoaugment as v1
 
-from faa_core import FaaError, Parametric, Policy, random_policy
+from faa_core import FaaError, Parametric, Policy, formats, random_policy
 from faa_core.formats.torchvision import from_torchvision, to_torchvision
 
 NAMES = ["autoaugment-cifar10", "autoaugment-svhn", "autoaugment-imagenet", "trivialaugment", "randaugment"]
@@ -104,3 +106,48 @@ def test_a_policy_beside_torchvisions_rounding_is_none_of_its_objects() -> None:
         base = Policy.load("trivialaugment" if "bins" in update else "randaugment")
         with pytest.raises(FaaError, match=r"Use policy\.transform\(\)"):
             to_torchvision(base.model_copy(update=update))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("TrivialAugmentWide()", "trivialaugment"),
+        (
+            "v2.TrivialAugmentWide(num_magnitude_bins=31, interpolation=InterpolationMode.NEAREST, fill=None)",
+            "trivialaugment",
+        ),
+        ("transforms.RandAugment(2, 9)", "randaugment"),
+        ("AutoAugment(policy=AutoAugmentPolicy.SVHN, fill=None)", "autoaugment-svhn"),
+    ],
+)
+def test_torchvisions_text(text: str, name: str, tmp_path: Path) -> None:
+    """As its transforms print themselves, or are written in code; back again as text."""
+    policy, known = Policy.load(text), Policy.load(name)
+    assert known.to_json() == policy.model_copy(update={"name": name}).to_json()
+    (tmp_path / "aug.txt").write_text(f"{text}\n")
+    assert name == Policy.load(tmp_path / "aug.txt").name
+    again = formats.parse(str(formats.render(policy, "torchvision")), "torchvision")
+    assert known.to_json() == again.model_copy(update={"name": name}).to_json()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("RandAugment(num_ops=n)", "'n' is no value that can be read"),
+        ("RandAugment(ops=2)", "torchvision has no such RandAugment"),
+        ("RandAugment(num_ops=0)", "num_ops must be at least 1"),
+        ("RandAugment(num_ops=2, num_ops=3)", "has the argument 'num_ops' twice; keep one"),
+        ("RandAugment(num_ops=True)", "True is no argument that torchvision's transforms take"),
+        ("TrivialAugmentWide(interpolation=InterpolationMode.LANCZOS)", "interpolation 'lanczos' has no counterpart"),
+        ("AutoAugment(__import__('os'))", "is no value that can be read"),
+    ],
+)
+def test_torchvisions_text_that_is_refused(text: str, words: str) -> None:
+    """Nothing of it is executed."""
+    with pytest.raises(FaaError, match=words):
+        formats.parse(text, "torchvision")
+
+
+def test_its_scripts_names_sample_bilinear() -> None:
+    """As ``--auto-augment ta_wide`` does."""
+    assert ("bilinear", "bilinear") == (Policy.load("ra").interpolation, Policy.load("ta_wide").interpolation)

@@ -90,11 +90,19 @@ def test_fields_of_another_type(fields: str, words: str) -> None:
 
 
 def test_text_of_other_encodings() -> None:
-    """A mark at the beginning is none of the text; two bytes a letter, and old encodings, are refused."""
-    assert "é" == as_text("\ufeffé".encode())
-    for content in ("é".encode("utf-16"), "é".encode("latin-1"), b"\xed\xa0\x80"):
-        with pytest.raises(FaaError, match=r"it is not UTF-8 text .* at byte 0.*save it as UTF-8"):
+    """A mark at the beginning is none of the text, and tells UTF-16; old encodings and UTF-32 are refused."""
+    for content in ("\ufeffé".encode(), *("\ufeffé".encode(f"utf-16-{order}") for order in ("le", "be"))):
+        assert "é" == as_text(content)
+    for content, bad in (("é".encode("latin-1"), "E9"), (b"\xed\xa0\x80", "ED")):
+        with pytest.raises(
+            FaaError, match=rf"^it is not UTF-8 text .*0x{bad}, at byte 0\); if it is text, save it as U"
+        ):
             as_text(content)
+    with pytest.raises(FaaError, match=r"^it begins as UTF-16 text and is damaged .*0xE9, at byte 2\)"):
+        as_text("é".encode("utf-16")[:-1])
+    for order in ("le", "be"):
+        with pytest.raises(FaaError, match=r"^it is UTF-32 text; save it as UTF-8$"):
+            as_text("\ufeffé".encode(f"utf-32-{order}"))
 
 
 def test_only_regular_files_are_opened(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_what_is_no_file_of_text(tmp_path: Path) -> None:
     """A folder, a pipe, a socket, a device, another encoding, too many bytes; nothing waits or fills memory."""
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "wide").write_bytes("a: 1".encode("utf-16"))
+    (tmp_path / "wide").write_bytes("a: 1".encode("utf-32"))
     with (tmp_path / "large").open("wb") as file:
         file.truncate(MOST_BYTES + 1)
     listening = socket.socket(socket.AF_UNIX)
@@ -133,7 +133,7 @@ def test_what_is_no_file_of_text(tmp_path: Path) -> None:
         tmp_path / "pipe": "it is no regular file",
         tmp_path / "socket": "it is no regular file",
         Path("/dev/zero"): "it is no regular file",
-        tmp_path / "wide": "it is not UTF-8 text",
+        tmp_path / "wide": "it is UTF-32 text; save it as UTF-8",
         tmp_path / "large": "has 262,145 bytes; of such a file at most 262,144 are read",
         tmp_path / "none": "there is no such file or folder",
         tmp_path / "a\0b": "null",

@@ -1,5 +1,6 @@
 """Reading files of anybody's making: only regular files, of a size, and JSON that says one thing."""
 
+import codecs
 import json
 import math
 import os
@@ -67,15 +68,20 @@ def size_of(path: Path) -> int:
 
 
 def as_text(content: bytes) -> str:
-    """Return content as text; a byte order mark is dropped.
+    """Return content as text, in UTF-8, or in UTF-16 where its byte order mark says so; the mark is dropped.
 
     Raises:
-        FaaError: If it is not UTF-8.
+        FaaError: If it is neither; the encoding is named, or the first byte that cannot be read.
     """
+    if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise FaaError("it is UTF-32 text; save it as UTF-8")
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FaaError(f"it is not UTF-8 text ({error.reason} at byte {error.start:,}); save it as UTF-8") from error
+        what = "begins as UTF-16 text and is damaged" if wide else "is not UTF-8 text"
+        where = f"the first bad byte is 0x{content[error.start]:02X}, at byte {error.start:,}"
+        raise FaaError(f"it {what} ({where}); if it is text, save it as UTF-8") from error
 
 
 def parse_json(text: str, *, finite: bool = True) -> Any:

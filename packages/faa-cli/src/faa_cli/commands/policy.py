@@ -12,6 +12,8 @@ from faa_cli.outputs import check_outputs
 from faa_cli.reporting import make_reporter
 from faa_cli.showing import say, say_starting, show_table, write_data
 from faa_core import FaaError, Policy, formats, plugins
+from faa_core.policies.loading import MOST_BYTES
+from faa_core.reading import read_content
 from faa_search.settings import DataConfig
 from faa_search.settings.base import LARGEST_SEED
 from faa_search.settings.numbers import whole_number
@@ -156,14 +158,17 @@ class ConvertCommand(Command):
 @app.command(cls=ConvertCommand, epilog=CONVERT_EXAMPLES)
 def convert(
     source: Annotated[str, typer.Argument(metavar="IN", help="Built-in name, file of any format, or timm string.")],
-    target: Annotated[str, typer.Argument(metavar="OUT", help="File to write, or - for the terminal.")],
+    target: Annotated[
+        str, typer.Argument(metavar="OUT", help="File to write, such as NAME.json, or - for the terminal.")
+    ],
     *,
     read_as: Annotated[
         str | None,
         typer.Option("--from", metavar="FORMAT", help="Format of IN. (default: its content tells it)"),
     ] = None,
     write_as: Annotated[
-        str | None, typer.Option("--to", metavar="FORMAT", help="Format of OUT. (default: faa; deepaa for .npz)")
+        str | None,
+        typer.Option("--to", metavar="FORMAT", help="Format of OUT. (default: faa for .json and -, deepaa for .npz)"),
     ] = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the policy. (default: IN tells it)")] = None,
     table: Annotated[
@@ -177,13 +182,17 @@ def convert(
 
     mmpretrain's configs and PaddleClas's YAML are read too, and what a search by the original code leaves: its log, and
     Ray's parameters of a trial. What a format cannot say is an error that names it; without --nearest, nothing is
-    rounded or left out.
+    rounded or left out. A file that is there is replaced if it is a policy as this command writes them, or empty.
     """
     if target in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
         raise FaaError(f"'{target}' is not a file to write; for the terminal, or a pipe, give - as OUT.")
     if target != "-":
         check_outputs({"OUT": Path(target)})
-    format_out = formats.find_format(write_as or ("deepaa" if target.endswith(".npz") else "faa"))
+        _check_replaced(Path(target))
+    if write_as is None and target != "-":
+        format_out = formats.suffix_format(Path(target))
+    else:
+        format_out = formats.find_format(write_as or "faa")
     writing = formats.Leeway(nearest=nearest)
     policy = formats.read_policy(source, format=read_as, table=table, name=name, leeway=formats.Leeway(nearest=nearest))
     content = formats.render(policy, format_out.name, leeway=writing)
@@ -196,3 +205,13 @@ def convert(
         return
     formats.write_content(content, target)
     say(f"Wrote {target} ({format_out.name}: {policy_kind(policy)}, {policy_size(policy)})")
+
+
+def _check_replaced(path: Path) -> None:
+    """Refuse to replace a file that is anything but a policy."""
+    size = path.stat().st_size if path.exists() else 0
+    if size > MOST_BYTES or (size and not formats.is_rendered(read_content(path))):
+        raise FaaError(
+            f"OUT: '{path}' is there already, is no policy as this command writes them, and is not replaced; choose "
+            "another name, or remove it."
+        )

@@ -14,7 +14,8 @@ from faa_core import plugins
 from faa_core.errors import FaaError
 from faa_core.files import replacing
 from faa_core.formats.leeway import Leeway
-from faa_core.formats.registry import FORMATS, Format, find_format, guess_format, string_format
+from faa_core.formats.literals import read_table
+from faa_core.formats.registry import FORMATS, Format, find_format, guess_format, string_format, suffix_format
 from faa_core.policies.loading import MOST_BYTES, as_given, load_policy, parse_policy
 from faa_core.policies.policy import Policy
 from faa_core.reading import as_text, read_content
@@ -26,10 +27,12 @@ __all__ = [
     "Leeway",
     "find_format",
     "guess_format",
+    "is_rendered",
     "parse",
     "read_policy",
     "render",
     "resolve_policy",
+    "suffix_format",
     "write_content",
     "write_policy",
 ]
@@ -86,7 +89,7 @@ def read_policy(
         policy = _read(path, chosen, table, leeway)
         own = policy.name if policy.name not in ("unnamed", "deepaa") else table or path.stem
     elif table is not None:
-        raise FaaError(f"'{given}' is no file of several lists; leave the table '{table}' away.")
+        raise FaaError(f"'{given}' is no file of several lists; leave out the table '{table}'.")
     elif text is not None and text.name in ("timm", "torchvision"):
         policy, own = parse(given, text.name, leeway=leeway), given
     elif chosen is not None and chosen.name != "faa":
@@ -120,7 +123,7 @@ def parse(
     if isinstance(content, bytes) != found.binary:
         raise FaaError(f"Format {found.name} is {'bytes' if found.binary else 'text'}.")
     if table is not None and not found.tables:
-        raise FaaError(f"Format {found.name} has no tables to choose from; leave '{table}' away.")
+        raise FaaError(f"Format {found.name} has no tables to choose from; leave out the table '{table}'.")
     if found.name == "faa":
         return parse_policy(str(content), source="The document")
     allowed = leeway or Leeway()
@@ -155,6 +158,22 @@ def render(policy: Policy, format: str, *, leeway: Leeway | None = None) -> str 
     return content
 
 
+def is_rendered(content: bytes) -> bool:
+    """Return whether content is a policy and nothing else, as `render` returns it: no script or log with one in it."""
+    # What is only near to a policy says so in notes or comments, and is not read strictly.
+    leeway = Leeway(nearest=b'"notes"' in content or content.startswith(b"#"))
+    try:
+        found = guess_format(content)
+        given = content if found.binary else as_text(content)
+        parse(given, found.name, leeway=leeway)
+        if not found.tables:
+            return found.written
+        table = read_table(str(given))
+    except FaaError:
+        return False
+    return found.written and table.name is None and isinstance(table.value, list)
+
+
 def write_policy(policy: Policy, path: str | Path, format: str = "faa", *, leeway: Leeway | None = None) -> None:  # noqa: A002
     """Write a policy to a file, atomically; `leeway` is as in `render`.
 
@@ -184,7 +203,10 @@ def _read(path: Path, chosen: Format | None, table: str | None, leeway: Leeway |
     content = read_content(path, most=MOST_BYTES)
     found = chosen or _guess(path, content)
     try:
-        return parse(content if found.binary else as_text(content).strip(), found.name, table=table, leeway=leeway)
+        given = content if found.binary else as_text(content)
+        if not given.strip():
+            raise FaaError("It is empty.")
+        return parse(given, found.name, table=table, leeway=leeway)
     except FaaError as error:
         told = "" if chosen else ", which its content looks like"
         raise FaaError(f"{safe(path)} (read as {found.name}{told}): {error}") from error

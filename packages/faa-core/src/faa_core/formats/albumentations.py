@@ -14,18 +14,16 @@ from typing import Any, NamedTuple
 from faa_core.errors import FaaError
 from faa_core.formats import albumentations_ops as theirs
 from faa_core.formats.albumentations_near import nearest_transform
-from faa_core.formats.axes import build, differ_in_noise, is_number, parts, place
-from faa_core.formats.leeway import Leeway
+from faa_core.formats.albumentations_nodes import GROUPS, children_of, kind_of, p_of, root_of
+from faa_core.formats.axes import build, differ_in_noise, parts, place
+from faa_core.formats.leeway import UNSAID, Leeway
 from faa_core.ops import operation
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Choice, Layers, SubPolicies
 from faa_core.policies.layered import LayeredSubPolicies
 from faa_core.policies.policy import Op, Policy
-from faa_core.reading import NotJsonError, parse_json
-from faa_core.yaml_files import parse_yaml
 
 VERSION = "2.0.0"  # whose fields are written
-GROUPS = ("Compose", "OneOf", "Sequential", "SomeOf", "OneOrOther", "RandomOrder", "SelectiveChannelTransform")
 BEFORE = ("Resize", "LongestMaxSize", "SmallestMaxSize", "PadIfNeeded", "CenterCrop")  # bring images to size
 AFTER = ("Normalize", "ToFloat", "ToTensor", "ToTensorV2")
 
@@ -48,38 +46,38 @@ class _Reader:
 
     def use(self, node: Mapping[str, Any]) -> _Use | None:
         """Return a transform as ours; None where it has no counterpart, which is noted."""
-        if _kind(node) == "OneOf" and (pair := self._mirrored(node)) is not None:
+        if kind_of(node) == "OneOf" and (pair := self._mirrored(node)) is not None:
             return pair
-        if _kind(node) in GROUPS:
-            self.leeway.differ(f"{_kind(node)} inside a sub-policy or layer", instead="left out")
+        if kind_of(node) in GROUPS:
+            self.leeway.differ(f"{kind_of(node)} inside a sub-policy or layer", instead="left out")
             return None
         effect = self._effect(node, self.leeway)
-        return None if effect is None else self._placed(effect, _p(node), mirrored=False)
+        return None if effect is None else self._placed(effect, p_of(node), mirrored=False)
 
     def layer(self, node: Mapping[str, Any]) -> tuple[Choice, ...]:
         """Return a OneOf, or one transform, as what a layer picks from; nothing else is the identity."""
-        if _kind(node) != "OneOf" or self._mirrored(node) is not None:
+        if kind_of(node) != "OneOf" or self._mirrored(node) is not None:
             use = self.use(node) or _Use("Identity", 0.0, 1.0)
             return _layer([use._replace(p=1.0)], use.p)
-        children = _children(node)
-        weights = [_p(child) for child in children]
+        children = children_of(node)
+        weights = [p_of(child) for child in children]
         found = [self.use(child) or _Use("Identity", 0.0, 0.0) for child in children]
         uses = [use._replace(p=weight) for use, weight in zip(found, weights, strict=True)]
-        return _layer(uses, _p(node))
+        return _layer(uses, p_of(node))
 
     def is_alone(self, node: Mapping[str, Any]) -> bool:
         """Return whether a node is one operation: a transform, or a OneOf of its two signs."""
-        return _kind(node) != "OneOf" or self._mirrored(node) is not None
+        return kind_of(node) != "OneOf" or self._mirrored(node) is not None
 
     def _mirrored(self, node: Mapping[str, Any]) -> _Use | None:
         """Return a OneOf of two opposite values as one mirrored operation."""
-        children = _children(node)
-        if len(children) != 2 or len({_p(child) for child in children}) > 1:
+        children = children_of(node)
+        if len(children) != 2 or len({p_of(child) for child in children}) > 1:
             return None
-        if any(_kind(child) in GROUPS for child in children):
+        if any(kind_of(child) in GROUPS for child in children):
             return None
         asked = Leeway()  # what differs is noted when it is read for good
-        first, second = (theirs.effect(_kind(child), child, asked) for child in children)
+        first, second = (theirs.effect(kind_of(child), child, asked) for child in children)
         if first is None or second is None or first.base != second.base:
             return None
         centre = operation(first.base).neutral
@@ -87,10 +85,10 @@ class _Reader:
             return None
         self._keep_canvas(first)
         self._keep_canvas(second)
-        return self._placed(first, _p(node), mirrored=True)
+        return self._placed(first, p_of(node), mirrored=True)
 
     def _effect(self, node: Mapping[str, Any], leeway: Leeway) -> theirs.Effect | None:
-        effect = theirs.effect(_kind(node), node, leeway)
+        effect = theirs.effect(kind_of(node), node, leeway)
         if effect is not None:
             self._keep_canvas(effect)
         return effect
@@ -118,18 +116,22 @@ def parse(text: str, *, leeway: Leeway | None = None) -> Policy:
             ours equals; every one is named.
     """
     allowed = leeway or Leeway()
-    root, reader = _root(text), _Reader(allowed)
-    if _kind(root) != "Compose" or _p(root) != 1:
-        what = f"{_kind(root)} with p = {_p(root):g} outermost; a Compose that always applies is one"
-        allowed.differ(what, instead="taken as such")
-    children = _policy_of(_children(root), allowed)
+    root, reader = root_of(text), _Reader(allowed)
+    listed = kind_of(root) in ("Compose", "Sequential")
+    if listed and p_of(root) == 0:
+        raise FaaError(
+            f"{kind_of(root)}.p = 0 around the whole policy, so that it does nothing; the policy 'none' says that."
+        )
+    if listed and p_of(root) != 1:
+        allowed.differ(f"{kind_of(root)}.p = {p_of(root):g} around the whole policy, where it must be 1", instead="1")
+    children = _policy_of(children_of(root) if listed else [root], allowed)
     kind, fields = _shape(reader, children)
     if len(reader.canvas) > 1:
         most = max(reader.canvas, key=lambda canvas: reader.canvas[canvas])
         what = f"several ways to sample and fill, of which a policy has one: {sorted(reader.canvas)}"
         allowed.differ(what, instead=f"all by {most[0]}, {most[1]}")
         reader.canvas = {most: 1}
-    allowed.settle("No operation of ours does")
+    allowed.settle(UNSAID)
     for interpolation, fill in reader.canvas:
         fields |= {"interpolation": interpolation, "fill": fill}
     return build(kind, fields | {"operations": reader.operations, "provenance": {"format": "albumentations"}})
@@ -171,53 +173,20 @@ def _one_of(policy: Policy, layer: tuple[Choice, ...], leeway: Leeway) -> dict[s
     leaves = []
     for choice in layer:
         leaf = _written(policy, choice.op, choice.magnitude, choice.probability, leeway)
-        leaves.extend(_halves(leaf) if _kind(leaf) == "OneOf" else [leaf])
+        leaves.extend(_halves(leaf) if kind_of(leaf) == "OneOf" else [leaf])
     return _group("OneOf", 1.0, [leaf for leaf in leaves if leaf.get("p")])
-
-
-def _root(text: str) -> Mapping[str, Any]:
-    """Return the outermost composition of a document."""
-    try:
-        document = parse_json(text, finite=False)
-    except NotJsonError:
-        if "__class_fullname__:" not in text:
-            raise
-        document = parse_yaml(text, source="It")
-    root = document.get("transform", document) if isinstance(document, dict) else None
-    if not isinstance(root, dict) or _kind(root) not in GROUPS:
-        raise FaaError("It is no document of albumentations, whose outermost transform is a Compose.")
-    return root
-
-
-def _kind(node: Mapping[str, Any]) -> str:
-    """Return the class of a node, without its module."""
-    return str(node.get("__class_fullname__", "?")).rpartition(".")[2]
-
-
-def _p(node: Mapping[str, Any]) -> float:
-    p = node.get("p", 1.0)
-    if not is_number(p) or not 0 <= p <= 1:
-        raise FaaError(f"{_kind(node)}.p must lie in 0 … 1, not be {p!r:.40}.")
-    return float(p)
-
-
-def _children(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    children = node.get("transforms")
-    if not isinstance(children, list) or not all(isinstance(child, dict) for child in children):
-        raise FaaError(f"{_kind(node)}.transforms must be a list of transforms, not {children!r:.40}.")
-    return children
 
 
 def _policy_of(nodes: list[Mapping[str, Any]], leeway: Leeway) -> list[Mapping[str, Any]]:
     """Return what lies between bringing images to size and making tensors of them."""
     start, stop = 0, len(nodes)
-    while start < stop and _kind(nodes[start]) in BEFORE and _p(nodes[start]) == 1:
+    while start < stop and kind_of(nodes[start]) in BEFORE and p_of(nodes[start]) == 1:
         start += 1
-    while stop > start and _kind(nodes[stop - 1]) in AFTER and _p(nodes[stop - 1]) == 1:
+    while stop > start and kind_of(nodes[stop - 1]) in AFTER and p_of(nodes[stop - 1]) == 1:
         stop -= 1
     for outside in (nodes[:start], nodes[stop:]):
         if outside:
-            leeway.note(f"{' and '.join(_kind(node) for node in outside)} left out: no part of a policy")
+            leeway.note(f"{' and '.join(kind_of(node) for node in outside)} left out: no part of a policy")
     return nodes[start:stop]
 
 
@@ -228,14 +197,14 @@ def _shape(reader: _Reader, children: list[Mapping[str, Any]]) -> tuple[type[Pol
     if len(children) > 1 or _is_layer(children[0]):
         return Layers, {"layers": tuple(reader.layer(child) for child in children)}
     root = children[0]
-    parts = _children(root)
-    if _p(root) != 1:
-        reader.leeway.differ(f"OneOf.p {_p(root):g} outside of the sub-policies; 1 is", instead="1")
-    if len({_p(part) for part in parts}) > 1:
+    parts = children_of(root)
+    if p_of(root) != 1:
+        reader.leeway.differ(f"OneOf.p = {p_of(root):g} around the sub-policies, where it must be 1", instead="1")
+    if len({p_of(part) for part in parts}) > 1:
         what = "sub-policies of different weights (p of the children of a OneOf)"
         reader.leeway.differ(what, instead="equal weights")
     nodes: list[list[Mapping[str, Any]]] = [
-        _children(part) if _kind(part) == "Sequential" else [{**part, "p": 1.0}] for part in parts
+        children_of(part) if kind_of(part) == "Sequential" else [{**part, "p": 1.0}] for part in parts
     ]
     if all(reader.is_alone(node) for sub in nodes for node in sub):
         return SubPolicies, {"sub_policies": tuple(_sequence(reader, sub) for sub in nodes)}
@@ -244,17 +213,17 @@ def _shape(reader: _Reader, children: list[Mapping[str, Any]]) -> tuple[type[Pol
 
 
 def _is_layer(node: Mapping[str, Any]) -> bool:
-    """Return whether a OneOf holds transforms only, with weights that differ."""
-    children = _children(node)
-    return all(_kind(child) not in GROUPS for child in children) and len({_p(child) for child in children}) > 1
+    """Return whether a OneOf holds transforms only, with weights that differ, or does not always pick one."""
+    children = children_of(node)
+    differ = p_of(node) != 1 or len({p_of(child) for child in children}) > 1
+    return differ and all(kind_of(child) not in GROUPS for child in children)
 
 
 def _layer(uses: list[_Use], p: float) -> tuple[Choice, ...]:
     """Return weighted uses that are reached with a probability; the rest is the identity."""
-    total = sum(use.p for use in uses) or 1.0
+    total = sum(use.p for use in uses)
     choices = [Choice(op=use.op, magnitude=use.magnitude, probability=min(1.0, p * use.p / total)) for use in uses]
-    rest = 1 - p if any(use.p for use in uses) else 1.0
-    return (*choices, *([Choice(op="Identity", magnitude=0.0, probability=rest)] if rest > 0 else []))
+    return (*choices, *([Choice(op="Identity", magnitude=0.0, probability=1 - p)] if p < 1 else []))
 
 
 def _sequence(reader: _Reader, nodes: list[Mapping[str, Any]]) -> tuple[Op, ...]:
@@ -285,8 +254,8 @@ def _written(policy: Policy, op: str, magnitude: float, p: float, leeway: Leeway
 
 def _entry(written: dict[str, Any]) -> dict[str, Any]:
     """Return a transform of a sub-policy; a flip that is a OneOf with doing nothing as a flip of half the p."""
-    if _kind(written) == "OneOf":
-        acting = [leaf for leaf in written["transforms"] if _kind(leaf) != "NoOp"]
+    if kind_of(written) == "OneOf":
+        acting = [leaf for leaf in written["transforms"] if kind_of(leaf) != "NoOp"]
         if len(acting) == 1:
             return {**acting[0], "p": written["p"] / 2}
     return written

@@ -2,10 +2,9 @@
 
 import ast
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from faa_core.errors import FaaError
-from faa_core.formats.evaluating import LONGEST, Known, Unknown, Value, evaluate, has_unknown
+from faa_core.formats.evaluating import Known, Unknown, Value, evaluate, has_unknown
 from faa_core.formats.following import (
     DEFINITIONS,
     HARMLESS,
@@ -22,28 +21,7 @@ from faa_core.formats.following import (
     shared_names,
     shares,
 )
-
-
-class Lost(NamedTuple):
-    """A value that a statement may have changed.
-
-    Attributes:
-        line: Of the statement, from 1.
-        text: How it begins.
-        data: The value before.
-    """
-
-    line: int
-    text: str
-    data: Any
-
-    def error(self, name: str) -> FaaError:
-        """Return what to tell of it."""
-        return FaaError(
-            f"This Python file assigns or returns no list of literals for '{name}' that can be followed, since "
-            f"line {self.line} ({self.text}) may change it and nothing is executed; give a file whose table is written "
-            "out."
-        )
+from faa_core.formats.unfollowed import Lost, Made, beginning, made_by, made_inside
 
 
 class Followed(NamedTuple):
@@ -52,10 +30,12 @@ class Followed(NamedTuple):
     Attributes:
         values: The data of names.
         lost: Names whose data a statement may have changed.
+        made: Lists as they were made, of which some are no data.
     """
 
     values: dict[str, Value]
     lost: dict[str, Lost]
+    made: dict[str, Made]
 
 
 def assigned(body: Sequence[ast.stmt], known: Known, *, function: bool = False) -> Followed:
@@ -81,7 +61,7 @@ def assigned(body: Sequence[ast.stmt], known: Known, *, function: bool = False) 
     follower = _Follower(known, shared, magic)
     for statement in body:
         follower.follow(statement)
-    return Followed(follower.values, follower.lost)
+    return Followed(follower.values, follower.lost, follower.made)
 
 
 class _Follower:
@@ -90,6 +70,7 @@ class _Follower:
     def __init__(self, known: Known, shared: Mapping[str, ast.stmt], magic: ast.stmt | None) -> None:
         self.values: dict[str, Value] = dict(known)
         self.lost: dict[str, Lost] = {}
+        self.made: dict[str, Made] = {}
         self._shared, self._magic = shared, magic
         if magic is not None:
             self._lose(set(self.values), magic)
@@ -118,6 +99,8 @@ class _Follower:
         given = _named_by(statement)
         if isinstance(statement, DEFINITIONS):
             self._lose(run_at_once(statement), statement)
+            if isinstance(statement, ast.ClassDef):
+                self.made |= made_inside(statement)
             given = {statement.name}
         elif "*" in given:
             self._lose(set(self.values), statement)
@@ -136,6 +119,8 @@ class _Follower:
             last = ast.Subscript(statement.iter, ast.Constant(-1), ast.Load())
             _bind(statement.target, evaluate(last, self.values), self.values)
         elif not is_harmless(statement, self.values):
+            self.made |= made_inside(statement)
+            self.made |= dict.fromkeys(made_by(statement), Made(statement.lineno, inside="another object"))
             given = _named_by(statement)
             self._lose(set(self.values) if "*" in given else given | names_in(statement), statement)
 
@@ -143,6 +128,7 @@ class _Follower:
         self._lose(hidden_in(source, self.values), statement)
         value = evaluate(source, self.values)
         away = lost_in(source, self.lost)
+        self.made |= dict.fromkeys(made_by(statement), Made(statement.lineno, value.data))
         for target in targets:
             names = names_in(target)
             for name in names:
@@ -160,6 +146,7 @@ class _Follower:
         if name not in self.values:
             return
         before, whole = self.values[name].data, evaluate(ast.BinOp(ast.Name(name), ast.Add(), added), self.values)
+        self.made[name] = Made(statement.lineno, whole.data)
         seen: dict[int, bool] = {}
         for other, held in list(self.values.items()):
             if held.data is before:  # the same list by another name
@@ -179,8 +166,7 @@ class _Follower:
                 self._forget(other, statement)
 
     def _forget(self, name: str, statement: ast.stmt) -> None:
-        text = ast.unparse(statement).partition("\n")[0][:LONGEST]
-        self.lost[name] = Lost(statement.lineno, text, self.values.pop(name).data)
+        self.lost[name] = Lost(statement.lineno, beginning(statement), self.values.pop(name).data)
 
 
 def lost_in(node: ast.expr, lost: dict[str, Lost]) -> Lost | None:

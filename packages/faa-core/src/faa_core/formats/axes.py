@@ -89,8 +89,7 @@ def nearest_axis(row: Operation, magnitude: float, targets: Iterable[Operation])
 def differ_in_noise(policy: SubPolicies, leeway: Leeway) -> None:
     """Note noise on the magnitudes, for formats that cannot say it."""
     if policy.magnitude_std:
-        what = f"'{policy.name}' has noise on its magnitudes ({policy.magnitude_std:g}), which the format has not"
-        leeway.differ(what, instead="left out")
+        leeway.differ(f"the policy has noise on its magnitudes ({policy.magnitude_std:g})", instead="left out")
 
 
 def words(row: Operation, magnitude: float) -> str:
@@ -117,6 +116,8 @@ def build(kind: type[Kind], fields: Mapping[str, Any]) -> Kind:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "too_short":
+            raise FaaError(f"It gives no policy: its {place} must have one entry or more, and have none.") from error
         raise FaaError(f"It gives no valid policy: {place}: {first['msg']} (given {first['input']!r:.80}).") from error
 
 

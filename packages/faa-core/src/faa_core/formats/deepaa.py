@@ -120,11 +120,11 @@ def write(policy: Policy, *, leeway: Leeway | None = None) -> bytes:
             at = _find(slots, rows, row, choice.magnitude)
             if at is None:
                 at = _nearest(slots, rows, row, choice.magnitude)
-                what = f"layer {number}: {words(row, choice.magnitude)}"
+                what = f"{words(row, choice.magnitude)} in layer {number}"
                 allowed.differ(what, instead=words(rows[slots[at].op], slots[at].magnitude))
             probabilities[number, at] += choice.probability
     data = "ImageNet" if imagenet else "CIFAR"
-    allowed.settle(f"None of Deep AutoAugment's 139 transforms ({data}) is")
+    allowed.settle(f"Deep AutoAugment's 139 transforms ({data}) lack this")
     stream = io.BytesIO()
     notes = {"notes": np.array(allowed.notes)} if allowed.notes else {}
     np.savez(
@@ -168,10 +168,16 @@ def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
         raise
     except Exception as error:  # a damaged archive or header fails zipfile, its codecs, tokenize and NumPy in any way
         raise FaaError(f"It is no .npz file of plain arrays: {error}") from error
-    kinds = {"policy_probs": "f", "ops": "iu", "mags": "iu", "l_mags": "iu", "op_names": "U"}
+    whole, texts = ("iu", "whole numbers"), ("U", "texts")
+    wanted_kinds = {
+        "policy_probs": ("f", "floating-point numbers"),
+        "op_names": texts,
+        "l_mags": ("iu", "one whole number"),
+    }
     for name, array in arrays.items():
-        if array.dtype.kind not in kinds[name] or (name == "l_mags" and array.size != 1):
-            raise FaaError(f"{name} must not be {array.dtype} of shape {list(array.shape)}.")
+        kinds, allowed = wanted_kinds.get(name, whole)
+        if array.dtype.kind not in kinds or (name == "l_mags" and array.size != 1):
+            raise FaaError(f"{name} must be {allowed}, not {array.dtype} of shape {list(array.shape)}.")
     return arrays
 
 

@@ -1,6 +1,7 @@
 """Python expressions that are only data, such as ``[dict(op="Rotate", p=30 / 90)]``: parsed, never executed."""
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -72,6 +73,18 @@ def has_unknown(data: Any, seen: dict[int, bool]) -> bool:
     return seen[id(data)]
 
 
+def keywords_of(node: ast.Call) -> list[tuple[str | None, ast.expr]]:
+    """Return the named arguments of a call; those of ``**`` have None for a name.
+
+    Raises:
+        FaaError: If a name is there twice, which Python refuses when the file runs.
+    """
+    counts = Counter(keyword.arg for keyword in node.keywords if keyword.arg is not None)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise FaaError(f"A call in it has the argument '{twice[0]}' twice; keep one.")
+    return [(keyword.arg, keyword.value) for keyword in node.keywords]
+
+
 def _text(node: ast.expr) -> str:
     try:
         return ast.unparse(node)[:LONGEST]
@@ -118,7 +131,7 @@ def _dict(node: ast.Dict, known: Known) -> Value | None:
         if not isinstance(name, str | int | float | bool):
             return None
         if name in own:
-            raise FaaError("A dict in it has a key twice, of which Python would forget the first.")
+            raise FaaError(f"A dict in it has the key {name!r:.40} twice, and Python would forget the first; keep one.")
         own.add(name)
         data[name] = value.data
     return Value(data, weight)
@@ -146,7 +159,7 @@ def _call(node: ast.Call, known: Known) -> Value | None:
 def _dict_call(node: ast.Call, known: Known) -> Value | None:
     data: dict[str, Any] = {}
     weight = 1
-    parts = [(None, argument) for argument in node.args] + [(keyword.arg, keyword.value) for keyword in node.keywords]
+    parts = [*((None, argument) for argument in node.args), *keywords_of(node)]
     for name, part in parts:
         value = evaluate(part, known)
         weight += value.weight

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from faa_core.errors import FaaError, UnknownNameError
 from faa_core.formats.axes import ALIKE, build, differ_in_noise, is_number, parts, place
-from faa_core.formats.leeway import Leeway
+from faa_core.formats.leeway import UNSAID, Leeway
 from faa_core.formats.literals import read_table
 from faa_core.ops import Operation, operation
 from faa_core.policies.document import OperationRow
@@ -90,7 +90,7 @@ def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
     elif isinstance(policy, SubPolicies):
         differ_in_noise(policy, allowed)
         lines = [_written(policy, sub_policy, number, allowed) for number, sub_policy in enumerate(policy.sub_policies)]
-        allowed.settle("kornia's bins are intervals, so that these single magnitudes have no counterpart")
+        allowed.settle("kornia's lists, whose bins are intervals of magnitudes, cannot say this")
     else:
         raise FaaError(f"'{policy.name}' has layers, which kornia's lists cannot say.")
     comments = "".join(f"# {safe(note)}\n" for note in allowed.notes)
@@ -169,7 +169,7 @@ def _sub_policies(entries: list[list[_Entry]], leeway: Leeway) -> SubPolicies:
                     rows |= {} if row is None else {own: row}
                     uses.append(Op(op=own, p=p, magnitude=magnitude))
         converted.append(tuple(uses))
-    leeway.settle("These entries do what no entry of a sub-policy does")
+    leeway.settle(UNSAID)
     fields = {"sub_policies": tuple(converted), "operations": rows, "interpolation": "bilinear" if rows else "nearest"}
     return build(SubPolicies, fields | {"provenance": {"format": "kornia"}})
 
@@ -195,7 +195,7 @@ def _ranges(entries: list[_Entry]) -> Parametric:
         if name not in PLAIN:
             rows[own] = _row(name, float(low), float(high))
     if problems:
-        raise _refusal("These entries do what no operation of ours does", problems)
+        raise _refusal(UNSAID, problems)
     fields = {"num_ops": 1, "ops": tuple(ops), "operations": rows, "interpolation": "bilinear"}
     return build(Parametric, fields | {"provenance": {"format": "kornia"}})
 
@@ -217,11 +217,11 @@ def _row(name: str, low: float, high: float) -> OperationRow:
 def _written_ranges(policy: Parametric, leeway: Leeway) -> list[str]:
     if (policy.num_ops, policy.p, policy.magnitude, policy.bins) != (1, (1.0, 1.0), (0.0, 1.0), None):
         leeway.differ(
-            f"'{policy.name}' is no list for kornia's TrivialAugment, which applies one operation, always, at any "
+            "the policy draws otherwise than kornia's TrivialAugment, which applies one operation, always, at any "
             "magnitude of its range",
-            instead="taken as one",
+            instead="drawn as there",
         )
-        leeway.settle("kornia has no such list")
+        leeway.settle("kornia's lists cannot say this")
     lines = []
     black = (policy.interpolation, policy.fill) == ("bilinear", (0, 0, 0))
     for name in policy.ops:
@@ -230,7 +230,7 @@ def _written_ranges(policy: Parametric, leeway: Leeway) -> list[str]:
         entry, why = _range(row), " (kornia samples bilinear and fills with black)" if moves else ""
         if entry is None or (moves and not black):
             what = f"'{name}' ({row.base} {row.low:g} … {row.high:g} {row.unit}){why}"
-            leeway.differ(what, instead="left out" if entry is None else "so")
+            leeway.differ(what, instead="left out" if entry is None else "done as there")
         if entry is not None:
             lines.append(f" [{entry}],\n")
     leeway.settle("kornia has no counterpart of")

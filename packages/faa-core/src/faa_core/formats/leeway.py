@@ -9,6 +9,7 @@ from faa_core.text import counted
 MOST = 8  # that a message names
 SOME = 3  # values of one difference that are told
 LONGEST = 3_000  # characters of one
+UNSAID = "A policy cannot say this"  # of what is read
 WAY_OUT = "`faa policy convert --nearest` takes the nearest that there is, and names each difference."
 
 
@@ -47,7 +48,7 @@ class Leeway:
         """Refuse the differences so far; or keep them as notes, where the nearest is wanted.
 
         Args:
-            refusal: Begins the error, such as "No operation of ours does".
+            refusal: Begins the error, such as "A policy cannot say this".
             remedy: A sentence of what else can be done.
 
         Raises:

@@ -12,7 +12,7 @@ from faa_core.errors import FaaError, UnknownNameError
 from faa_core.formats.axes import build, differ_in_noise, is_number, nearest_axis, on_axis, parts, position
 from faa_core.formats.leeway import Leeway
 from faa_core.formats.literals import Table, read_table
-from faa_core.formats.original_search import found_in_log, found_in_parameters
+from faa_core.formats.original_search import found_in_log, found_in_parameters, without_colours
 from faa_core.ops import SEARCH_LIST, Operation, operation
 from faa_core.policies.kinds import SubPolicies
 from faa_core.policies.policy import Op, Policy
@@ -63,6 +63,7 @@ def parse(text: str, *, table: str | None = None, levels: Levels | None = None) 
     Raises:
         FaaError: If the text is no such list; the entry at fault is named.
     """
+    text = without_colours(text)
     searched = (found_in_log(text) or found_in_parameters(text)) if table is None else None
     found = Table(searched.sub_policies) if searched else read_table(text, table=table)
     value, name = found.value, found.name
@@ -100,19 +101,21 @@ def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
             axes holds; the operation is named.
     """
     if not isinstance(policy, SubPolicies):
-        raise FaaError(f"'{policy.name}' is no table of sub-policies, which is all that the release's lists can say.")
+        raise FaaError(
+            f"'{policy.name}' is no table of sub-policies, which is all that Fast AutoAugment's lists can say."
+        )
     allowed = leeway or Leeway()
     differ_in_noise(policy, allowed)
     if (policy.fill, policy.interpolation) != ((0, 0, 0), "nearest"):
         allowed.differ(
-            f"way to say that '{policy.name}' fills with {policy.fill} and samples {policy.interpolation}",
+            f"the policy fills with {policy.fill} and samples {policy.interpolation}",
             instead="black and nearest, as its lists mean",
         )
     lines = []
     for sub_policy in policy.sub_policies:
         entries = [_written(policy.table[use.op], use, allowed) for use in sub_policy]
         lines.append(json.dumps([entry for entry in entries if entry is not None]))
-    allowed.settle("The release has no")
+    allowed.settle("Fast AutoAugment's lists cannot say this")
     return "[\n " + ",\n ".join(lines) + "\n]\n"
 
 
@@ -149,7 +152,7 @@ def _entries(sub_policy: Any, number: int) -> Iterator[_Entry]:
             raise FaaError(f"{where} must be [operation, p, level], not {entry!r:.60}.")
         name, p, level = entry
         if name not in NAMES:
-            raise UnknownNameError(f"operation of the release ({where.lower()})", name, NAMES)
+            raise UnknownNameError(f"operation of Fast AutoAugment ({where.lower()})", name, NAMES)
         level = 0.0 if level in ("None", None) and operation(name).unit == "none" else level
         for what, given in (("p", p), ("level", level)):
             if not is_number(given):

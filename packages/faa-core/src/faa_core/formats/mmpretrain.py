@@ -15,10 +15,11 @@ from faa_core.formats.assignments import Followed, assigned
 from faa_core.formats.axes import build
 from faa_core.formats.entries import Entry, autoaugment_imagenet, placed
 from faa_core.formats.evaluating import Unknown, Value, evaluate
-from faa_core.formats.leeway import Leeway
-from faa_core.formats.literals import parsing
+from faa_core.formats.leeway import UNSAID, Leeway
+from faa_core.formats.literals import nameless, parsing
 from faa_core.formats.mmpretrain_ops import GREY, Sampling, entry_of, kind_of, ranged
 from faa_core.formats.mmpretrain_wrappers import has_one, refuse_wrapped
+from faa_core.formats.sections import Found, chosen
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Parametric, SubPolicies
 from faa_core.policies.policy import Policy
@@ -43,6 +44,7 @@ MORE: tuple[dict[str, Any], ...] = (
     {"type": "Translate", "magnitude_range": (0, 0.45), "direction": "horizontal"},
     {"type": "Translate", "magnitude_range": (0, 0.45), "direction": "vertical"},
 )
+WHICH = "Say in which variable: `faa policy convert FILE OUT --table NAME`, or `table` in Python; or keep one."
 PRESETS = {"timm_increasing": (*INCREASING, *MORE), "simple_increasing": INCREASING}
 
 
@@ -61,58 +63,58 @@ def parse(text: str, *, table: str | None = None, leeway: Leeway | None = None) 
     allowed = leeway or Leeway()
     with parsing(text) as body:
         alone = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
-        values, lost = assigned(body, {}) if alone is None else Followed({"policies": evaluate(alone, {})}, {})
-        for variable, was in lost.items():
+        read = assigned(body, {}) if alone is None else Followed({"": evaluate(alone, {})}, {}, {})
+        values = read.values
+        for variable, was in read.lost.items():
             if variable == table or (table is None and _is_of_policies(was.data)):
                 raise was.error(variable)
         if table is not None:
+            if alone is not None:
+                raise nameless(table)
             if table not in values:
                 raise UnknownNameError("variable of data in this Python file", table, values)
             values = {table: values[table]}
-        name, transform = _chosen(values)
+        name, transform = _chosen(values, allowed)
     policy = _auto(transform, allowed) if kind_of(transform) == AUTO else _rand(transform, allowed)
     return policy.model_copy(update={"name": name}) if name else policy
 
 
-def _chosen(values: Mapping[str, Value]) -> tuple[str, dict[str, Any]]:
+def _chosen(values: Mapping[str, Value], leeway: Leeway) -> tuple[str, dict[str, Any]]:
     """Return the one transform of a file, or a table of sub-policies as one, and the table's name."""
     seen: set[int] = set()
-    found = [transform for value in values.values() for transform in _transforms(value.data, seen)]
-    if not found:
-        tables = {name: data for name, data in _named_parts(values) if _is_table(data)}
-        if len(tables) == 1 or (tables and all(table == next(iter(tables.values())) for table in tables.values())):
-            name, table = next(iter(tables.items()))
-            return name, {"type": AUTO, "policies": table, "hparams": None}
-        if tables:
-            raise FaaError(
-                f"It holds several tables: {', '.join(tables)}. "
-                "Say which: `faa policy convert FILE OUT --table NAME`, or `table` in Python."
-            )
-        if any(_is_list_of_operations(data) for _name, data in _named_parts(values)):
-            raise FaaError(
-                "It lists the operations of a RandAugment alone; how many of them are drawn, and at which level, the "
-                "config says that uses the list. Give that file, with the list in it."
-            )
-        raise FaaError("This config has no AutoAugment or RandAugment, and no table of sub-policies.")
-    if any(other != found[0] for other in found):
+    found = [one for name, value in values.items() for one in _transforms(value.data, name, seen)]
+    if found:
+        return "", chosen(found, WHICH, leeway).value
+    tables: dict[int, Found] = {}  # one may have several names
+    for name, data in _named_parts(values):
+        if _is_table(data):
+            tables.setdefault(id(data), Found(name, data))
+    if tables:
+        name, table = chosen([*tables.values()], WHICH, leeway)
+        return name, {"type": AUTO, "policies": table, "hparams": None}
+    if any(_is_list_of_operations(data) for _name, data in _named_parts(values)):
         raise FaaError(
-            f"It has {len(found)} transforms AutoAugment or RandAugment. Say in which variable the one is that is "
-            "meant: `faa policy convert FILE OUT --table NAME`, or `table` in Python."
+            "It lists the operations of a RandAugment alone; how many of them are drawn, and at which level, the "
+            "config says that uses the list. Give that file, with the list in it."
         )
-    return "", found[0]
+    raise FaaError("This config has no AutoAugment or RandAugment, and no table of sub-policies.")
 
 
-def _transforms(data: Any, seen: set[int]) -> Iterator[dict[str, Any]]:
-    """Yield the transforms in a value, at any depth, each once."""
+def _transforms(data: Any, place: str, seen: set[int]) -> Iterator[Found]:
+    """Yield the transforms in a value, at any depth, each once, with their places."""
     if not isinstance(data, list | tuple | dict) or isinstance(data, Unknown) or id(data) in seen:
         return
     seen.add(id(data))
     if _is_transform(data):
-        yield data
+        yield Found(place, data)
         return
-    refuse_wrapped(data, _is_transform)
-    for part in data.values() if isinstance(data, dict) else data:
-        yield from _transforms(part, seen)
+    refuse_wrapped(data, place, _is_transform)
+    if isinstance(data, dict):
+        parts = [(f"{place}.{key}", part) for key, part in data.items()]
+    else:
+        parts = [(f"{place}[{at}]", part) for at, part in enumerate(data)]
+    for inner, part in parts:
+        yield from _transforms(part, inner, seen)
 
 
 def _is_transform(data: Any) -> TypeGuard[dict[str, Any]]:
@@ -154,7 +156,7 @@ def _auto(transform: Mapping[str, Any], leeway: Leeway) -> SubPolicies:
         raise _no_policies(AUTO, policies, ("imagenet",), "a list of lists of dict(type=…)")
     uses, operations = placed("mm", subs)
     fields = {"sub_policies": uses, "operations": operations} | sampling.settled()
-    leeway.settle("No operation of ours does")
+    leeway.settle(UNSAID)
     return build(SubPolicies, fields | {"provenance": {"format": "mmpretrain", "transform": AUTO}})
 
 
@@ -190,7 +192,7 @@ def _rand(transform: Mapping[str, Any], leeway: Leeway) -> Parametric:
         "magnitude": (0.0 if std == "inf" else level / highest, level / highest),
         "magnitude_std": max(0.0, spread) / highest,
     } | sampling.settled()  # fmt: skip
-    leeway.settle("No operation of ours does")
+    leeway.settle(UNSAID)
     return build(Parametric, fields | {"provenance": {"format": "mmpretrain", "transform": RAND}})
 
 

@@ -78,11 +78,10 @@ def kind_of(fields: Mapping[str, Any]) -> str:
 
 def entry_of(fields: Mapping[str, Any], sampling: Sampling, leeway: Leeway) -> Entry | None:
     """Return a transform at one argument; None where nothing is like it, which is noted."""
-    kind = kind_of(fields)
-    found = _transform(kind, fields, leeway)
-    if found is None:
+    known = _known(fields, leeway)
+    if known is None:
         return None
-    p = _probability(kind, fields)
+    kind, found, p = known
     if kind in PLAIN:
         return Entry(found.base, p)
     if "magnitude_range" in fields:
@@ -104,11 +103,10 @@ def ranged(
         sampling: Told how it samples.
         leeway: Told what differs.
     """
-    kind = kind_of(fields)
-    found = _transform(kind, fields, leeway)
-    if found is None:
+    known = _known(fields, leeway)
+    if known is None:
         return None
-    p = _probability(kind, fields)
+    kind, found, p = known
     if kind in PLAIN:
         return found.base, None, p
     low, high = _ends(kind, fields)
@@ -119,6 +117,13 @@ def ranged(
     unit = operation(found.base).unit
     row = OperationRow(kernel=found.base, low=ends[0], high=ends[1], unit=unit, mirrored=mirrored, fill=fill)
     return f"mm.{found.base}", row, p
+
+
+def _known(fields: Mapping[str, Any], leeway: Leeway) -> tuple[str, _Transform, float] | None:
+    """Return class, meaning and probability of a transform; None where nothing is like it, which is noted."""
+    kind = kind_of(fields)
+    found = _transform(kind, fields, leeway)
+    return None if found is None else (kind, found, _probability(kind, fields))
 
 
 def _transform(kind: str, fields: Mapping[str, Any], leeway: Leeway) -> _Transform | None:

@@ -25,11 +25,12 @@ def has_one(data: Any, is_transform: Test, seen: set[int]) -> bool:
     return is_transform(data) or any(has_one(part, is_transform, seen) for part in _parts(data))
 
 
-def refuse_wrapped(data: Any, is_transform: Test) -> None:
+def refuse_wrapped(data: Any, place: str, is_transform: Test) -> None:
     """Refuse a dict that holds a transform as one choice or by chance, and a list that holds several.
 
     Args:
         data: A list, or a dict that is none of the transforms.
+        place: Where it is in the file.
         is_transform: What the transforms are.
 
     Raises:
@@ -38,8 +39,8 @@ def refuse_wrapped(data: Any, is_transform: Test) -> None:
     if not isinstance(data, dict):
         if _count(data, is_transform) > 1:
             raise FaaError(
-                "A list in it has several transforms AutoAugment or RandAugment, of which a pipeline does one after "
-                "the other; a policy is one of them. Give a file with one."
+                f"The list {place or 'of the file'} has several transforms AutoAugment or RandAugment, of which a "
+                "pipeline does one after the other; a policy is one of them. Give a file with one."
             )
         return
     kind = kind_of(data)
@@ -47,20 +48,23 @@ def refuse_wrapped(data: Any, is_transform: Test) -> None:
         if key in PLAIN_KEYS or (kind == "Compose" and key == "transforms"):
             continue
         if has_one(part, is_transform, set()):
+            where = f" in {place}" if place else ""
             raise FaaError(
-                f"An AutoAugment or RandAugment is inside {kind}.{key} here, which may leave it out or do something "
+                f"An AutoAugment or RandAugment is inside {kind}.{key}{where}, which may leave it out or do something "
                 "else, and a policy cannot say that. Give a file in which the pipeline has it without that."
             )
 
 
 def _count(data: Any, is_transform: Test) -> int:
-    """Return how many of the transforms a pipeline does, those of ``Compose`` in it too."""
+    """Return how many of the transforms a pipeline does, those of lists and of ``Compose`` in it too."""
     total = 0
     for part in data:
         if isinstance(part, Unknown):
             continue
         if is_transform(part):
             total += 1
+        elif isinstance(part, list | tuple):
+            total += _count(part, is_transform)
         elif isinstance(part, dict) and kind_of(part) == "Compose" and isinstance(part.get("transforms"), list | tuple):
             total += _count(part["transforms"], is_transform)
     return total

@@ -17,8 +17,20 @@ from faa_core.text import counted
 
 BEGINNING = re.compile(r"(?:\[[^\[\]]*\] *)+")  # [time] [logger] [level]
 SCORES = re.compile(r"loss=\S+ +top1_valid=\S+ +")
+COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # and whatever else ECMA-48 tells a terminal so
 PARAMETER = re.compile(r"(policy|prob|level)_([0-9]{1,3})_ ?([0-9]{1,3})")
 AT_MOST_A_SCORE = 1_000  # trials in one log
+
+
+class _Line(NamedTuple):
+    """A list that begins in a line of a log: which line, from 1, and the rest of it."""
+
+    number: int
+    text: str
+
+    def is_cut(self) -> bool:
+        """Return whether the line ends before the list does."""
+        return self.text.count("[") > self.text.count("]")
 
 
 class Found(NamedTuple):
@@ -28,20 +40,35 @@ class Found(NamedTuple):
     note: str = ""
 
 
+def without_colours(text: str) -> str:
+    """Return a text without the codes that colour it on a terminal."""
+    return COLOURS.sub("", text)
+
+
 def found_in_log(text: str) -> Found | None:
     """Return the policy that a log tells, or the lines of one that were copied; None where it is no such log.
 
     A search that was stopped tells no policy, only the best trials of each fold so far. Then all of these are taken,
     as that code would: of a trial's sub-policies with the same operations, the first.
 
+    Args:
+        text: Without colours.
+
     Raises:
-        FaaError: If several policies are in it.
+        FaaError: If several policies are in it, or a line that is needed ends early.
     """
     whole, trials = _lines(text)
-    if len(whole) > 1:
+    complete = [line for line in whole if not line.is_cut()]
+    if len(complete) > 1:
         raise FaaError("This log tells several policies; keep the line of the one that is meant, in a file of its own.")
-    if whole:
-        return Found(_literal(whole[0]))
+    if complete:
+        return Found(_literal(complete[0]))
+    for line in (*whole, *trials):
+        if line.is_cut():
+            raise FaaError(
+                f"Line {line.number} of this log begins like a policy and ends early. Put the whole line there; or, if "
+                "it is lost, remove it, and the lines that are whole are read."
+            )
     if not trials or len(trials) > AT_MOST_A_SCORE:
         return None
     if len(trials) == 1:
@@ -66,29 +93,33 @@ def found_in_parameters(text: str) -> Found | None:
     return Found(_decoded(trials[0]))
 
 
-def _lines(text: str) -> tuple[list[str], list[str]]:
-    """Return the lists in a log's lines, each once: of whole policies, and of trials."""
-    whole: dict[str, None] = {}
-    trials: dict[str, None] = {}
-    for line in text.splitlines():
-        found = BEGINNING.match(line)
-        rest = line[found.end() if found else 0 :].strip()
-        scores = SCORES.match(rest)
-        if scores and rest.endswith("]]"):
-            trials[rest[scores.end() :]] = None
-        elif found and rest.startswith("[[") and rest.endswith("]]"):
-            whole[rest] = None
-    return list(whole), list(trials)
+def _lines(text: str) -> tuple[list[_Line], list[_Line]]:
+    """Return the lists that begin in a log's lines, each once: of whole policies, and of trials."""
+    whole: dict[str, _Line] = {}
+    trials: dict[str, _Line] = {}
+    for number, full in enumerate(text.split("\n"), 1):
+        for line in full.split("\r"):  # a progress bar before it
+            found = BEGINNING.match(line)
+            rest = line[found.end() if found else 0 :].strip()
+            scores = SCORES.match(rest)
+            own = _Line(number, rest[scores.end() if scores else 0 :])
+            if own.text.startswith("[[") and (own.text.endswith("]]") or own.is_cut()) and (scores or found):
+                (trials if scores else whole).setdefault(own.text, own)
+    return list(whole.values()), list(trials.values())
 
 
-def _literal(text: str) -> list[Any]:
+def _literal(line: _Line) -> list[Any]:
+    odd = FaaError(f"Line {line.number} of this log looks like a policy, but is no list of literals.")
     try:
-        data = parse_json(text, finite=False)
+        data = parse_json(line.text, finite=False)
     except NotJsonError:
-        with parsing(text) as body:
-            data = evaluate(body[0].value, {}).data if hasattr(body[0], "value") else None
+        try:
+            with parsing(line.text) as body:
+                data = evaluate(body[0].value, {}).data if hasattr(body[0], "value") else None
+        except FaaError as error:
+            raise odd from error
     if not isinstance(data, list) or has_unknown(data, {}):
-        raise FaaError("A line of it looks like a policy, but is no list of literals.")
+        raise odd
     return data
 
 

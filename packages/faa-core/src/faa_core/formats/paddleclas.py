@@ -11,7 +11,8 @@ from faa_core.errors import FaaError
 from faa_core.formats import timm
 from faa_core.formats.axes import build, is_number
 from faa_core.formats.entries import Entry, autoaugment_imagenet, placed
-from faa_core.formats.leeway import Leeway
+from faa_core.formats.leeway import UNSAID, Leeway
+from faa_core.formats.sections import Found, chosen
 from faa_core.ops import operation
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Parametric, SubPolicies
@@ -40,10 +41,7 @@ def parse(text: str, *, leeway: Leeway | None = None) -> Policy:
     found = list(_transforms(config))
     if not found:
         raise FaaError(f"This config has no transform that is a policy: {', '.join(TRANSFORMS)}.")
-    if any(other != found[0] for other in found):
-        names = ", ".join(name for name, _settings in found)
-        raise FaaError(f"This config has several such transforms, which differ ({names}); keep one of them.")
-    name, settings = found[0]
+    name, settings = chosen(found, "Keep one of them.", allowed).value
     readers: dict[str, Callable[[Settings, Leeway], Policy]] = {
         "AutoAugment": _auto,
         "RandAugment": _rand,
@@ -53,15 +51,16 @@ def parse(text: str, *, leeway: Leeway | None = None) -> Policy:
     if name not in readers:
         raise FaaError(f"PaddleClas's {name} has a cutout of its own, which is none of our operations.")
     policy = readers[name](settings, allowed)
-    allowed.settle("No operation of ours does")
+    allowed.settle(UNSAID)
     return policy
 
 
-def _transforms(part: Any, *, listed: bool = False, within: str = "") -> Iterator[tuple[str, Settings]]:
-    """Yield name and settings of each transform in a part of a config.
+def _transforms(part: Any, place: str = "", *, listed: bool = False, within: str = "") -> Iterator[Found]:
+    """Yield name and settings of each transform in a part of a config, with its place.
 
     Args:
         part: Of the config.
+        place: Names of the sections around it.
         listed: Whether it is in a list, where a key is the name of a transform.
         within: Transform that holds it.
     """
@@ -70,26 +69,36 @@ def _transforms(part: Any, *, listed: bool = False, within: str = "") -> Iterato
         if len(lists) > 1:
             raise FaaError(f"Both {lists[0]} and {lists[1]} have such a transform; keep one of them.")
         for key, value in part.items():
+            inner = f"{place}.{key}" if place else str(key)
             if key in TRANSFORMS:
                 if within:
                     raise FaaError(
                         f"{key} is inside {within} here, which may leave it out or do something else, and a policy "
                         "cannot say that. Give a config whose transform_ops has it without that."
                     )
-                yield key, _settings(key, value)
+                yield Found(inner, (key, _settings(key, value)))
             elif str(key).endswith("transform_ops"):
-                yield from _transforms(value, listed=True)
+                yield from _transforms(value, inner, listed=True)
             else:
-                yield from _transforms(value, within=within or (str(key) if listed else ""))
+                yield from _transforms(value, inner, within=within or (str(key) if listed else ""))
     elif isinstance(part, list):
-        names = [key for one in part if isinstance(one, dict) for key in one if key in TRANSFORMS]
+        names = list(_names(part))
         if len(names) > 1 and not within:
             raise FaaError(
-                f"This config has several such transforms, which differ or are done one after the other "
+                f"The list {place} has several such transforms, which are done one after the other "
                 f"({', '.join(names)}); keep one of them."
             )
-        for one in part:
-            yield from _transforms(one, listed=True, within=within)
+        for at, one in enumerate(part):
+            yield from _transforms(one, f"{place}[{at}]", listed=True, within=within)
+
+
+def _names(part: list[Any]) -> Iterator[str]:
+    """Yield the names of the transforms that a list does, those of lists in it too."""
+    for one in part:
+        if isinstance(one, dict):
+            yield from (key for key in one if key in TRANSFORMS)
+        elif isinstance(one, list):
+            yield from _names(one)
 
 
 def _has_one(part: Any) -> bool:

@@ -2,10 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from faa_core.errors import FaaError, UnknownNameError
 from faa_core.reading import NotJsonError, as_text, parse_json
+from faa_core.text import safe
 
 TIMM = re.compile(r"(rand|augmix|original|originalr|v0|v0r|3a)(-\S*)?")
 TORCHVISION = re.compile(r"ra|ta_wide|([A-Za-z0-9_]+\.)*(AutoAugment|RandAugment|TrivialAugmentWide)\([^\n]*\)")
@@ -22,6 +24,7 @@ class Format:
     Attributes:
         name: As given to `read_policy`.
         says: What it is, for people.
+        suffix: Of a file's name, where it means this format; else empty.
         module: Of `faa_core.formats`, with ``parse`` and, if it is written, ``write``; empty for our own documents.
         binary: Whether its content is bytes; else text.
         tables: Whether a file may hold several, of which one is chosen by its name.
@@ -31,6 +34,7 @@ class Format:
 
     name: str
     says: str
+    suffix: str = ""
     module: str = ""
     binary: bool = False
     tables: bool = False
@@ -39,14 +43,14 @@ class Format:
 
 
 FORMATS = (
-    Format(name="faa", says="this project's JSON documents"),
+    Format(name="faa", says="this project's JSON documents", suffix=".json"),
     Format(
         name="legacy",
         says="Fast AutoAugment's lists: JSON, a Python literal, a Python file, a search's log",
         module="legacy",
         tables=True,
     ),
-    Format(name="deepaa", says="Deep AutoAugment's .npz", module="deepaa", binary=True),
+    Format(name="deepaa", says="Deep AutoAugment's .npz", suffix=".npz", module="deepaa", binary=True),
     Format(name="albumentations", says="JSON of albumentations' A.save", module="albumentations", loose=True),
     Format(name="kornia", says="lists of kornia.augmentation.auto", module="kornia", tables=True, loose=True),
     Format(name="mmpretrain", says="mmpretrain's configs", module="mmpretrain", tables=True, written=False, loose=True),
@@ -70,6 +74,23 @@ def find_format(name: str) -> Format:
     return known[name]
 
 
+def suffix_format(path: Path) -> Format:
+    """Return the format that a file to write has by the suffix of its name, in any case.
+
+    Raises:
+        FaaError: If the suffix means none; those that do are listed, and all formats that are written.
+    """
+    meaning = {found.suffix: found for found in FORMATS if found.suffix}
+    if path.suffix.lower() not in meaning:
+        known = " or ".join(f"{suffix} ({found.name})" for suffix, found in meaning.items())
+        written = ", ".join(found.name for found in FORMATS if found.written)
+        raise FaaError(
+            f"The suffix of '{safe(path)}' tells no format. Give a name that ends in {known}, or say the "
+            f"format by --to: {written}."
+        )
+    return meaning[path.suffix.lower()]
+
+
 def string_format(text: str) -> Format | None:
     """Return the format in which a text without a file is a policy; None if it is none."""
     if TIMM.fullmatch(text):
@@ -81,7 +102,7 @@ def guess_format(content: bytes) -> Format:
     """Return the format that a file's content is in.
 
     Raises:
-        FaaError: If it is in none that can be told; the formats are listed.
+        FaaError: If it is empty, no text, or in no format that can be told; the formats are listed.
     """
     if not content.strip():
         raise FaaError(f"It is empty. {_listed()}")
@@ -90,7 +111,14 @@ def guess_format(content: bytes) -> Format:
     try:
         text = as_text(content)
     except FaaError as error:
-        raise FaaError(f"It is neither text nor an .npz file. {_listed()}") from error
+        raise FaaError(f"It is no .npz file, and {error}. {_listed()}") from error
+    if not text.strip():
+        raise FaaError("It is empty.")
+    if "\0" in text:
+        raise FaaError(
+            f"It is no text, since it has a zero byte. If it is UTF-16 text without its mark, save it as UTF-8. "
+            f"{_listed()}"
+        )
     if found := string_format(text.strip()):
         return found
     try:

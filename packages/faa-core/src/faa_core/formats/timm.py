@@ -27,7 +27,7 @@ from typing import Literal
 import numpy as np
 
 from faa_core.errors import FaaError, UnknownNameError
-from faa_core.formats.leeway import Leeway
+from faa_core.formats.leeway import UNSAID, Leeway
 from faa_core.formats.timm_tables import (
     INCREASING,
     PLAIN,
@@ -102,10 +102,11 @@ def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
     Raises:
         FaaError: If timm has no string for it; the message names what timm cannot say.
     """
+    allowed = leeway or Leeway()
     if isinstance(policy, SubPolicies):
-        return _table_name(policy)
+        return _table_name(policy, allowed)
     if isinstance(policy, Parametric):
-        return _rand_string(policy, leeway or Leeway())
+        return _rand_string(policy, allowed)
     raise FaaError(f"timm has no string for a policy of kind '{getattr(policy, 'kind', '?')}'. {WAY_OUT}")
 
 
@@ -144,7 +145,7 @@ def _rand(text: str, sections: list[str], fill: Colour, interpolation: Interpola
             leeway.differ(what, instead="with replacement")
         listed = WEIGHTED
     magnitude, spread = _magnitudes(text, given, leeway)
-    leeway.settle("No policy says this exactly")
+    leeway.settle(UNSAID)
     return Parametric(
         name=text,
         fill=fill,
@@ -171,14 +172,16 @@ def _magnitudes(text: str, given: dict[str, str], leeway: Leeway) -> tuple[tuple
     if spread and level > limit and (uniform or level - limit < CERTAIN * spread):
         drawn = f"up to {level}" if uniform else f"about {level}, with noise of {spread:g},"
         what = f"'{text}' draws magnitudes {drawn} and cuts them at {limit}, where a policy draws none beyond {limit}"
-        leeway.differ(what, instead=f"as rand-m{limit}{'-mstd101' if uniform else ''} has it")
+        leeway.differ(what, instead=f"as rand-m{min(limit, LEVELS)}{'-mstd101' if uniform else ''} has it")
     if 0 < spread <= UNIFORM and level <= limit != LEVELS:
-        raise FaaError(f"'{text}' cuts its noise (mstd) at mmax {limit}, a policy at {LEVELS}; drop '-mmax{limit}'.")
-    if level > LEVELS < limit:
-        raise FaaError(
-            f"'{text}' has a magnitude beyond {LEVELS}, where timm's operations bend; a policy has m{LEVELS} at most."
+        what = (
+            f"'{text}' cuts its noise (mstd) at mmax {limit}, a policy at {LEVELS}; without '-mmax{limit}' it is exact"
         )
-    highest = min(level, limit) / LEVELS
+        leeway.differ(what, instead=f"cut at {LEVELS}")
+    if level > LEVELS < limit:
+        what = f"'{text}' has a magnitude beyond {LEVELS}, where timm's operations bend; a policy has m{LEVELS} at most"
+        leeway.differ(what, instead=f"m{LEVELS}")
+    highest = min(level, limit, LEVELS) / LEVELS
     noise = 0.0 if uniform or level > limit else spread / LEVELS
     return (0.0 if uniform else highest, highest), noise
 
@@ -190,7 +193,9 @@ def _settings(text: str, sections: Iterable[str], keys: tuple[str, ...]) -> dict
         found = re.fullmatch(r"(t)(.+)|([a-z]+)([0-9]+(?:\.[0-9]+)?)", section)
         key, value = ((found[1], found[2]) if found[1] else (found[3], found[4])) if found else (section, "")
         if key not in keys or not value:
-            raise FaaError(f"'{section}' in '{text}' says nothing to timm; allowed are {', '.join(keys)} with a value.")
+            raise FaaError(
+                f"'{section}' in '{text}' is nothing that timm knows; allowed are {', '.join(keys)} with a value."
+            )
         if key in given:
             raise FaaError(f"'{text}' gives {key} twice.")
         given[key] = value
@@ -212,32 +217,29 @@ def _blurs(text: str) -> FaaError:
     return FaaError(f"timm's '{text}' uses GaussianBlur, which is none of our operations.")
 
 
-def _names(policy: Policy) -> dict[str, str]:
-    """Return timm's name of each operation of a policy.
-
-    Raises:
-        FaaError: If timm lacks one.
-    """
-    theirs = {name: their_name(row) for name, row in policy.table.items()}
-    lacking = [f"'{name}'" for name, found in theirs.items() if found is None]
-    if lacking:
-        raise FaaError(f"timm has no operation with the pixels and the axis of {', '.join(lacking)}. {WAY_OUT}")
-    return {name: found for name, found in theirs.items() if found is not None}
+def _table_name(policy: SubPolicies, leeway: Leeway) -> str:
+    if name := next((name for name in TABLES if _meaning(policy) == _entries(name)), None):
+        return f"{name}-mstd{_plain(policy.magnitude_std * LEVELS)}" if policy.magnitude_std else name
+    known = f"timm's strings know four tables of sub-policies, {', '.join(TABLES)}"
+    if leeway.nearest:
+        raise FaaError(f"{known}; no other table is near to one of them, so --nearest finds none. {WAY_OUT}")
+    lacking = [f"'{name}'" for name, row in policy.table.items() if their_name(row) is None]
+    own = f", and timm has no operation with the pixels and the axis of {', '.join(lacking)}" if lacking else ""
+    raise FaaError(f"{known}, not this one{own}. {WAY_OUT}")
 
 
-def _table_name(policy: SubPolicies) -> str:
-    names = _names(policy)
-    uses = [
-        [(names[use.op], use.p, use.magnitude if has_axis(names[use.op]) else None) for use in sub_policy]
-        for sub_policy in policy.sub_policies
+def _meaning(policy: SubPolicies) -> list[list[tuple[str, float, float | None]]]:
+    """Return a policy's uses by timm's names; where timm has none, by none that is a name of timm's."""
+    names = {name: their_name(row) or "" for name, row in policy.table.items()}
+    return [
+        [(names[use.op], use.p, use.magnitude if names[use.op] and has_axis(names[use.op]) else None) for use in sub]
+        for sub in policy.sub_policies
     ]
-    noise = f"-mstd{_plain(policy.magnitude_std * LEVELS)}" if policy.magnitude_std else ""
-    for name in TABLES:
-        if uses == [
-            [(op, p, level / LEVELS if has_axis(op) else None) for op, p, level in entries] for entries in table(name)
-        ]:
-            return f"{name}{noise}"
-    raise FaaError(f"timm's strings know four tables of sub-policies, {', '.join(TABLES)}, not this one. {WAY_OUT}")
+
+
+def _entries(name: str) -> list[list[tuple[str, float, float | None]]]:
+    """Return a table of timm's as `_meaning` does."""
+    return [[(op, p, level / LEVELS if has_axis(op) else None) for op, p, level in uses] for uses in table(name)]
 
 
 def _rand_string(policy: Parametric, leeway: Leeway) -> str:
@@ -263,7 +265,7 @@ def _rand_string(policy: Parametric, leeway: Leeway) -> str:
             f"timm takes noise of more than {UNIFORM:g} levels for uniform magnitudes", instead=f"{UNIFORM:g}"
         )
         noise = UNIFORM
-    leeway.settle("timm's strings cannot say that", remedy=WAY_OUT)
+    leeway.settle("timm's strings cannot say this policy", remedy=WAY_OUT)
     parts = [f"rand-m{level}"]
     parts += [f"n{policy.num_ops}"] if policy.num_ops != 2 else []
     parts += [f"p{np.format_float_positional(p, trim='-')}"] if p != 0.5 else []

@@ -7,7 +7,7 @@ from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import AutoAugmentPolicy
 
 from faa_core.errors import FaaError
-from faa_core.formats.evaluating import Unknown, evaluate
+from faa_core.formats.evaluating import Unknown, evaluate, keywords_of
 from faa_core.formats.leeway import Leeway
 from faa_core.formats.literals import parsing
 from faa_core.formats.torchvision import from_torchvision, to_torchvision
@@ -36,7 +36,7 @@ def parse(text: str) -> Policy:
         if not isinstance(call, ast.Call) or name not in KINDS:
             raise FaaError(f"It is no call of torchvision's {', '.join(KINDS)}.")
         arguments = [_argument(part) for part in call.args]
-        named = {str(part.arg): _argument(part.value) for part in call.keywords}
+        named = {given or "**": _argument(part) for given, part in keywords_of(call)}
     try:
         transform = KINDS[name](*arguments, **named)
     except (TypeError, ValueError) as error:
@@ -79,6 +79,8 @@ def _argument(node: ast.expr) -> Any:
     data = evaluate(node, {}).data
     if isinstance(data, Unknown):
         raise FaaError(f"'{data.text}' is no value that can be read without executing it.")
+    if isinstance(data, bool):
+        raise FaaError(f"{data} is no argument that torchvision's transforms take; give a number, a list or a text.")
     return data
 
 

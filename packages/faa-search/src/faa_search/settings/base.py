@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 
+from faa_search.settings.lists import parts_of
 from faa_search.settings.numbers import real_number
 from faa_search.settings.roles import Role
 
@@ -60,7 +61,7 @@ def as_tuple(given: Any) -> Any:
 def _parts(given: Any) -> Any:
     """Return the parts of a text that separates them by commas, or of a list; anything else as it is."""
     if isinstance(given, str):
-        return tuple(part.strip() for part in given.split(",") if part.strip())
+        return parts_of(given)
     return as_tuple(given)
 
 

@@ -50,7 +50,7 @@ class PoliciesConfig(Settings):
 
     policies: Names = Field(
         default=("none", "uniform-random", "trivialaugment"),
-        description="Built-in names, policy files or timm strings, as NAME,NAME,FILE.",
+        description="Built-in names, policy files of any format, or timm strings, as NAME,NAME,FILE.",
     )
     seeds: Annotated[Whole, Field(ge=2, le=10_000)] = Field(
         default=5, description="Training runs of each policy; they share seeds, which pairs them."
