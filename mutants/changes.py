@@ -99,6 +99,10 @@ class _Finder(ast.NodeVisitor):
         for part in [*node.args.defaults, *filter(None, node.args.kw_defaults), *node.body]:
             self.visit(part)
 
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        for part in node.body:  # not the decorators: that data is frozen is a discipline
+            self.visit(part)
+
     def visit_Raise(self, node: ast.Raise) -> None:
         """Messages are for people."""
 

@@ -27,8 +27,14 @@ def chosen(values: list[int] | None, least: int = 3) -> "tuple[int, int]":
             break
     values.sort()
     return min(values), -values[0] * least
+
+
+@dataclass(frozen=True)
+class Pair:
+    first: int = 1
 '''
 CHANGED = {
+    "first: int = 1": ["first: int = 2"],
     "least: int = 3": ["least: int = 4"],
     "if not values or (len(values) <= least):": [
         "if values or (len(values) <= least):",

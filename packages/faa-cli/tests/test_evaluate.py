@@ -52,6 +52,10 @@ def test_all_figures_are_written(run, tmp_path):
     assert written["top1"] == pytest.approx(np.trace(confusion) / 12)
     assert f"top-1 error {100 * (1 - written['top1']):.2f} %" in done.out
     assert [row["name"] for row in written["classes"]] == ["a", "b[x]", "$c$"]
+    shown = [
+        line.split() for line in done.out.splitlines() if line.split()[:2] in (["a", "4"], ["b[x]", "4"], ["$c$", "4"])
+    ]
+    assert [int(cells[2]) for cells in shown] == [row["recognised"] for row in written["classes"]]
     for number, row in enumerate(written["classes"]):
         assert row["images"] == 4
         assert row["error"] == pytest.approx(1 - confusion[number, number] / 4)
