@@ -4,7 +4,7 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,9 @@ from faa_search.measuring.comparison import read_comparison
 from faa_search.measuring.evaluation.weights import find_weights
 from faa_search.runs.directory import read_config
 from faa_search.runs.journal import Journal
+from faa_search.runs.records.trials import Trial
+from faa_search.runs.results import read_search
 from faa_search.searching.audit import Training
-from faa_search.searching.result import read_result
-from faa_search.searching.trials import Trial
 from faa_search.settings import Budget, CompareConfig, DataConfig, EvalConfig, SearchConfig, Settings, TrainConfig
 from faa_search.settings.recipes import load_recipe, parse_recipe, recipe_names
 from faa_search.settings.resolving import Layer, read_layer, resolve
@@ -188,10 +188,10 @@ def _journal(content: bytes, folder: Path) -> None:
     kind: type[Any] = Training if b'"accuracy"' in content else Trial
     entries = Journal(folder / "read.jsonl", kind).read()
     for entry in entries:
-        figures = [getattr(entry, name) for name in entry.__dataclass_fields__]
+        figures = [value for value in asdict(entry).values() if value is not None]  # a trial may lack its origin
         figures += [value for group in figures if isinstance(group, dict) for value in group.values()]
         assert all(math.isfinite(figure) for figure in figures if isinstance(figure, int | float)), entry
-        assert not any(isinstance(figure, bool) or figure is None for figure in figures), entry
+        assert not any(isinstance(figure, bool) for figure in figures), entry
         assert all(isinstance(number, int) for number in entry.key), entry
         Journal(folder / "written.jsonl", kind).append(entry)
     assert Journal(folder / "written.jsonl", kind).read() == entries
@@ -214,8 +214,8 @@ def _results(content: bytes, folder: Path) -> None:
     (folder / "model.safetensors").touch()
     (folder / "policy.json").write_text('{"kind": "sub-policies", "sub_policies": [[]]}')
     reads: tuple[Callable[[], object], ...] = (
-        lambda: read_result(folder),
-        lambda: read_comparison(folder / "comparison.json"),
+        lambda: read_search(folder),
+        lambda: read_comparison(folder),
         lambda: find_weights(checkpoint=str(folder)),
     )
     refused = []

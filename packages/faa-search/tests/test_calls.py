@@ -9,10 +9,11 @@ import pytest
 
 import faa_search
 from faa_core import FaaError, Policy
-from faa_search import SearchConfig, TrainConfig, fast
+from faa_search import SearchConfig, TrainConfig
 from faa_search.data import open_data
 from faa_search.measuring.comparison import compare, compare_policies, read_comparison
 from faa_search.measuring.evaluation import evaluate_checkpoint, find_weights, open_subject, weights_folder
+from faa_search.searching import fast
 from faa_search.searching.exporting import export_trials
 from faa_search.settings import CompareConfig, EvalConfig
 from faa_search.training import train
@@ -98,7 +99,7 @@ def test_reading_what_is_not_there() -> None:
         assert refused(lambda call=call: call("")).startswith("A directory must be a path, not ''")
         assert "nothing is fetched from there" in refused(lambda call=call: call("https://example.org/run"))
     assert "There is no directory 'nowhere' of a run." == refused(lambda: fast.read_trials("nowhere"))
-    assert "cannot be read" in refused(lambda: read_comparison("nowhere/comparison.json"))
+    assert "There is no directory 'nowhere'" in refused(lambda: read_comparison("nowhere"))
     assert "'nowhere' holds no model.safetensors" in refused(lambda: weights_folder("nowhere"))
     for given in ("", None, 5):
         assert refused(lambda given=given: find_weights(checkpoint=given)).startswith("Give either --checkpoint")  # type: ignore[arg-type]

@@ -119,7 +119,7 @@ def _compare(
     finished = directory / COMPARISON
     shown: Reporter = reporter or Silent()
     processes = accelerator or make_accelerator(run.device)
-    before = from_main(processes, read_comparison(directory))
+    before = from_main(processes, results.read_comparison(directory, check=check_comparison))
     record = None
     if before is None:
         data = check(run, policies, directory, seeds=seeds)
@@ -158,9 +158,12 @@ def read_comparison(directory: str | Path) -> Comparison | None:
     """Return the result of a finished comparison, once all in it is found to follow from its errors; else None.
 
     Raises:
-        FaaError: If its file does not hold one.
+        FaaError: If there is no such directory, or its file does not hold one.
     """
-    return results.read_comparison(directory_of(directory, written=False), check=check_comparison)
+    place = directory_of(directory, written=False)
+    if not place.is_dir():
+        raise FaaError(f"There is no directory '{safe(place)}' of a comparison.")
+    return results.read_comparison(place, check=check_comparison)
 
 
 def _check_of(comparison: Comparison, policies: Mapping[str, Policy], seeds: Sequence[int], path: Path) -> None:
