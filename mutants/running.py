@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import json
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -22,7 +23,8 @@ from forked import LIBRARIES
 from mutants.belonging import Belonging, files_of
 from mutants.sampling import Mutant
 
-SECONDS = 60.0  # that the tests of a mutant may take
+SECONDS = 60  # of a processor that the tests of a mutant may take, so that a busy machine changes no outcome
+PATIENCE = 240.0  # seconds, for tests that wait for something that never comes
 PLANNED = 30.0  # of those, as they took before
 MADE = (
     ".git",
@@ -143,10 +145,11 @@ def run_tests(
     process.start()
     sender.close()
     try:
-        answered = receiver.poll(SECONDS)
+        answered = receiver.poll(PATIENCE)
         failed = receiver.recv() if answered else ""
-    except EOFError:  # the tests ended the process
-        answered, failed = True, "the process ended"
+    except EOFError:  # the tests ended the process, or it took too long
+        process.join()
+        answered, failed = process.exitcode != -signal.SIGXCPU, "the process ended"
     with suppress(ProcessLookupError):
         os.killpg(process.pid or 0, signal.SIGKILL)  # with whatever the tests have started
     process.join()
@@ -157,6 +160,7 @@ def _run(
     copy: Path, tests: Sequence[str], left_out: frozenset[str], own_compiled_code: bool, sender: Connection
 ) -> None:
     os.setsid()  # so that everything the tests start can be ended with them
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
     os.chdir(copy)
     with tempfile.TemporaryDirectory() as own, (copy.parent / "output.txt").open("w") as output:
         for stream in (1, 2):
