@@ -33,11 +33,10 @@ MADE = (
     ".*_cache",
     ".hypothesis",
     "__pycache__",
-    "runs",
-    "quickstart",
     "kept",
     "failures",
 )  # by tools, not by people
+RUNS = {"runs", "quickstart"}  # of people who tried the commands, beside the sources
 
 KILLED, SURVIVED, TIMED_OUT, UNTESTED = "killed", "survived", "timed out", "untested"
 
@@ -100,7 +99,10 @@ def test_mutants(root: Path, kept: Path, jobs: Sequence[Job], results: Path) -> 
         importlib.import_module(library)
     copy = kept / "copy"  # at the same place every time, where compiled code is found again
     shutil.rmtree(copy, ignore_errors=True)  # the tool's own, from the last time
-    shutil.copytree(root, copy, symlinks=True, ignore=shutil.ignore_patterns(*MADE))
+    made = shutil.ignore_patterns(*MADE)
+    shutil.copytree(
+        root, copy, symlinks=True, ignore=lambda at, names: made(at, names) | (RUNS if at == str(root) else set())
+    )
     for job in jobs:
         outcome, test = _test(copy, job) if job.tests else (UNTESTED, "")
         line = {"key": job.key, "outcome": outcome, "test": test, "mutant": str(job.mutant)}
@@ -149,7 +151,8 @@ def run_tests(
         failed = receiver.recv() if answered else ""
     except EOFError:  # the tests ended the process, or it took too long
         process.join()
-        answered, failed = process.exitcode != -signal.SIGXCPU, "the process ended"
+        answered = process.exitcode != -signal.SIGXCPU
+        failed = "the process ended" if answered else ""
     with suppress(ProcessLookupError):
         os.killpg(process.pid or 0, signal.SIGKILL)  # with whatever the tests have started
     process.join()

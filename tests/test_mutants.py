@@ -101,10 +101,16 @@ def test_the_nearest_tests_come_first_and_take_no_longer_than_planned():
 
 
 TINY = {
-    "packages/one/src/one/__init__.py": "def twice(x): return 2 * x\ndef first(pair): return pair[0]\n",
+    "packages/one/src/one/__init__.py": """def twice(x): return 2 * x
+def first(pair): return pair[0]
+def down(x):
+    while x: x = x - 1
+    return x
+""",
     "packages/one/tests/test_one.py": """import one
 def test(): assert one.twice(3) == 6
 def test_more(): one.first([5, 5])
+def test_down(): assert one.down(3) == 0
 """,
     "pyproject.toml": "[tool.pytest.ini_options]\naddopts = ['--import-mode=importlib']\n",
 }
@@ -112,8 +118,10 @@ TEST_ALL = """
 import json
 from pathlib import Path
 from mutants.belonging import Belonging
+from mutants import running
 from mutants.running import make_job, test_mutants
 from mutants.sampling import sample
+running.SECONDS = 3
 root = Path("repository").resolve()
 jobs = [make_job(root, mutant, Belonging(root, {})) for mutant in sample(root, 99, seed=0)]
 test_mutants(root, Path("kept").resolve(), jobs, Path("results.jsonl"))
@@ -135,5 +143,8 @@ def test_changes_that_tests_notice_are_told_from_others(tmp_path, environment):
         "def twice(x): return 3 * x": noticed,
         "def twice(x): return 2 / x": noticed,
         "def first(pair): return pair[1]": ("survived", ""),
+        "while not (x): x = x - 1": ("killed", "packages/one/tests/test_one.py::test_down"),
+        "while x: x = x + 1": ("timed out", ""),
+        "while x: x = x - 2": ("timed out", ""),
     }
     assert all((tmp_path / "repository" / name).read_text() == content for name, content in TINY.items())
