@@ -244,3 +244,12 @@ def test_a_run_that_cannot_keep_an_evaluation_says_so(run, tmp_path):
     assert done.code == 0
     assert "top-1 error" in done.out
     assert "The run does not keep this evaluation: 'run/evaluations.jsonl' cannot be written" in done.err
+
+
+@pytest.mark.parametrize(
+    ("output", "where"), [((), "--output FILE.json writes all"), (("--output", "a.json"), "has all")]
+)
+def test_where_the_classes_are_that_are_not_shown(run, monkeypatch, output, where):
+    """In the file, or nowhere yet."""
+    monkeypatch.setattr(command, "TABULATED", 2)
+    assert f"{where}." in run(*EVAL, *output).out
