@@ -78,7 +78,9 @@ def test_crops_are_uniform() -> None:
     images = np.zeros((5000, 8, 8, 3), dtype=np.uint8)
     images[:, 4, 4] = 255
     source = ArraySource(images, np.zeros(5000, dtype=np.int64), ("a",))
-    shown, _labels = View(source=source, size=8, baseline=Baseline(pad=2)).__getitems__([(1, 0, n) for n in range(5000)])
+    shown, _labels = View(source=source, size=8, baseline=Baseline(pad=2)).__getitems__(
+        [(1, 0, n) for n in range(5000)]
+    )
     _image, row, column = torch.nonzero(shown[:, 0], as_tuple=True)
     cells = torch.bincount(row * 8 + column, minlength=64).view(8, 8)
     assert 5000 == int(cells[2:7, 2:7].sum())
