@@ -25,6 +25,7 @@ from faa_core import FaaError, Op, Policy, SubPolicies
 from faa_core.batch import Baseline
 from faa_search.data import ArraySource
 from faa_search.progress import Silent
+from faa_search.runs.records.figures import check_row
 from faa_search.settings import TrainConfig
 from faa_search.training import FitJob, Measures, Metrics, Network, View, fit, train
 from faa_search.training.checkpoint import read_state
@@ -273,6 +274,14 @@ def test_an_epoch_that_an_older_version_began(
     rows = list(csv.DictReader(job.summary.read_text().splitlines()))
     assert [True, True, False, False] == [row["train_loss_copy2"] == "" for row in rows]
     assert all(float(row["train_loss"]) > 0 for row in rows)
+
+
+def test_figures_of_a_companion_may_be_negative() -> None:
+    """A run is read again whatever a companion has said; the training's own figures keep their limits."""
+    row = {"epoch": 1, "train_loss": 0.5, "controller": -3.5, "seconds": 1.0}
+    assert row == check_row(row)
+    with pytest.raises(ValueError, match="'seconds' must lie between 0 and inf"):
+        check_row(row | {"seconds": -1.0})
 
 
 def keys_of(epoch: int, count: int, copy: int = 0) -> list[Key]:
