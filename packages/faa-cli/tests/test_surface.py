@@ -44,7 +44,7 @@ def test_no_flag_comes_or_goes_unnoticed():
         *("score_batch_size", "rescore", "rescore_views", "audit", "audit_epochs", "audit_seeds"),
         *("executor", "num_processes", "ray_address", "gpus_per_worker", "budget", "stage"),
     }
-    train = ["policy", "val_fraction", "test_every", "checkpoint_hist", "log_with"]
+    train = ["policy", "policy_warmup", "val_fraction", "test_every", "checkpoint_hist", "log_with"]
     assert {*DATA, *FIT, *train} == set(TrainConfig.model_fields)
     assert {*DATA, *FIT, *search} == set(SearchConfig.model_fields)
     own = {"split", "corruptions", "frost", "seed"}

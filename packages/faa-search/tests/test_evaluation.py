@@ -166,7 +166,7 @@ def test_corrupted_views_are_corrupted_images(folder: Path, data: Path, workers:
     images = open_corrupted(subject, config)
     assert images is not None
     view = images.view("snow", 2)
-    shown, labels = view.__getitems__([(0, 7), (0, 2)])
+    shown, labels = view.__getitems__([(0, 0, 7), (0, 0, 2)])
     source: Any = subject.source
     expected = corrupt(source.images, "snow", 2, seed=5)[[7, 2]]
     assert (shown.permute(0, 2, 3, 1).numpy() == expected).all()
@@ -199,7 +199,7 @@ def test_images_of_mixed_sizes_are_corrupted_at_the_networks(
         assert isinstance(subject.source, ArraySource)
         images = open_corrupted(subject, config)
         assert images is not None
-        assert (1, 3, SIDE, SIDE) == images.view("fog", 1).__getitems__([(0, 0)])[0].shape
+        assert (1, 3, SIDE, SIDE) == images.view("fog", 1).__getitems__([(0, 0, 0)])[0].shape
 
 
 def named(folder: Path, tmp_path: Path, names: object) -> Path:
@@ -272,7 +272,7 @@ def test_images_are_corrupted_at_their_own_size(folder: Path, data: Path) -> Non
     assert images is not None
     view = images.view("impulse_noise", 5)
     assert isinstance(view, CorruptedView)
-    assert (1, 3, 16, 16) == view.__getitems__([(0, 0)])[0].shape
+    assert (1, 3, 16, 16) == view.__getitems__([(0, 0, 0)])[0].shape
     assert 20 == evaluate_subject(subject).images
 
 

@@ -187,7 +187,7 @@ def test_no_clipping(tmp_path: Path, job: FitJob, accelerator: Accelerator) -> N
 def test_labels_are_smoothed(tmp_path: Path, job: FitJob, accelerator: Accelerator, smoothing: float) -> None:
     """The loss is torch's with that smoothing, on the augmented images of the first epoch."""
     before, _after, loss = one_step(job, tmp_path, accelerator, smoothing=smoothing)
-    images, labels = job.view.__getitems__([(0, index) for index in range(20)])
+    images, labels = job.view.__getitems__([(0, 0, index) for index in range(20)])
     with torch.no_grad():
         logits = before.train()(Normalise(job.expected)(images))
     assert float(cross_entropy(logits, labels, label_smoothing=smoothing)) == pytest.approx(loss, rel=1e-4)

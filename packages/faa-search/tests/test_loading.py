@@ -45,7 +45,7 @@ def test_training_batches(images: int, batch_size: int, epochs: int) -> None:
     assert len(order) == len(batches) == epochs * plan.updates
     assert {min(images, batch_size)} >= {len(batch) for batch in batches}
     for epoch in range(epochs):
-        seen = [index for batch in batches for number, index in batch if number == epoch]
+        seen = [index for batch in batches for number, _copy, index in batch if number == epoch]
         assert len(seen) == len(set(seen)) == max(1, images // batch_size) * min(images, batch_size)
         assert set(range(images)) >= set(seen)
 
@@ -54,14 +54,14 @@ def test_the_incomplete_batch_is_another_one_each_epoch() -> None:
     """An image left out of one epoch comes in another."""
     batches = batches_of(planned(10, 4), epochs=range(20))
     assert 40 == len(batches)
-    assert set(range(10)) == {index for batch in batches for _epoch, index in batch}
+    assert set(range(10)) == {index for batch in batches for _epoch, _copy, index in batch}
 
 
 def test_epochs_are_shuffled_and_can_be_entered_anywhere() -> None:
     """Each epoch has its own order; beginning within epoch 2 gives what was left of epoch 2."""
     plan = planned(12, 2, grad_accum_steps=2)
     whole = batches_of(plan, epochs=range(4))
-    assert [index for _epoch, index in whole[0]] != [index for _epoch, index in whole[6]]
+    assert [index for _epoch, _copy, index in whole[0]] != [index for _epoch, _copy, index in whole[6]]
     assert whole[12:] == batches_of(plan, epochs=range(2, 4))
     assert whole[16:] == batches_of(plan, epochs=range(2, 4), skip=2)
 
@@ -103,10 +103,15 @@ def test_copies_of_a_batch(processes: int) -> None:
     sharing = {1: 1, 2: 2, 3: 1, 4: 4, 8: 8, 16: 8}[processes]
     assert {(sharing, 8 // sharing)} == {(plan.sharing, plan.passes) for plan in plans}
     passes = [batch for plan in plans for batch in batches_of(plan, epochs=range(3, 4))[: plan.passes]]
-    assert all(len({index for _draw, index in batch}) == 5 for batch in passes)
+    assert all(len({index for _epoch, _copy, index in batch}) == 5 for batch in passes)
     keys = [key for batch in passes for key in batch]
     assert len(keys) == len(set(keys)) == 8 * plans[0].images_per_update
-    assert {(draw, index) for draw in range(24, 32) for index in {index for _draw, index in keys}} == set(keys)
+    indices = {index for _epoch, _copy, index in keys}
+    assert {(3, copy, index) for copy in range(8) for index in indices} == set(keys)
+    assert all(len({copy for _epoch, copy, _index in batch}) == 1 for batch in passes)
+    for plan in plans:
+        copies = [batch[0][1] for batch in batches_of(plan)]
+        assert [plan.own_copies[number % len(plan.own_copies)] for number in range(len(copies))] == copies
 
 
 def test_images_that_come_again_are_drawn_anew() -> None:
@@ -115,8 +120,8 @@ def test_images_that_come_again_are_drawn_anew() -> None:
     order = TrainingBatches(planned(40, 10), labels_N, sampling="balanced", epochs=range(2), seed=0)
     keys = [key for batch in order for key in batch]
     assert 80 == len(keys) == len(set(keys))
-    assert {0, 1} == {draw for draw, _number in keys}
-    assert {20} == {sum(number % 40 >= 38 for _draw, number in keys[at : at + 40]) for at in (0, 40)}
+    assert {0, 1} == {epoch for epoch, _copy, _number in keys}
+    assert {20} == {sum(number % 40 >= 38 for _epoch, _copy, number in keys[at : at + 40]) for at in (0, 40)}
 
 
 def test_too_few_images() -> None:
@@ -132,7 +137,7 @@ def test_ordered_batches(images: int, batch_size: int, views: int, count: int) -
     """Every image once per view, over all processes together, in order."""
     orders = [OrderedBatches(images, batch_size, views=views, rank=Rank(index=n, count=count)) for n in range(count)]
     keys = [[key for batch in order for key in batch] for order in orders]
-    everything = [(view, index) for view in range(views) for index in range(images)]
+    everything = [(view, 0, index) for view in range(views) for index in range(images)]
     assert everything == sorted(key for part in keys for key in part)
     assert all(part == sorted(part) for part in keys)
     assert [len(list(order)) for order in orders] == [len(order) for order in orders]

@@ -1,6 +1,7 @@
 """One update, by hand: accumulated passes, copies, mixing, decay and half precision."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def trained(view: View, expected: ModelInput, accelerator: Accelerator) -> Fit:
         trainer = Trainer(network, config, accelerator, plan=plan, classes=3)
         order = TrainingBatches(plan, view.source.labels, sampling=config.sampling, epochs=range(1), seed=0)
         tally = EpochTally(network.device, EpochPart())
-        with load(view, order, workers=0) as batches:
+        with load(replace(view, copies=plan.copies), order, workers=0) as batches:
             row = trainer.fit_epoch(batches, 0, tally, lambda: None)
         return network.model.state_dict()["1.weight"], row
 
@@ -76,7 +77,7 @@ def moved(view: View, expected: ModelInput, draws: list[int], **loss: Any) -> Te
     """Return the weights after a step of gradient descent on all images in the given draws, by hand."""
     model = linear()
     for draw in draws:
-        images, labels = view.__getitems__([(draw, index) for index in range(12)])
+        images, labels = view.__getitems__([(draw, 0, index) for index in range(12)])
         (cross_entropy(model(Normalise(expected)(images)), labels, **loss) / len(draws)).backward()  # type: ignore[no-untyped-call]
     weight = model[1].weight  # type: ignore[index]
     assert isinstance(weight, Tensor) and weight.grad is not None  # noqa: PT018
@@ -135,7 +136,7 @@ def test_gates_cost_what_they_run(noise: Noise, expected: ModelInput, accelerato
         network = make_network(config, expected, accelerator, classes=3, size=8, seed=0)
         network.model.train()
         with torch.no_grad():
-            images = network.prepared(view.__getitems__([(0, index) for index in range(12)])[0])
+            images = network.prepared(view.__getitems__([(0, 0, index) for index in range(12)])[0])
             decisions = network.outputs(images, network.model, return_gates=True).gates.decisions
             assert decisions.shape[1] > 2  # a sum over gates is not their mean
             ran = float(decisions.sum() / 12)
@@ -221,7 +222,7 @@ def test_waiting_for_images_is_counted(
 
         for _batch in range(3):
             time.sleep(0.05)
-            yield view.__getitems__([(0, index) for index in range(4)])
+            yield view.__getitems__([(0, 0, index) for index in range(4)])
 
     config = TrainConfig(**PLAIN | {"batch_size": 4})
     network = Network(linear(), expected, config, accelerator)

@@ -51,7 +51,7 @@ def test_the_order_is_policy_crop_flip_cutout(noise: Noise) -> None:
     """Against a slow version by hand: padding and cutout are not inverted, and the cutout is not moved or mirrored."""
     source = noise(40)
     view = View(source=source, size=8, policy=INVERT, baseline=EVERYTHING, seed=4)
-    images, labels = view.__getitems__([(3, index) for index in range(40)])
+    images, labels = view.__getitems__([(3, 0, index) for index in range(40)])
     draws = uniforms(key_of("baseline", 4, 3), np.arange(40), 5)
     right = [by_hand(255 - source.images[index], draws[index], EVERYTHING) for index in range(40)]
     assert np.array_equal(np.stack(right), hwc(images))
@@ -67,7 +67,7 @@ def test_how_often_images_are_flipped() -> None:
     rates = {}
     for rate in (0.0, 0.3, 1.0):
         view = View(source=source, size=4, baseline=Baseline(hflip=rate))
-        shown, _labels = view.__getitems__([(0, index) for index in range(4000)])
+        shown, _labels = view.__getitems__([(0, 0, index) for index in range(4000)])
         rates[rate] = float((shown[:, 0, 0, 3] == 255).float().mean())
     assert (0.0, 1.0) == (rates[0.0], rates[1.0])
     assert 0.27 < rates[0.3] < 0.33
@@ -78,7 +78,9 @@ def test_crops_are_uniform() -> None:
     images = np.zeros((5000, 8, 8, 3), dtype=np.uint8)
     images[:, 4, 4] = 255
     source = ArraySource(images, np.zeros(5000, dtype=np.int64), ("a",))
-    shown, _labels = View(source=source, size=8, baseline=Baseline(pad=2)).__getitems__([(1, n) for n in range(5000)])
+    shown, _labels = View(source=source, size=8, baseline=Baseline(pad=2)).__getitems__(
+        [(1, 0, n) for n in range(5000)]
+    )
     _image, row, column = torch.nonzero(shown[:, 0], as_tuple=True)
     cells = torch.bincount(row * 8 + column, minlength=64).view(8, 8)
     assert 5000 == int(cells[2:7, 2:7].sum())
@@ -89,7 +91,7 @@ def test_cutouts_are_uniform() -> None:
     """Centres lie on every pixel alike; a square of side 2 covers 4 pixels but for those cut off at two borders."""
     source = ArraySource(np.zeros((6400, 8, 8, 3), dtype=np.uint8), np.zeros(6400, dtype=np.int64), ("a",))
     view = View(source=source, size=8, baseline=Baseline(cutout=2, fill=(1, 1, 1)))
-    shown, _labels = view.__getitems__([(0, index) for index in range(6400)])
+    shown, _labels = view.__getitems__([(0, 0, index) for index in range(6400)])
     cut = shown[:, 0].reshape(6400, 64)
     last = 63 - cut.flip(1).argmax(dim=1)  # the lower right pixel of each square is its centre
     assert chisquare(torch.bincount(last, minlength=64).numpy()).pvalue > 0.001
@@ -99,14 +101,14 @@ def test_cutouts_are_uniform() -> None:
 def test_batches_loaders_and_order_change_no_pixel(noise: Noise) -> None:
     """The same image of the same epoch is the same however it is loaded."""
     view = View(source=noise(30), size=8, policy=Policy.load("uniform-random"), baseline=EVERYTHING, seed=2)
-    whole, labels = view.__getitems__([(epoch, index) for epoch in range(2) for index in range(30)])
+    whole, labels = view.__getitems__([(epoch, 0, index) for epoch in range(2) for index in range(30)])
     for batch_size, workers in ((7, 0), (4, 2), (60, 0), (9, 4)):
         order = OrderedBatches(30, batch_size, views=2, rank=Rank())
         with load(view, order, workers=workers) as loaded:
             batches = list(loaded)
         assert torch.equal(whole, torch.cat([images for images, _labels in batches]))
         assert torch.equal(labels, torch.cat([batch_labels for _images, batch_labels in batches]))
-    mixed = [(1, 5), (0, 29), (1, 0), (0, 5)]
+    mixed = [(1, 0, 5), (0, 0, 29), (1, 0, 0), (0, 0, 5)]
     assert torch.equal(whole[[35, 29, 30, 5]], view.__getitems__(mixed)[0])
 
 
@@ -119,10 +121,10 @@ def test_images_on_the_device_are_the_same(noise: Noise) -> None:
         for one, other in zip(streamed, made, strict=True):
             assert torch.equal(one[0], other[0])
             assert torch.equal(one[1], other[1])
-    mixed = [(1, 5), (2**32, 29), (1, 0), (0, 35)]  # number 35 is image 5 once more, drawn anew
+    mixed = [(1, 0, 5), (2**32, 0, 29), (1, 0, 0), (0, 0, 35)]  # number 35 is image 5 once more, drawn anew
     assert torch.equal(view.__getitems__(mixed)[0], there.__getitems__(mixed)[0])
-    assert not torch.equal(view.__getitems__([(0, 5)])[0], view.__getitems__([(0, 35)])[0])
-    assert torch.equal(view.__getitems__([(0, 5)])[1], view.__getitems__([(0, 35)])[1])
+    assert not torch.equal(view.__getitems__([(0, 0, 5)])[0], view.__getitems__([(0, 0, 35)])[0])
+    assert torch.equal(view.__getitems__([(0, 0, 5)])[1], view.__getitems__([(0, 0, 35)])[1])
     assert view.__getitems__(mixed)[1].tolist() == there.__getitems__(mixed)[1].tolist()
 
 
@@ -145,10 +147,10 @@ def test_colours_are_jittered(noise: Noise) -> None:
     """Each image of each epoch by factors of its own, keyed, within the strength, and before the policy."""
     source = ArraySource(np.full((200, 4, 4, 3), 100, dtype=np.uint8), np.zeros(200, dtype=np.int64), ("a",))
     view = View(source=source, size=4, color_jitter=0.4, seed=1)
-    keys = [(0, index) for index in range(200)]
+    keys = [(0, 0, index) for index in range(200)]
     shown = view.__getitems__(keys)[0]
     assert torch.equal(shown[50:60], view.__getitems__(keys[50:60])[0])
-    assert not torch.equal(shown, view.__getitems__([(1, index) for index in range(200)])[0])
+    assert not torch.equal(shown, view.__getitems__([(1, 0, index) for index in range(200)])[0])
     levels = shown[:, 0, 0, 0].float()  # grey has no colour, and its contrast changes nothing: brightness alone
     assert 60 <= levels.min() < 65
     assert 135 < levels.max() <= 140
@@ -159,8 +161,8 @@ def test_colours_are_jittered(noise: Noise) -> None:
 def test_epochs_and_seeds_differ(noise: Noise) -> None:
     """Each epoch, and each seed, draws anew; without augmentation they are all alike."""
     source = noise(20)
-    keys = [(0, index) for index in range(20)]
-    later = [(1, index) for index in range(20)]
+    keys = [(0, 0, index) for index in range(20)]
+    later = [(1, 0, index) for index in range(20)]
     for policy, baseline in ((Policy.load("uniform-random"), None), (None, EVERYTHING)):
         view = View(source=source, size=8, policy=policy, baseline=baseline)
         other = View(source=source, size=8, policy=policy, baseline=baseline, seed=1)
@@ -175,8 +177,8 @@ def test_a_view_never_changes_its_source(noise: Noise) -> None:
     """Images in memory are shown again and again."""
     source = noise(10)
     before = source.images.copy()
-    View(source=source, size=8, baseline=EVERYTHING).__getitems__([(0, index) for index in range(10)])
-    View(source=source, size=8).__getitems__([(0, 1)])[0].zero_()
+    View(source=source, size=8, baseline=EVERYTHING).__getitems__([(0, 0, index) for index in range(10)])
+    View(source=source, size=8).__getitems__([(0, 0, 1)])[0].zero_()
     assert np.array_equal(before, source.images)
 
 
@@ -193,14 +195,14 @@ def test_resized_crops_are_keyed(photos: DecodedSource) -> None:
     resized_crop = resized_crop_of(TrainConfig(), photos)
     assert ((0.08, 1.0), (0.75, 4 / 3)) == resized_crop
     view = View(source=photos, size=16, resized_crop=resized_crop)
-    keys = [(2, index) for index in range(8)]
+    keys = [(2, 0, index) for index in range(8)]
     torch.manual_seed(1)
     before = torch.get_rng_state()
     first, _labels = view.__getitems__(keys)
     assert torch.equal(before, torch.get_rng_state())
     torch.manual_seed(2)
     assert torch.equal(first.flip(0), view.__getitems__(keys[::-1])[0])
-    assert not torch.equal(first, view.__getitems__([(3, index) for index in range(8)])[0])
+    assert not torch.equal(first, view.__getitems__([(3, 0, index) for index in range(8)])[0])
     with load(view, OrderedBatches(8, 3, views=3, rank=Rank()), workers=2) as batches:
         assert torch.equal(first, torch.cat([images for images, _labels in batches])[16:])
 
@@ -208,7 +210,7 @@ def test_resized_crops_are_keyed(photos: DecodedSource) -> None:
 def test_a_resized_crop_of_everything_is_the_resized_image(photos: DecodedSource) -> None:
     """A crop of area 1 and ratio 1 takes the whole square image."""
     everything = ((1.0, 1.0), (1.0, 1.0))
-    keys = [(0, index) for index in range(8)]
+    keys = [(0, 0, index) for index in range(8)]
     whole = View(source=photos, size=16).__getitems__(keys)[0]
     assert torch.equal(whole, View(source=photos, size=16, resized_crop=everything).__getitems__(keys)[0])
 
@@ -216,7 +218,7 @@ def test_a_resized_crop_of_everything_is_the_resized_image(photos: DecodedSource
 def test_a_view_travels_to_processes_that_are_not_forked(photos: DecodedSource) -> None:
     """Some systems start loader processes afresh and send them the view."""
     view = View(source=photos, size=16, policy=Policy.load("trivialaugment"), baseline=EVERYTHING)
-    keys = [(0, index) for index in range(8)]
+    keys = [(0, 0, index) for index in range(8)]
     arrived = ForkingPickler.loads(ForkingPickler.dumps(view))
     assert torch.equal(view.__getitems__(keys)[0], arrived.__getitems__(keys)[0])
 

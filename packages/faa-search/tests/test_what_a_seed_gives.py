@@ -1,12 +1,24 @@
 """What seeds give, in numbers: the same in every version, so that a seed written down gives the same run again."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
+from accelerate import Accelerator
 
-from faa_search.data import stratified
+from faa_core import Policy
+from faa_core.batch import Baseline
+from faa_search.data import ArraySource, stratified
+from faa_search.progress import Silent
 from faa_search.searching.fast.rounds import Slot, draws_seed, proposal_seed
 from faa_search.searching.folds import make_folds
+from faa_search.settings import TrainConfig
+from faa_search.training import FitJob, View, fit
+from faa_search.training.models import ModelInput
 from faa_search.training.orders import epoch_order
+
+Noise = Callable[..., ArraySource]
 
 LABELS = np.array([0, 1, 2] * 6, dtype=np.int64)
 
@@ -45,3 +57,19 @@ def test_seeds_of_a_trial() -> None:
     assert proposal_seed(5, slot) == 1642833684
     assert draws_seed(5, slot, common=True) == 589705795
     assert draws_seed(5, slot, common=False) == 477163049
+
+
+def test_weights_of_two_copies(tmp_path: Path, noise: Noise, expected: ModelInput, accelerator: Accelerator) -> None:
+    """Some weights and the losses of a training with --batch-aug 2, which the commit f3d3942 made."""
+    view = View(
+        source=noise(40), size=8, policy=Policy.load("trivialaugment"), baseline=Baseline(pad=1, hflip=0.5), seed=5
+    )
+    job = FitJob(view=view, expected=expected, run=tmp_path, directory=tmp_path / "last",
+                 summary=tmp_path / "summary.csv", what="", seed=5)  # fmt: skip
+    config = TrainConfig(epochs=2, batch_size=8, grad_accum_steps=2, batch_aug=2, device="cpu", seed=5)
+    network, progress = fit(job, config, accelerator, Silent())
+    weights = network.model.state_dict()
+    sums = {name: float(weights[name].double().abs().sum()) for name in ("stem.weight", "head.fc.weight")}
+    assert sums == pytest.approx({"stem.weight": 41.6864, "head.fc.weight": 11.7989}, abs=1e-4)
+    losses = [row["train_loss"] for row in progress.history]
+    assert losses == pytest.approx([1.131943866610527, 1.175969086587429], rel=1e-5)

@@ -1,10 +1,10 @@
 """The settings of each command."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from faa_search.settings.base import LARGEST_SEED, CountOrNone, Names, Seed, Settings, Share, Text, Whole
+from faa_search.settings.base import LARGEST_SEED, CountOrNone, EpochsOrNone, Names, Seed, Settings, Share, Text, Whole
 from faa_search.settings.data import DataConfig
 from faa_search.settings.fitting import DeviceConfig, FitConfig
 from faa_search.settings.roles import Role
@@ -15,6 +15,11 @@ class RunConfig(DataConfig, FitConfig):
 
     role: ClassVar[Role] = Role.RESULT
 
+    policy_warmup: EpochsOrNone = Field(
+        default=0,
+        description="Epochs over which the fraction of images that get the policy grows from 0 to all; 0: all at once.",
+        json_schema_extra={"formerly": 0},
+    )
     val_fraction: Share = Field(
         default=0.0, description="Hold this part of the training images out to keep the best epoch in best/."
     )
@@ -27,6 +32,15 @@ class RunConfig(DataConfig, FitConfig):
     log_with: Annotated[Names, Role.PACE] = Field(
         default=(), description="Accelerate trackers, as NAME,NAME: tensorboard, wandb, trackio, …; logs are in logs/."
     )
+
+    @model_validator(mode="after")
+    def _policy_within_the_run(self) -> Self:
+        if self.policy_warmup > self.epochs:
+            raise ValueError(
+                f"--policy-warmup {self.policy_warmup} is longer than the run, --epochs {self.epochs}; give a shorter "
+                "one, or more epochs"
+            )
+        return self
 
 
 class PolicyConfig(Settings):

@@ -7,7 +7,7 @@ checksum of the tensors. The one before is kept as ``previous.safetensors``, for
 import json
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ STATE = "state.safetensors"
 PREVIOUS = "previous.safetensors"
 DAMAGED = "damaged.safetensors"
 WEIGHTS = "model.safetensors"
-OPTIMIZER = "optimizer"  # begins the names of its tensors
+OPTIMIZER, COMPANIONS = "optimizer", "companions"  # begin the names of their tensors
 
 UNREADABLE = (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError)
 
@@ -38,13 +38,13 @@ class EpochPart:
 
     Attributes:
         updates: Finished updates.
-        sums: Of losses, right answers and images.
+        sums: Of losses, right answers and images; then, where each copy's loss is counted, of the losses of each.
         waited: Seconds spent waiting for images.
         seconds: In all.
     """
 
     updates: int = 0
-    sums: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    sums: tuple[float, ...] = (0.0, 0.0, 0.0)
     waited: float = 0.0
     seconds: float = 0.0
 
@@ -76,6 +76,7 @@ class State:
         optimizer: Its ``state_dict()``.
         scaler: The loss scaler's ``state_dict()``; empty unless it scales.
         images_per_update: Of all processes: with another number it would be another run.
+        companions: The states of the training's companions, by name.
     """
 
     progress: Progress
@@ -83,6 +84,7 @@ class State:
     optimizer: Mapping[str, Any]
     scaler: Mapping[str, Any]
     images_per_update: int
+    companions: Mapping[str, Any] = field(default_factory=dict)
 
 
 def save_state(path: Path, state: State, *, run: Path) -> None:
@@ -94,9 +96,9 @@ def save_state(path: Path, state: State, *, run: Path) -> None:
         run: The directory of the run that it is of.
 
     Raises:
-        FaaError: If the optimizer keeps something that is neither tensor nor JSON.
+        FaaError: If the optimizer or a companion keeps something that is neither tensor nor JSON.
     """
-    tensors, optimizer = _packed(state)
+    tensors, optimizer, companions = _packed(state)
     tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     header = {
         "progress": json.dumps(asdict(state.progress)),
@@ -104,6 +106,8 @@ def save_state(path: Path, state: State, *, run: Path) -> None:
         "scaler": json.dumps(state.scaler),
         "images_per_update": json.dumps(state.images_per_update),
     }
+    if state.companions:  # versions before 0.2 know none, and read what has none
+        header[COMPANIONS] = json.dumps(companions)
     header["checksum"] = json.dumps(_checksum(header, tensors))
     try:
         with replacing_file(run, path) as temporary:
@@ -125,9 +129,9 @@ def check_storable(state: State) -> None:
     """Check that a state can be saved, without doing it.
 
     Raises:
-        FaaError: If the optimizer keeps something that is neither tensor nor JSON.
+        FaaError: If the optimizer or a companion keeps something that is neither tensor nor JSON.
     """
-    json.dumps(_packed(state)[1])
+    json.dumps(_packed(state)[1:])
 
 
 def latest_state(directory: Path, note: Callable[[str], None]) -> State | None:
@@ -173,7 +177,7 @@ def read_state(path: Path) -> State:
     modules: dict[str, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         name, rest = key.split(".", 1)
-        if name != OPTIMIZER:
+        if name not in (OPTIMIZER, COMPANIONS):
             modules.setdefault(name, {})[rest] = value
     progress = header["progress"]
     part = progress["part"]
@@ -188,6 +192,7 @@ def read_state(path: Path) -> State:
         optimizer=unpack(header["optimizer"], tensors),
         scaler=header["scaler"],
         images_per_update=header["images_per_update"],
+        companions=unpack(header[COMPANIONS], tensors) if COMPANIONS in header else {},
     )
 
 
@@ -222,18 +227,22 @@ def damage(path: Path) -> str | None:
         return safe(error)
 
 
-def _packed(state: State) -> tuple[dict[str, Tensor], Any]:
-    """Return all tensors of a state by name, and the optimizer's other values as JSON.
+def _packed(state: State) -> tuple[dict[str, Tensor], Any, Any]:
+    """Return all tensors of a state by name, and the other values of the optimizer and of the companions as JSON.
 
     Raises:
-        FaaError: If the optimizer keeps something that is neither.
+        FaaError: If one keeps something that is neither.
     """
     tensors = {f"{name}.{key}": value for name, module in state.modules.items() for key, value in module.items()}
     try:
         optimizer = pack(state.optimizer, OPTIMIZER, tensors)
     except TypeError as error:
         raise FaaError(f"The state of this optimizer cannot be stored ({error}); choose another --opt.") from error
-    return tensors, optimizer
+    try:
+        companions = pack(state.companions, COMPANIONS, tensors)
+    except TypeError as error:
+        raise FaaError(f"The state of a companion cannot be stored ({error}); keep tensors, numbers, texts.") from error
+    return tensors, optimizer, companions
 
 
 def _checksum(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> int:

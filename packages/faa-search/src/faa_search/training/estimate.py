@@ -37,7 +37,7 @@ def fitting_seconds(network: Network, config: FitConfig, view: View, accelerator
     trainer = Trainer(network, config, accelerator, plan=once, classes=len(view.source.class_names))
     labels_N, seed = view.source.labels, config.seed
     order = TrainingBatches(once, labels_N, sampling=config.sampling, epochs=range(2), seed=seed)
-    there = placed(view, network.device, wanted=config.resident)
+    there = placed(replace(view, copies=plan.copies), network.device, wanted=config.resident)
     taken = []
     with load(there, order, workers=config.workers, pinned=network.device.type == "cuda") as batches:
         for epoch in range(2):

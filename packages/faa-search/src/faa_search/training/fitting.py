@@ -1,6 +1,6 @@
 """Fitting one network on some images, epoch by epoch, resuming from its directory: what search and training share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -8,10 +8,12 @@ from faa_search.progress import Reporter
 from faa_search.runs.records.figures import Metrics, Row
 from faa_search.settings import FitConfig
 from faa_search.training.checkpoint import Progress, check_storable, latest_state
-from faa_search.training.loading import TrainingBatches, load
+from faa_search.training.companions import Companion, Companions
+from faa_search.training.loading import TrainingBatches, load_parts
 from faa_search.training.network import Network, make_network
 from faa_search.training.plan import make_plan
 from faa_search.training.saving import FitJob, Keeper
+from faa_search.training.streams import Part
 from faa_search.training.trainer import EpochTally, Trainer
 from faa_search.training.views import Batch, View, placed
 from faa_search.workers.processes import Processes, any_process, from_main, rank_of
@@ -48,6 +50,7 @@ def fit(
     accelerator: Processes,
     reporter: Reporter,
     measures: Measures = Measures(),
+    companions: Sequence[Companion] = (),
 ) -> tuple[Network, Progress]:
     """Return the fitted network and its history; continues where the directory's state left off.
 
@@ -57,9 +60,10 @@ def fit(
         accelerator: Device and processes.
         reporter: Shown the progress.
         measures: What to measure after epochs.
+        companions: What goes along: told what epochs cost, kept with the state. One of them may decide the policies.
 
     Raises:
-        FaaError: If the network, the images or the saved state cannot be used.
+        FaaError: If the network, the images, the saved state or the companions cannot be used.
         Stopped: If a signal asked for it; the state is kept.
     """
     classes = len(job.view.source.class_names)
@@ -75,13 +79,16 @@ def fit(
         classes=classes,
     )
     state = from_main(accelerator, latest_state(job.directory, reporter.note) if accelerator.is_main_process else None)
+    along = Companions(tuple(companions))
     if state is not None:
         trainer.restore(state)
+        along.restore(state.companions)
+    view = replace(job.view, copies=plan.copies, policy=along.source or job.view.policy)
     fitting = _Fitting(
-        keeper=Keeper(job, config, trainer),
+        keeper=Keeper(job, config, trainer, along),
         measures=measures,
         reporter=reporter,
-        view=placed(job.view, accelerator.device, wanted=config.resident),
+        view=placed(view, accelerator.device, wanted=config.resident),
     )
     try:
         progress = fitting.run(Progress() if state is None else state.progress)
@@ -107,6 +114,10 @@ class _Fitting:
     def trainer(self) -> Trainer:
         return self.keeper.trainer
 
+    @property
+    def companions(self) -> Companions:
+        return self.keeper.companions
+
     def run(self, progress: Progress) -> Progress:
         """Do the epochs that are left."""
         config, total = self.keeper.config, self.keeper.config.epochs
@@ -116,29 +127,45 @@ class _Fitting:
             stop_requests() as request,
             self.reporter.track(self.keeper.job.what, total, done=progress.epochs_done) as advance,
         ):
-            order = TrainingBatches(
-                self.trainer.plan,
-                self.view.source.labels,
-                sampling=config.sampling,
-                epochs=epochs,
-                seed=self.keeper.job.seed,
-                skip=progress.part.updates,
-            )
+            parts = self._parts(epochs, skip=progress.part.updates)
             pinned = self.trainer.network.device.type == "cuda"
-            with load(self.view, order, workers=config.workers, pinned=pinned) as batches:
+            with load_parts(self.view, parts, workers=config.workers, pinned=pinned) as batches:
                 for epoch in epochs:
                     progress = self._epoch(batches, epoch, progress, request)
                     advance(_detail(progress.history[-1]))
         return progress
 
+    def _parts(self, epochs: range, *, skip: int) -> Iterator[Part]:
+        """Give all epochs at once, or each when its policies are known.
+
+        Args:
+            epochs: Those that are left.
+            skip: Updates of the first one that are done.
+        """
+        alone = [range(epoch, epoch + 1) for epoch in epochs]
+        for part in alone if self.companions.decides_each_epoch else [epochs]:
+            batches = TrainingBatches(
+                self.trainer.plan,
+                self.view.source.labels,
+                sampling=self.keeper.config.sampling,
+                epochs=part,
+                seed=self.keeper.job.seed,
+                skip=skip if part.start == epochs.start else 0,
+            )
+            yield Part(batches, self.companions.source if self.companions.decides_each_epoch else None)
+
     def _epoch(self, batches: Iterator[Batch], epoch: int, progress: Progress, request: StopRequest) -> Progress:
         part = progress.part
         if not self.trainer.accelerator.is_main_process:
-            part = replace(part, sums=(0.0, 0.0, 0.0))  # they are of all processes, and the main one goes on with them
-        tally = EpochTally(self.trainer.network.device, part)
+            zeros = tuple(0.0 for _sum in part.sums)
+            part = replace(part, sums=zeros)  # they are of all processes, and the main one goes on with them
+        copies = self.trainer.plan.copies if self.companions.wants_costs else 0
+        tally = EpochTally(self.trainer.network.device, part, copies=copies)
         after_update = partial(self._after_update, progress, tally, request)
         row = self.trainer.fit_epoch(batches, epoch, tally, after_update)
         row |= self._measured(progress, tally, request)
+        # Only now: a state that is kept while something is measured is of companions that know nothing of this epoch.
+        row |= self.companions.after_epoch(epoch, self.trainer.costs_by_copy(tally, epoch) if copies else ())
         seconds = tally.part().seconds
         waiting = tally.waited / seconds
         row |= {"seconds": round(seconds, 3), "waiting": round(waiting, 4)}
@@ -157,7 +184,7 @@ class _Fitting:
         """Keep the state within an epoch where that is due, or a signal asked to stop."""
         plan, interval = self.trainer.plan, self.keeper.config.recovery_interval
         if progress.epochs_done == 0 and tally.updates == 1:  # not only at the end of a long epoch
-            check_storable(self.trainer.state(progress))
+            check_storable(self.keeper.state(progress))
         if request.due(self.trainer.accelerator, progress.epochs_done * plan.updates + tally.updates):
             self._keep_part(progress, tally)
             request.stop()

@@ -1,10 +1,14 @@
-"""In which order images are loaded: one stream of keyed batches for a whole run, the same for any number of workers."""
+"""In which order images are loaded: one stream of keyed batches for a whole run, the same for any number of workers.
+
+The stream comes in parts. Batches of a part are loaded ahead; the next part is asked for when this one is used up, so
+that what its batches are made of may depend on what became of this one. Loader processes stay over all parts.
+"""
 
 import atexit
 import math
 import multiprocessing
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection
@@ -13,23 +17,24 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Sampler
 
 from faa_core import FaaError
 from faa_core.text import one_line
 from faa_search.training.orders import epoch_order
 from faa_search.training.plan import Plan
+from faa_search.training.streams import Part, Requests, Served, with_policy
 from faa_search.training.views import Batch, Key, ResidentView, View
 from faa_search.workers.parents import end_when_told
 from faa_search.workers.ranks import Rank
 
 
 class TrainingBatches(Sampler[list[Key]]):
-    """Batches of (draw, number) keys: each epoch in an order of its own, the incomplete last update left out.
+    """Batches of (epoch, copy, number) keys: each epoch in its own order, the incomplete last update left out.
 
-    The draw is the epoch times the copies plus the copy's number, so no two copies are alike whichever process makes
-    them; an image that comes again within an epoch has a number of its own each time. Every process gets its part of
-    each update, so n processes with batches of b see what one with n·b sees.
+    A batch is of one copy. No two copies are alike, whichever process makes them; an image that comes again within an
+    epoch has a number of its own each time. Every process gets its part of each update, so n processes with batches of
+    b see what one with n·b sees.
     """
 
     def __init__(
@@ -64,20 +69,20 @@ class TrainingBatches(Sampler[list[Key]]):
 
     def _update(self, epoch: int, numbers: NDArray[np.int64], update: int) -> Iterator[list[Key]]:
         plan = self.plan
-        group, first_copy = divmod(plan.rank.index, plan.sharing)
+        group = plan.rank.index // plan.sharing
         for number in range(plan.accumulation):
             start = update * plan.images_per_update + (number * plan.groups + group) * plan.batch
             part = numbers[start : start + plan.batch].tolist()
-            for copy in range(first_copy, plan.copies, plan.sharing):
-                yield [(epoch * plan.copies + copy, number) for number in part]
+            for copy in plan.own_copies:
+                yield [(epoch, copy, number) for number in part]
 
 
 class OrderedBatches(Sampler[list[Key]]):
-    """Batches of (view, index) keys in order, each image once per view; a process gets every n-th key."""
+    """Batches of (view, 0, index) keys in order, each image once per view; a process gets every n-th key."""
 
     def __init__(self, images: int, batch_size: int, *, views: int = 1, rank: Rank) -> None:
         keys = np.arange(views * images)[rank.index :: rank.count]
-        self.keys = [(int(key) // images, int(key) % images) for key in keys]
+        self.keys = [(int(key) // images, 0, int(key) % images) for key in keys]
         self.batch_size = batch_size
 
     def __iter__(self) -> Iterator[list[Key]]:
@@ -88,29 +93,20 @@ class OrderedBatches(Sampler[list[Key]]):
         return math.ceil(len(self.keys) / self.batch_size)
 
 
-class _Reporting(Dataset[Any]):
-    """A view whose errors are values, so that they leave a loader process as they are."""
-
-    def __init__(self, view: View) -> None:
-        self.view = view
-
-    def __getitems__(self, keys: list[Key]) -> Batch | FaaError:
-        try:
-            return self.view.__getitems__(keys)
-        except FaaError as error:
-            return error
-
-    def __len__(self) -> int:
-        return len(self.view)
+@contextmanager
+def load(view: View, batches: Iterable[list[Key]], *, workers: int, pinned: bool = False) -> Iterator[Iterator[Batch]]:
+    """Give the batches of a stream that has a single part; see `load_parts`."""
+    with load_parts(view, iter([Part(batches)]), workers=workers, pinned=pinned) as loaded:
+        yield loaded
 
 
 @contextmanager
-def load(view: View, batches: Sampler[list[Key]], *, workers: int, pinned: bool = False) -> Iterator[Iterator[Batch]]:
+def load_parts(view: View, parts: Iterator[Part], *, workers: int, pinned: bool = False) -> Iterator[Iterator[Batch]]:
     """Give the batches: images uint8 ``[B, 3, H, W]`` and labels int64 ``[B]``; loader processes end with the block.
 
     Args:
         view: The images; one that is resident makes its batches where it lies, here and now.
-        batches: Which, in order.
+        parts: Of the stream, in order; each is asked for when a batch is wanted and those before it are used up.
         workers: Loader processes.
         pinned: Give batches in memory that a GPU fetches without waiting.
 
@@ -118,26 +114,44 @@ def load(view: View, batches: Sampler[list[Key]], *, workers: int, pinned: bool 
         FaaError: If an image cannot be read, or a loader process is lost.
     """
     if isinstance(view, ResidentView):
-        yield (view.__getitems__(keys) for keys in batches)
+        yield _made_here(view, parts)
         return
     with _ending() as (told, tell), _lost_in_words():
+        requests = Requests(next(parts, Part(())))
         loader = DataLoader(
-            _Reporting(view),
-            batch_sampler=batches,
+            Served(view),
+            batch_sampler=requests,
             num_workers=workers,
             collate_fn=_as_it_is,
             pin_memory=pinned,
             worker_init_fn=partial(_serve, told, tell),
             generator=torch.Generator(),  # of its own: else starting it would shift what dropout draws
+            persistent_workers=workers > 0,
         )
         iterator = iter(loader)
         try:
-            yield _checked(iterator)
+            yield _checked(_of_all_parts(iterator, loader, requests, parts))
         finally:
             # A trace keeps an iterator alive, and with it processes that Python would wait for at its end.
             shut_down = getattr(iterator, "_shutdown_workers", None)  # without loader processes there is none
             if shut_down is not None:
                 shut_down()
+
+
+def _made_here(view: View, parts: Iterator[Part]) -> Iterator[Batch]:
+    for part in parts:
+        shown = with_policy(view, part.policy)
+        for keys in part.batches:
+            yield shown.__getitems__(keys)
+
+
+def _of_all_parts(
+    first: Iterator[Any], loader: DataLoader[Any], requests: Requests, parts: Iterator[Part]
+) -> Iterator[Any]:
+    yield from first
+    for part in parts:
+        requests.turn_to(part)
+        yield from loader
 
 
 def _checked(batches: Iterator[Batch | FaaError]) -> Iterator[Batch]:

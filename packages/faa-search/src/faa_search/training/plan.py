@@ -41,6 +41,11 @@ class Plan:
         return self.rank.count // self.sharing
 
     @property
+    def own_copies(self) -> range:
+        """The copies that this process makes of its images; each forward pass is of one of them, in this order."""
+        return range(self.rank.index % self.sharing, self.copies, self.sharing)
+
+    @property
     def images_per_update(self) -> int:
         """Different images in an update of all processes."""
         return self.batch * self.groups * self.accumulation
@@ -48,7 +53,7 @@ class Plan:
     @property
     def passes(self) -> int:
         """Forward passes of this process per update."""
-        return self.accumulation * self.copies // self.sharing
+        return self.accumulation * len(self.own_copies)
 
     @property
     def updates(self) -> int:

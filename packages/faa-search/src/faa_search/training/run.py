@@ -26,6 +26,8 @@ from faa_search.runs.schemas import TRAINING, write_record
 from faa_search.settings import TrainConfig
 from faa_search.settings.calls import check_policy_given, check_settings, directory_of
 from faa_search.training.checkpoint import STATE, WEIGHTS, load_weights
+from faa_search.training.companions import Companion
+from faa_search.training.copy_losses import CopyLosses
 from faa_search.training.estimate import fitting_seconds, scratch_network
 from faa_search.training.evaluating import evaluate_source
 from faa_search.training.fitting import Log, Measure, Measures, fit
@@ -33,6 +35,7 @@ from faa_search.training.models import ModelInput, count_weights, model_input
 from faa_search.training.saving import FitJob
 from faa_search.training.tracking import check_trackers, tracking
 from faa_search.training.views import View, baseline_of, resized_crop_of
+from faa_search.training.warmup import GrowingShare, PolicyWarmup
 from faa_search.workers.processes import from_main, make_accelerator, share, together
 
 
@@ -143,7 +146,7 @@ def _run(
         test_every=config.test_every,
         log=log,
     )
-    network, progress = fit(job, config, accelerator, reporter, measures)
+    network, progress = fit(job, config, accelerator, reporter, measures, _companions(config, policy))
     if progress.best is not None:
         if accelerator.is_main_process:
             load_weights(directory / "best" / WEIGHTS, network.model)
@@ -180,6 +183,16 @@ def _job(config: TrainConfig, directory: Path, policy: Policy, source: ImageSour
         keep=config.checkpoint_hist,
         weights_when_stopped=True,
     )
+
+
+def _companions(config: TrainConfig, policy: Policy) -> list[Companion]:
+    """Return what goes along with the training."""
+    companions: list[Companion] = []
+    if config.policy_warmup:
+        companions.append(PolicyWarmup(GrowingShare(policy=policy, epochs=config.policy_warmup)))
+    if config.batch_aug > 1:
+        companions.append(CopyLosses())
+    return companions
 
 
 def _cost(job: FitJob, config: TrainConfig, accelerator: Accelerator, *, runs: int) -> str:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import timm.models
@@ -16,7 +16,8 @@ from torch import nn
 from faa_search.runs.files import filling_folder, replacing_file
 from faa_search.runs.records.figures import Row
 from faa_search.settings import FitConfig
-from faa_search.training.checkpoint import STATE, WEIGHTS, Progress, not_written, save_state
+from faa_search.training.checkpoint import STATE, WEIGHTS, Progress, State, not_written, save_state
+from faa_search.training.companions import Companions
 from faa_search.training.models import ModelInput
 from faa_search.training.trainer import Trainer
 from faa_search.training.views import View
@@ -58,6 +59,11 @@ class Keeper:
     job: FitJob
     config: FitConfig
     trainer: Trainer
+    companions: Companions
+
+    def state(self, progress: Progress) -> State:
+        """Return everything to go on from."""
+        return replace(self.trainer.state(progress), companions=self.companions.state())
 
     def within_epoch(self, progress: Progress) -> None:
         """Keep the state after some update."""
@@ -96,7 +102,7 @@ class Keeper:
         return self.job.directory.with_name("kept")
 
     def _save_state(self, progress: Progress) -> None:
-        save_state(self.job.directory / STATE, self.trainer.state(progress), run=self.job.run)
+        save_state(self.job.directory / STATE, self.state(progress), run=self.job.run)
 
     def _save(self, directory: Path) -> None:
         save_model(directory, self.trainer.best_network().model, self.job, self.config)
@@ -134,9 +140,12 @@ def save_model(directory: Path, model: nn.Module, job: FitJob, config: FitConfig
 
 
 def table(history: Sequence[Row]) -> str:
-    """Return the rows as CSV, under one header; what was not asked for is empty."""
+    """Return the rows as CSV, under one header; what was not asked for is empty.
+
+    The first and the last row together have all columns: a version may add some in the middle of a run.
+    """
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=list({**history[-1], **history[0]}), lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
     return text.getvalue()

@@ -15,8 +15,9 @@ from faa_core.text import one_line
 from faa_search.keyed_torch import torch_seeded
 from faa_search.settings import FitConfig
 from faa_search.training.checkpoint import EpochPart, Progress, State
-from faa_search.training.losses import make_loss, make_mixing
+from faa_search.training.losses import make_mixing
 from faa_search.training.network import Network
+from faa_search.training.objectives import make_objectives
 from faa_search.training.optimisation import add_decay, make_average, make_optimizer, make_scheduler, ways_to_converge
 from faa_search.training.plan import Plan
 from faa_search.training.views import Batch
@@ -26,18 +27,33 @@ from faa_search.workers.processes import Processes
 class EpochTally:
     """Figures of the epoch in hand; they stay on the device until asked for."""
 
-    def __init__(self, device: torch.device, part: EpochPart) -> None:
+    def __init__(self, device: torch.device, part: EpochPart, *, copies: int = 0) -> None:
+        """Begin an epoch, or go on with it.
+
+        Args:
+            device: Where the sums are.
+            part: What is done of it.
+            copies: How many copies' losses are counted, each by itself.
+        """
+        uncounted = math.nan if part.updates else 0.0  # by a version that did not count copies
+        sums = (*part.sums, *(uncounted for _copy in range(3 + copies - len(part.sums))))
         self.updates = part.updates
-        self.sums = torch.tensor(part.sums, dtype=torch.float64, device=device)  # losses, right answers, images
+        self.sums = torch.tensor(sums, dtype=torch.float64, device=device)  # losses, right answers, images; by copy
         self.waited = part.waited
         self.seconds = part.seconds
         self.started = time.perf_counter()
 
+    def add(self, counted: Tensor, copy: int) -> None:
+        """Count a forward pass: its summed loss, right answers and images, float64 ``[3]``."""
+        self.sums[:3] += counted
+        if len(self.sums) > 3:
+            self.sums[3 + copy] += counted[0]
+
     def part(self) -> EpochPart:
         """Return what is done so far."""
-        losses, right, images = self.sums.tolist()
+        sums = tuple(self.sums.tolist())
         seconds = self.seconds + time.perf_counter() - self.started
-        return EpochPart(updates=self.updates, sums=(losses, right, images), waited=self.waited, seconds=seconds)
+        return EpochPart(updates=self.updates, sums=sums, waited=self.waited, seconds=seconds)
 
 
 class Trainer:
@@ -55,7 +71,7 @@ class Trainer:
         self.average = make_average(network.model, config)
         scales = config.amp and config.amp_dtype == "float16"
         self.scaler = torch.amp.GradScaler(network.device.type, enabled=scales)
-        self.loss = make_loss(config)
+        self.objectives = make_objectives(config)
         self.mixing = make_mixing(config, classes=classes)
         # Not Accelerate's prepare, backward and clip_grad: they follow settings of the environment.
         self.applied: nn.Module = network.applied
@@ -80,20 +96,29 @@ class Trainer:
         for update in range(tally.updates, self.plan.updates):
             self.update(batches, epoch, update, tally)
             after_update()
-        losses, right, images = self.sums_of_all(tally, epoch)
+        losses, right, images, *_by_copy = self.sums_of_all(tally, epoch)
         rate = float(self.optimizer.param_groups[0]["lr"])
         return {"epoch": epoch + 1, "lr": rate, "train_loss": losses / images, "train_top1": right / images}
 
-    def sums_of_all(self, tally: EpochTally, epoch: int) -> tuple[float, float, float]:
-        """Return the sums of losses, right answers and images over all processes; waits for the device.
+    def sums_of_all(self, tally: EpochTally, epoch: int) -> tuple[float, ...]:
+        """Return the tally's sums over all processes; waits for the device.
 
         Raises:
             FaaError: If the loss is no longer a number.
         """
-        losses, right, images = self.accelerator.reduce(tally.sums, reduction="sum").tolist()
-        if not math.isfinite(losses):
-            raise FaaError(f"The training loss of epoch {epoch + 1} is {losses}; try {ways_to_converge(self.config)}.")
-        return losses, right, images
+        sums = tuple(self.accelerator.reduce(tally.sums, reduction="sum").tolist())
+        if not math.isfinite(sums[0]):
+            raise FaaError(f"The training loss of epoch {epoch + 1} is {sums[0]}; try {ways_to_converge(self.config)}.")
+        return sums
+
+    def costs_by_copy(self, tally: EpochTally, epoch: int) -> list[float]:
+        """Return the mean loss of each copy over all processes, of those that the tally counts.
+
+        Raises:
+            FaaError: If the loss is no longer a number.
+        """
+        _losses, _right, images, *by_copy = self.sums_of_all(tally, epoch)
+        return [losses * self.plan.copies / images for losses in by_copy]
 
     def best_network(self) -> Network:
         """Return the network to evaluate: with the averaged weights where an average is kept."""
@@ -134,7 +159,7 @@ class Trainer:
     def update(self, batches: Iterator[Batch], epoch: int, update: int, tally: EpochTally) -> None:
         """Update the weights once, with the next batches of the stream, and count it."""
         self.scheduler.step_update(num_updates=epoch * self.plan.updates + update)
-        rank = self.accelerator.process_index
+        rank, own = self.accelerator.process_index, len(self.plan.own_copies)
         # Dropout and its like draw from torch's generator: keyed here, so that a resumed update draws the same.
         with torch_seeded(seed_of("layers", self.config.seed, epoch, update, rank), device=self.network.device):
             for number in range(self.plan.passes):
@@ -143,7 +168,7 @@ class Trainer:
                 tally.waited += time.perf_counter() - asked
                 with self._alone_until(number == self.plan.passes - 1):
                     key = key_of("mixing", self.config.seed, epoch, update, rank, number)
-                    tally.sums += self._accumulate(batch, epoch, key)
+                    tally.add(self._accumulate(batch, epoch, key), self.plan.own_copies[number % own])
         self._apply_gradients(epoch * self.plan.updates + update + 1)
         tally.updates += 1
 
@@ -154,13 +179,9 @@ class Trainer:
         targets = labels
         if self.mixing is not None:
             images, targets = self.mixing(images, labels, key=key, epoch=epoch)
-        if self.config.gate_price:
-            logits, gates = self.network.outputs(images, self.applied, return_gates=True)
-            price = self.config.gate_price * gates.decisions.float().mean(dim=0).sum()  # as MicroNet's code has it
-        else:
-            logits, price = self.network.outputs(images, self.applied), 0.0
-        loss = self.loss(logits, targets) + price
-        self.scaler.scale(loss / self.plan.passes).backward()
+        outputs = self.network.outputs(images, self.applied, **self.objectives.options)
+        loss, logits = self.objectives(outputs, targets)
+        self.scaler.scale(loss / self.plan.passes).backward()  # type: ignore[no-untyped-call]
         right = (logits.detach().argmax(dim=1) == labels).sum()
         count = torch.full_like(loss, len(labels), dtype=torch.float64)
         return torch.stack((loss.detach().double() * len(labels), right.double(), count))

@@ -1,6 +1,7 @@
 """What the network is shown of an image: fitted, augmented by the policy and the baseline, as uint8.
 
-Every draw is keyed by (seed, epoch, index), so the order, the batch split and the loader processes change no pixel.
+Every draw is keyed by (seed, draw, index), so the order, the batch split and the loader processes change no pixel. The
+draw is epoch · copies + copy: another copy of an epoch is drawn as another epoch would be.
 Order: bring to size → colour jitter → policy → padded crop → flip → cutout. The original applies the policy to a large
 image before its random resized crop, and jitters last; here it sees the crop, as in timm, which costs less and is the
 same for images already at size.
@@ -20,12 +21,13 @@ from torch.utils.data import Dataset
 
 from faa_core import FaaError, Policy
 from faa_core.batch import Baseline, PolicyBatch
-from faa_core.randomness import seed_of
+from faa_core.randomness import key_of, seed_of, uniforms
 from faa_search.data import ArraySource, ImageSource
 from faa_search.data.sizing import colour_jitter, fitted, random_resized_crop
 from faa_search.settings import FitConfig
+from faa_search.training.policies import PolicySource, source_of
 
-Key = tuple[int, int]  # (epoch or view, number); the number modulo the count of images is the image
+Key = tuple[int, int, int]  # (epoch or view, copy, number); the number modulo the count of images is the image
 Batch = tuple[Tensor, Tensor]  # images uint8 [B, C, H, W], labels int64 [B]
 Interval = tuple[float, float]
 ResizedCrop = tuple[Interval, Interval]  # ranges of the area and of the aspect
@@ -64,35 +66,46 @@ class View(Dataset[Batch]):
         size: Side of the result, in pixels.
         resized_crop: Ranges of area and aspect of a random resized crop that brings an image to size, or None.
         color_jitter: Largest change of brightness, contrast and colour, each of a random amount; 0 for none.
-        policy: Applied to each image with a draw of its own.
+        policy: Applied to each image with a draw of its own; or what says which policy that is, by epoch and copy.
         baseline: Applied after the policy; None for evaluation.
-        seed: Keys all draws, with the epoch and the index.
+        seed: Keys all draws, with the epoch, the copy and the index.
+        copies: How many each epoch has of an image; keys have copies below that.
     """
 
     source: ImageSource
     size: int
     resized_crop: ResizedCrop | None = None
     color_jitter: float = 0.0
-    policy: Policy | None = None
+    policy: Policy | PolicySource | None = None
     baseline: Baseline | None = None
     seed: int = 0
+    copies: int = 1
 
     def __getitems__(self, keys: list[Key]) -> Batch:
-        """Return the images and labels of a batch of (epoch, number) keys."""
-        epochs, numbers = (np.array(column) for column in zip(*keys, strict=True))
-        images_BCHW = torch.empty(len(keys), 3, self.size, self.size, dtype=torch.uint8)
-        for epoch in np.unique(epochs):
-            at = np.flatnonzero(epochs == epoch)
-            images_BCHW[torch.from_numpy(at)] = self._epoch(int(epoch), numbers[at])
-        return images_BCHW, torch.from_numpy(self.source.labels[numbers % len(self)])
+        """Return the images and labels of a batch of (epoch, copy, number) keys."""
+        epochs_B, copies_B, numbers_B = (np.array(column) for column in zip(*keys, strict=True))
+        labels_B = self._labels(numbers_B % len(self))
+        draws_B = epochs_B * self.copies + copies_B
+        if (draws_B == draws_B[0]).all():
+            return self._drawn(int(draws_B[0]), numbers_B), labels_B
+        parts = ((int(draw), np.flatnonzero(draws_B == draw)) for draw in np.unique(draws_B))
+        return _together([(at, self._drawn(draw, numbers_B[at])) for draw, at in parts]), labels_B
 
     def __len__(self) -> int:
         return len(self.source)
 
     @cached_property
-    def _augment(self) -> PolicyBatch:
-        policy = self.policy if self.policy is not None else Policy.load("none")
-        return policy.to_batch(baseline=self.baseline)
+    def _source(self) -> PolicySource:
+        return source_of(self.policy)
+
+    @cached_property
+    def _plain(self) -> PolicyBatch:
+        return Policy.load("none").to_batch(baseline=self.baseline)
+
+    @cached_property
+    def _latest(self) -> dict[int, tuple[Policy, PolicyBatch]]:
+        """The policy of each copy that was applied last, so that one that stays is prepared once."""
+        return {}
 
     @property
     def ready(self) -> ArraySource | None:
@@ -102,25 +115,49 @@ class View(Dataset[Batch]):
             return self.source
         return None
 
-    def _epoch(self, epoch: int, numbers: NDArray[np.int64]) -> Tensor:
-        """Return the images ``[B, C, H, W]`` of an epoch."""
-        images_BHWC = self._at_size(epoch, numbers) if self.ready is None else self.ready.pixels(numbers % len(self))
-        images_BCHW = torch.from_numpy(np.ascontiguousarray(images_BHWC.transpose(0, 3, 1, 2)))
-        augmented: Tensor = self._augment(images_BCHW, seed=self.seed, epoch=epoch, indices=torch.from_numpy(numbers))
+    def _labels(self, images_B: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(self.source.labels[images_B])
+
+    def _drawn(self, draw: int, numbers_B: NDArray[np.int64]) -> Tensor:
+        """Return the images ``[B, C, H, W]`` of one copy of an epoch."""
+        epoch, copy = divmod(draw, self.copies)
+        given = self._source.at(epoch, copy)
+        augment = self._plain if given.policy is None else self._prepared(given.policy, copy)
+        if given.share >= 1:
+            return self._augmented(augment, draw, numbers_B)
+        key = key_of("policy share", self.seed, epoch, copy)
+        gets_it_B = uniforms(key, numbers_B, 1)[:, 0] < given.share
+        parts = ((np.flatnonzero(gets_it_B), augment), (np.flatnonzero(~gets_it_B), self._plain))
+        return _together([(at, self._augmented(each, draw, numbers_B[at])) for at, each in parts if len(at)])
+
+    def _prepared(self, policy: Policy, copy: int) -> PolicyBatch:
+        latest = self._latest.get(copy)
+        if latest is None or latest[0] != policy:
+            latest = self._latest[copy] = policy, policy.to_batch(baseline=self.baseline)
+        return latest[1]
+
+    def _augmented(self, augment: PolicyBatch, draw: int, numbers_B: NDArray[np.int64]) -> Tensor:
+        images_BCHW = self._unaugmented(draw, numbers_B)
+        augmented: Tensor = augment(images_BCHW, seed=self.seed, epoch=draw, indices=torch.from_numpy(numbers_B))
         return augmented
 
-    def _at_size(self, epoch: int, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+    def _unaugmented(self, draw: int, numbers_B: NDArray[np.int64]) -> Tensor:
+        """Return the images ``[B, C, H, W]`` as the policy is to see them."""
+        images_BHWC = self._at_size(draw, numbers_B) if self.ready is None else self.ready.pixels(numbers_B % len(self))
+        return torch.from_numpy(np.ascontiguousarray(images_BHWC.transpose(0, 3, 1, 2)))
+
+    def _at_size(self, draw: int, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the images brought to size, by the baseline's random resized crop where it has one."""
         images_BHWC = np.empty((len(numbers), self.size, self.size, 3), dtype=np.uint8)
         for position, number in enumerate(numbers.tolist()):
             image = self.source.image(number % len(self))
             if self.resized_crop is not None:
                 scale, ratio = self.resized_crop
-                seed = seed_of("crop", self.seed, epoch, number)
+                seed = seed_of("crop", self.seed, draw, number)
                 image = random_resized_crop(image, self.size, scale=scale, ratio=ratio, seed=seed)
             image = fitted(image, self.size)
             if self.color_jitter:
-                seed = seed_of("jitter", self.seed, epoch, number)
+                seed = seed_of("jitter", self.seed, draw, number)
                 image = colour_jitter(image, self.color_jitter, seed=seed)
             images_BHWC[position] = np.asarray(image)
         return images_BHWC
@@ -138,26 +175,20 @@ class ResidentView(View):
     images_NCHW: Tensor
     labels_N: Tensor
 
-    def __getitems__(self, keys: list[Key]) -> Batch:
-        """Return the images and labels of a batch of (epoch, number) keys, on the device."""
-        epochs, numbers = (np.array(column) for column in zip(*keys, strict=True))
-        labels_B = self.labels_N[self._there(numbers % len(self))]
-        if (epochs == epochs[0]).all():
-            return self._epoch(int(epochs[0]), numbers), labels_B
-        images_BCHW = self.images_NCHW.new_empty(len(keys), *self.images_NCHW.shape[1:])
-        for epoch in np.unique(epochs):
-            at = np.flatnonzero(epochs == epoch)
-            images_BCHW[self._there(at)] = self._epoch(int(epoch), numbers[at])
-        return images_BCHW, labels_B
+    def _labels(self, images_B: NDArray[np.int64]) -> Tensor:
+        return self.labels_N[self._there(images_B)]
 
-    def _epoch(self, epoch: int, numbers: NDArray[np.int64]) -> Tensor:
-        """Return the images ``[B, C, H, W]`` of an epoch."""
-        images_BCHW = self.images_NCHW[self._there(numbers % len(self))]
-        augmented: Tensor = self._augment(images_BCHW, seed=self.seed, epoch=epoch, indices=torch.from_numpy(numbers))
-        return augmented
+    def _unaugmented(self, draw: int, numbers_B: NDArray[np.int64]) -> Tensor:
+        return self.images_NCHW[self._there(numbers_B % len(self))]
 
-    def _there(self, numbers: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(numbers).to(self.labels_N.device, non_blocking=True)
+    def _there(self, images_B: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(images_B).to(self.labels_N.device, non_blocking=True)
+
+
+def _together(parts: Sequence[tuple[NDArray[np.int64], Tensor]]) -> Tensor:
+    """Return parts of a batch as one, each image at its place."""
+    order_B = np.argsort(np.concatenate([at for at, _images in parts]))
+    return torch.cat([images for _at, images in parts])[torch.from_numpy(order_B)]
 
 
 def resident(view: View, device: torch.device) -> ResidentView:

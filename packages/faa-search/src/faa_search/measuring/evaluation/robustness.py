@@ -39,14 +39,14 @@ class CorruptedView(View):
     shown_size: int
 
     def __getitems__(self, keys: list[Key]) -> Batch:
-        """Return the corrupted images and the labels of a batch of (view, index) keys."""
+        """Return the corrupted images and the labels of a batch of (view, 0, index) keys."""
         images_BCHW, labels_B = super().__getitems__(keys)
         corrupted_BHWC = corrupt(
             images_BCHW.numpy().transpose(0, 2, 3, 1),
             self.name,
             self.severity,
             seed=self.seed,
-            indices_N=np.array([index for _view, index in keys]),
+            indices_N=np.array([index for _view, _copy, index in keys]),
             photographs=self.photographs,
         )
         if self.size != self.shown_size:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+NOT_NEGATIVE = ("lr", "seconds", "waiting")  # of an epoch's figures
 Row = Mapping[str, int | float | None]  # figures of an epoch; None where a figure was not asked for
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -60,7 +61,8 @@ def check_row(row: Row) -> Row:
     if not isinstance(epoch, int) or epoch < 1 or loss is None or not math.isfinite(loss):
         raise ValueError(f"epoch {epoch!r:.40} with train_loss {loss!r:.40} is no epoch that was trained")
     for name, value in row.items():
+        limited = name in NOT_NEGATIVE or name.endswith("_top1")  # a companion's figures may be any
         most = 1.0 if name.endswith("_top1") else math.inf
-        if value is not None and not name.endswith("_loss") and not (0 <= value <= most and value < math.inf):
+        if value is not None and limited and not (0 <= value <= most and value < math.inf):
             raise ValueError(f"'{name}' must lie between 0 and {most:g}, not be {value!r:.40}")
     return row
