@@ -63,6 +63,18 @@ def test_two_processes_train_as_one_with_the_whole_batch(faa, tmp_path):
     assert results[0]["top1"] == pytest.approx(results[1]["top1"], abs=0.003)
 
 
+def test_two_processes_share_copies_and_a_warm_up(faa, tmp_path):
+    """Each makes one of the two copies: the loss of each copy and the share of the policy are as in one process."""
+    train = ["train", *TINY, "--model", "test_nfnet", "--batch-size", "10", "--batch-aug", "2", "--policy-warmup", "2"]
+    faa(*train, *TWO, "--output", "two")
+    faa(*train, "--output", "one")
+    one, two = (rows(tmp_path / run) for run in ("one", "two"))
+    assert [row["policy_share"] for row in one] == [row["policy_share"] for row in two] == ["0.0", "0.5", "1.0"]
+    for copy in ("train_loss_copy1", "train_loss_copy2"):
+        assert [float(row[copy]) for row in one] == pytest.approx([float(row[copy]) for row in two], rel=1e-5)
+    assert all(row["train_loss_copy1"] != row["train_loss_copy2"] for row in one)
+
+
 LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
 

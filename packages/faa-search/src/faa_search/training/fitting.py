@@ -71,13 +71,7 @@ def fit(
     if plan.batch < config.batch_size:
         reporter.note(f"--batch-size {config.batch_size} is more than the images give; each batch has {plan.batch}.")
     network = make_network(config, job.expected, accelerator, classes=classes, size=job.view.size, seed=job.seed)
-    trainer = Trainer(
-        network,
-        config,
-        accelerator,
-        plan=plan,
-        classes=classes,
-    )
+    trainer = Trainer(network, config, accelerator, plan=plan, classes=classes)
     state = from_main(accelerator, latest_state(job.directory, reporter.note) if accelerator.is_main_process else None)
     along = Companions(tuple(companions))
     if state is not None:
@@ -85,7 +79,7 @@ def fit(
         along.restore(state.companions)
     view = replace(job.view, copies=plan.copies, policy=along.source or job.view.policy)
     fitting = _Fitting(
-        keeper=Keeper(job, config, trainer, along),
+        keeper=Keeper(job, trainer, along),
         measures=measures,
         reporter=reporter,
         view=placed(view, accelerator.device, wanted=config.resident),
@@ -120,7 +114,7 @@ class _Fitting:
 
     def run(self, progress: Progress) -> Progress:
         """Do the epochs that are left."""
-        config, total = self.keeper.config, self.keeper.config.epochs
+        config, total = self.trainer.config, self.trainer.config.epochs
         epochs = range(progress.epochs_done, total)
         self.keeper.tidy(progress)
         with (
@@ -147,7 +141,7 @@ class _Fitting:
             batches = TrainingBatches(
                 self.trainer.plan,
                 self.view.source.labels,
-                sampling=self.keeper.config.sampling,
+                sampling=self.trainer.config.sampling,
                 epochs=part,
                 seed=self.keeper.job.seed,
                 skip=skip if part.start == epochs.start else 0,
@@ -176,13 +170,13 @@ class _Fitting:
         if progress.epochs_done == 1 and waiting > SLOW_LOADING and seconds > SLOW_EPOCH:
             self.reporter.note(
                 f"{100 * waiting:.0f} % of the first epoch went into waiting for images: more --workers (now "
-                f"{self.keeper.config.workers}) may help."
+                f"{self.trainer.config.workers}) may help."
             )
         return progress
 
     def _after_update(self, progress: Progress, tally: EpochTally, request: StopRequest) -> None:
         """Keep the state within an epoch where that is due, or a signal asked to stop."""
-        plan, interval = self.trainer.plan, self.keeper.config.recovery_interval
+        plan, interval = self.trainer.plan, self.trainer.config.recovery_interval
         if progress.epochs_done == 0 and tally.updates == 1:  # not only at the end of a long epoch
             check_storable(self.keeper.state(progress))
         if request.due(self.trainer.accelerator, progress.epochs_done * plan.updates + tally.updates):

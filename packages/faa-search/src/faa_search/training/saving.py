@@ -57,7 +57,6 @@ class Keeper:
     """Writes a run's files, by the main process."""
 
     job: FitJob
-    config: FitConfig
     trainer: Trainer
     companions: Companions
 
@@ -78,7 +77,8 @@ class Keeper:
             self._save(self.job.directory.with_name("best"))
         if progress.epochs_done in kept_epochs(progress.history, self.job.keep):
             self._save(self._kept / _name(progress.epochs_done))
-        if progress.epochs_done % self.config.save_every == 0 or progress.epochs_done == self.config.epochs:
+        config = self.trainer.config
+        if progress.epochs_done % config.save_every == 0 or progress.epochs_done == config.epochs:
             self._save_state(progress)
         self.tidy(progress)
 
@@ -89,7 +89,7 @@ class Keeper:
         with replacing_file(self.job.run, self.job.summary) as temporary:
             temporary.write_text(table(progress.history), encoding="utf-8")
         kept = kept_epochs(progress.history, self.job.keep)
-        for epoch in set(range(1, self.config.epochs + 1)) - kept:
+        for epoch in set(range(1, self.trainer.config.epochs + 1)) - kept:
             _drop_weights(self._kept / _name(epoch))
 
     def at_the_end(self) -> None:
@@ -105,7 +105,7 @@ class Keeper:
         save_state(self.job.directory / STATE, self.state(progress), run=self.job.run)
 
     def _save(self, directory: Path) -> None:
-        save_model(directory, self.trainer.best_network().model, self.job, self.config)
+        save_model(directory, self.trainer.best_network().model, self.job, self.trainer.config)
 
 
 def kept_epochs(history: Sequence[Row], count: int) -> set[int]:
