@@ -9,10 +9,11 @@ import pytest
 
 import faa_search
 from faa_core import FaaError, Policy
-from faa_search import SearchConfig, TrainConfig, fast
+from faa_search import SearchConfig, TrainConfig
 from faa_search.data import open_data
 from faa_search.measuring.comparison import compare, compare_policies, read_comparison
 from faa_search.measuring.evaluation import evaluate_checkpoint, find_weights, open_subject, weights_folder
+from faa_search.searching import fast
 from faa_search.searching.exporting import export_trials
 from faa_search.settings import CompareConfig, EvalConfig
 from faa_search.training import train

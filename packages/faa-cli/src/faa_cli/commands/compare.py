@@ -48,7 +48,7 @@ def compare(
     settings = resolved(CompareConfig, "compare", None, config, flags, below=below)
     say_starting()
     from faa_cli.comparison_plot import save_comparison, title_of  # noqa: PLC0415 matplotlib and torch are slow to import
-    from faa_search import comparison  # noqa: PLC0415
+    from faa_search.measuring import comparison  # noqa: PLC0415
     from faa_search.runs.directory import slug  # noqa: PLC0415
     from faa_search.workers import launching, processes  # noqa: PLC0415
 

@@ -19,7 +19,6 @@ from faa_search.runs.files import write_file
 
 COMPARISON = "faa-comparison/1"
 EVALUATION = "faa-evaluation/1"
-SEARCH = "faa-search/1"
 TRAINING = "faa-training/1"
 
 SCHEMA = "schema"
@@ -56,6 +55,16 @@ def read_record(path: Path, kind: TypeAdapter[Kind], schema: str, *, finite: boo
     text = as_text(read_content(path))
     check_schema(parse_json(text, finite=finite), schema, path)
     return parse_json_as(kind, text, finite=finite)
+
+
+def said_schema(path: Path) -> Any:
+    """Return the schema that a record says; None if it says none.
+
+    Raises:
+        FaaError: If it cannot be read.
+    """
+    content = parse_json(as_text(read_content(path)), finite=False)
+    return content.get(SCHEMA) if isinstance(content, dict) else None
 
 
 def check_schema(content: Any, schema: str, path: Path) -> None:
