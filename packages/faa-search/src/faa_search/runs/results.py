@@ -27,7 +27,7 @@ from faa_search.runs.records.search import (
     in_words,
 )
 from faa_search.runs.records.training import TrainResult
-from faa_search.runs.schemas import NewerRecordError, read_record, said_schema, write_record
+from faa_search.runs.schemas import NewerRecordError, read_record, said_kind, write_record
 
 IN_FILES = {"none": "identity"}  # what a control has been called in results from the first version on
 
@@ -76,7 +76,7 @@ def read_search(directory: Path) -> Found | None:
     of_trials = True
     try:
         policy = Policy.load(directory / POLICY)
-        of_trials = said_schema(path) != FoundFile.schema
+        of_trials = said_kind(path) != FoundFile.schema.partition("/")[0]
         return _of_trials(path, policy) if of_trials else _found(directory, policy)
     except NewerRecordError:
         raise

@@ -57,14 +57,15 @@ def read_record(path: Path, kind: TypeAdapter[Kind], schema: str, *, finite: boo
     return parse_json_as(kind, text, finite=finite)
 
 
-def said_schema(path: Path) -> Any:
-    """Return the schema that a record says; None if it says none.
+def said_kind(path: Path) -> str | None:
+    """Return the schema that a record says, without its number; None if it says none.
 
     Raises:
         FaaError: If it cannot be read.
     """
     content = parse_json(as_text(read_content(path)), finite=False)
-    return content.get(SCHEMA) if isinstance(content, dict) else None
+    said = content.get(SCHEMA) if isinstance(content, dict) else None
+    return said.partition("/")[0] if isinstance(said, str) else None
 
 
 def check_schema(content: Any, schema: str, path: Path) -> None:

@@ -29,14 +29,28 @@ def load_algorithm(name: str) -> Any:
             f"The plugin '{name}' of group {GROUP} must be a faa_search.searching.protocol.Searcher, whose `settings` "
             f"are a class that extends SharedSearchConfig; it is {safe(repr(found)):.80}."
         )
+    _check_fields(kind, name)
+    return found
+
+
+def _check_fields(kind: type[SharedSearchConfig], algorithm: str) -> None:
+    """Refuse settings that do not say what they decide, or that a search cannot do without.
+
+    Raises:
+        FaaError: If there is one.
+    """
     try:
         kind.roles()
     except KeyError as error:
         raise FaaError(
-            f"The settings {kind.__name__} of the search algorithm '{name}' do not say what they decide: give the "
+            f"The settings {kind.__name__} of the search algorithm '{algorithm}' do not say what they decide: give the "
             "class a `role: ClassVar[Role]`, such as Role.RESULT."
         ) from error
-    return found
+    required = [name for name, field in kind.model_fields.items() if field.is_required()]
+    if required:
+        raise FaaError(
+            f"The setting '{required[0]}' of the search algorithm '{algorithm}' has no default; give it one."
+        )
 
 
 def settings_of_algorithm(name: str) -> type[SharedSearchConfig]:

@@ -207,13 +207,11 @@ class TrialsFile:
 class FoundFile:
     """What another algorithm's search came to but for the policy, as ``result.json`` has it.
 
-    Versions that know the first schema alone would misread it, as they expect trials.
-
     Attributes:
         policy: Digest of the policy beside it.
     """
 
-    schema: ClassVar[str] = "faa-search/2"
+    schema: ClassVar[str] = "faa-found/1"
 
     policy: str
     seconds: NonNegativeFloat
