@@ -18,6 +18,13 @@ from faa_search.settings.like import settings_of
 from faa_search.settings.recipes import load_recipe
 from faa_search.settings.resolving import Layer, read_layer
 
+EXAMPLES = """
+Find a policy for a folder of photos, one folder per class, by this algorithm:
+faa search --algorithm {name} --dataset photos --test-fraction 0.2 --img-size 64 --output runs/search
+Find somebody's policy again, on the same images:
+faa search --like policy.json --dataset photos --output runs/again
+"""
+
 
 class ByAlgorithm(Command):
     """A command that becomes the one for the algorithm that is named.
@@ -55,7 +62,7 @@ class ByAlgorithm(Command):
         _refuse_taken(algorithm.settings, taken)
         flags = with_settings(algorithm.settings, algorithm.name, choices={"stage": algorithm.stages})
         app = typer.Typer(add_completion=False)
-        app.command(cls=Command, epilog=self.epilog)(flags(type(self).body))
+        app.command(cls=Command, epilog=EXAMPLES.format(name=algorithm.name))(flags(type(self).body))
         command = get_command(app)
         command.name = self.name
         return command
