@@ -26,7 +26,7 @@ from typing import ClassVar
 from pydantic import Field
 from faa_core import Layers
 from faa_search.runs.journal import Journal
-from faa_search.searching.protocol import Found, Searcher, SharedSearchConfig
+from faa_search.searching.protocol import Found, Panel, Picture, Searcher, SharedSearchConfig, Trace
 from faa_search.settings import Role
 from faa_search.settings.base import Count, Text
 from faa_search.workers.executors.gathering import gather
@@ -67,7 +67,12 @@ def run(search):
     told = {"notes": ["It grew."], "details": {"last": len(layers)}}
     return Found(policy=policy, seconds=1.5, figures={"height": len(layers)}, **told)
 
-GROW = Searcher(name="grow", settings=GrowConfig, stages=("plant", "harvest"), run=run)
+def pictures(directory):
+    grown = Journal(directory / "grown.jsonl", Grown).read()
+    trace = Trace(x=[one.number for one in grown], y=[one.magnitude for one in grown], kind="area", label="λ")
+    return [Picture(name="heights", title="Grown", panels=[Panel(traces=[trace, trace], x_label="layer")])]
+
+GROW = Searcher(name="grow", settings=GrowConfig, stages=("plant", "harvest"), run=run, pictures=pictures)
 '''
 TINY = {"dataset": "digits", "train_subset": 60, "img_size": 8, "device": "cpu"}
 FLAGS = "--dataset digits --train-subset 60 --img-size 8 --device cpu".split()
@@ -265,6 +270,8 @@ def test_from_the_command_line(said: Callable[..., str], tmp_path: Path) -> None
     assert "It grew." in shown
     assert "Only training decides:" in shown
     assert "faa train --dataset digits --train-subset 60" in shown
+    assert "The policy, what it was made from and heights.png are in run" in shown
+    assert (tmp_path / "run" / "heights.png").read_bytes().startswith(b"\x89PNG")
     assert "trials" not in shown
     assert not (tmp_path / "run" / "trials.png").exists()
     policy = said("policy", "show", "run/policy.json")

@@ -1,7 +1,7 @@
 """What a search came to, as the command line shows it."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from faa_cli.describing import policy_size
 from faa_cli.showing import say, show_table
@@ -9,12 +9,9 @@ from faa_core.text import counted, duration, safe
 from faa_search.runs.records.search import Audit, Control, Found, SearchResult
 from faa_search.settings import FoldedSearchConfig, SearchConfig, SharedSearchConfig
 
-if TYPE_CHECKING:
-    from faa_search.runs.records.trials import Trial
-
 
 def show_found(result: Found, settings: SharedSearchConfig, directory: str, training: str) -> None:
-    """Print what was found, how sure that is, and what to do with it; draw the trials, if it made any.
+    """Print what was found, how sure that is, and what to do with it; draw its algorithm's pictures.
 
     Args:
         result: Of the search.
@@ -22,6 +19,7 @@ def show_found(result: Found, settings: SharedSearchConfig, directory: str, trai
         directory: The run's.
         training: The command to train with the policy.
     """
+    names = _drawn(settings, directory)
     say(_summary(result, settings))
     for note in result.notes:
         say(note)
@@ -34,11 +32,9 @@ def show_found(result: Found, settings: SharedSearchConfig, directory: str, trai
     compared = f"{result.verdict} That flatters it; only" if result.verdict else "Only"
     say(f"{compared} training decides{closed}:")
     say(f"  {training}", whole=True)
-    if isinstance(settings, SearchConfig):
-        draw_trials(settings, directory)
-        say(f"Trials, networks and trials.png are in {directory}")
-    else:
-        say(f"The policy and what it was made from are in {directory}")
+    kept = ["Trials", "networks"] if isinstance(settings, SearchConfig) else ["The policy", "what it was made from"]
+    *most, last = [*kept, *names]
+    say(f"{', '.join(most)} and {last} are in {directory}")
 
 
 def _summary(result: Found, settings: SharedSearchConfig) -> str:
@@ -75,19 +71,17 @@ def _show_controls(controls: Sequence[Control], objective: str) -> None:
     )
 
 
-def draw_trials(settings: SearchConfig, directory: str) -> None:
-    """Draw the trials of a search into its directory."""
-    from faa_cli.trials_plot import save_trials  # noqa: PLC0415 matplotlib is slow to import
-    from faa_search.searching.fast import read_trials  # noqa: PLC0415 torch is, too
+def _drawn(settings: SharedSearchConfig, directory: str) -> list[str]:
+    """Draw the algorithm's pictures into the run's directory; return their names."""
+    from faa_cli.pictures import save_picture  # noqa: PLC0415 matplotlib is slow to import
+    from faa_search.runs.directory import slug  # noqa: PLC0415 torch is, too
+    from faa_search.searching.protocol import load_searcher  # noqa: PLC0415
 
-    trials: Sequence[Trial] = read_trials(directory)
-    if trials:  # somebody may have removed them from a finished search
-        save_trials(
-            f"{directory}/trials.png",
-            trials,
-            reward=settings.reward,
-            title=f"{settings.dataset}, {settings.model}: {counted(len(trials), 'trial')}; red: the best of each fold",
-        )
+    names = []
+    for picture in load_searcher(settings.algorithm).pictures(Path(directory)):
+        names.append(f"{slug(picture.name)}.png")
+        save_picture(f"{directory}/{names[-1]}", picture)
+    return names
 
 
 def _show_audit(audit: Audit) -> None:

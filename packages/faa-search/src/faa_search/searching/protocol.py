@@ -4,12 +4,14 @@ An algorithm brings its settings, its stages and what it does; a search under wa
 module imports little, since a command asks for the settings before it shows its help; `run` may import what is heavy.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faa_core import FaaError
 from faa_core.text import safe
+from faa_search.runs.records.pictures import Panel, Picture, Trace
 from faa_search.runs.records.search import Control, Found
 from faa_search.settings import SharedSearchConfig
 from faa_search.settings.algorithms import load_algorithm
@@ -17,7 +19,7 @@ from faa_search.settings.algorithms import load_algorithm
 if TYPE_CHECKING:
     from faa_search.searching.search import Search
 
-__all__ = ["Control", "Found", "Searcher", "SharedSearchConfig", "load_searcher"]
+__all__ = ["Control", "Found", "Panel", "Picture", "Searcher", "SharedSearchConfig", "Trace", "load_searcher"]
 
 
 def as_given(config: Any) -> Any:
@@ -28,6 +30,11 @@ def as_given(config: Any) -> Any:
 def nothing(config: Any) -> bool:
     """Return that nothing is added to a finished search."""
     return False
+
+
+def none(directory: Path) -> Sequence[Picture]:
+    """Return no pictures."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +53,7 @@ class Searcher:
         settle: Returns the settings as the run keeps them, or refuses them by a FaaError, before anything is made.
         adds: Whether settings ask for something to be added to a finished search: then `run` is called with its result
             in `Search.before`, and keeps itself what it adds.
+        pictures: Returns pictures of a run, given its directory, as data; `faa search` draws them into it at its end.
     """
 
     name: str
@@ -55,6 +63,7 @@ class Searcher:
     policy_from: str | None = None
     settle: Callable[[Any], Any] = as_given
     adds: Callable[[Any], bool] = nothing
+    pictures: Callable[[Path], Sequence[Picture]] = none
 
     @property
     def before_a_policy(self) -> tuple[str, ...]:

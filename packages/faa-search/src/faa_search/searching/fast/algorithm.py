@@ -1,5 +1,8 @@
 """Fast AutoAugment and its random control, as the entry points name them; light, so that help is shown at once."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faa_core import FaaError
@@ -7,6 +10,7 @@ from faa_search.searching.protocol import Searcher
 from faa_search.settings import SearchConfig
 
 if TYPE_CHECKING:
+    from faa_search.runs.records.pictures import Picture
     from faa_search.runs.records.search import SearchResult
     from faa_search.searching.search import Search
 
@@ -49,5 +53,20 @@ def is_audited(config: SearchConfig) -> bool:
     return config.audit > 0
 
 
-FAST = Searcher(name="fast", settings=SearchConfig, stages=STAGES, run=run, settle=settle, adds=is_audited)
-RANDOM = Searcher(name="random", settings=SearchConfig, stages=STAGES, run=run, settle=settle_random, adds=is_audited)
+def pictures(directory: Path) -> "Sequence[Picture]":
+    """Return the picture of a run's trials; see `faa_search.searching.fast.pictures`."""
+    from faa_search.searching.fast.pictures import pictures as of_trials  # noqa: PLC0415 torch is slow to import
+
+    return of_trials(directory)
+
+
+FAST = Searcher(
+    name="fast",
+    settings=SearchConfig,
+    stages=STAGES,
+    run=run,
+    settle=settle,
+    adds=is_audited,
+    pictures=pictures,
+)
+RANDOM = replace(FAST, name="random", settle=settle_random)
