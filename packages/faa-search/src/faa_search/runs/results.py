@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, TypeAdapter
 
-from faa_core import FaaError, Policy
+from faa_core import FaaError, Policy, SubPolicies
 from faa_core.reading import as_text, read_content
 from faa_core.text import safe
 from faa_search.runs import schemas
@@ -94,6 +94,8 @@ def _of_trials(path: Path, policy: Policy) -> SearchResult:
     filed = read_record(path, kind, TrialsFile.schema)
     if policy.provenance.get("trials") != filed.trials:
         raise FaaError(f"the policy beside it does not come from the {filed.trials} trials that it is about")
+    if not isinstance(policy, SubPolicies):
+        raise FaaError("the policy beside it is of another kind than a search among trials makes")
     known = {name: getattr(filed, name) for name in _names(TrialsFile)}
     return SearchResult(policy=policy, **known | {"controls": _named_here(filed.controls)})
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -11,10 +11,12 @@ from faa_search.runs.environment import versions
 from faa_search.runs.images import read_images
 from faa_search.settings import DECIDING, SharedSearchConfig
 
+Kind = TypeVar("Kind", bound=Policy)
+
 
 def found_policy(
-    config: SharedSearchConfig, directory: Path, policy: Policy, *, seconds: float, facts: Mapping[str, Any]
-) -> Policy:
+    config: SharedSearchConfig, directory: Path, policy: Kind, *, seconds: float, facts: Mapping[str, Any]
+) -> Kind:
     """Return the policy with where it comes from: with every setting that decides it, so that it can be found again.
 
     Args:

@@ -14,7 +14,7 @@ from faa_search.runs.journal import Journal
 from faa_search.runs.records.search import Found, Stage
 from faa_search.runs.results import write_search
 from faa_search.searching.clock import Clock
-from faa_search.searching.found import found_policy
+from faa_search.searching.found import Kind, found_policy
 from faa_search.searching.images import SearchImages
 from faa_search.settings import Budget, SharedSearchConfig
 from faa_search.workers.executors.protocol import Executor
@@ -73,7 +73,7 @@ class Search(Generic[Config]):
         budget = None if self.config.budget is None else Budget.parse(self.config.budget)
         return Clock(budget, before=before, workers=self.executor.workers)
 
-    def named(self, policy: Policy, *, seconds: float, facts: Mapping[str, Any] | None = None) -> Policy:
+    def named(self, policy: Kind, *, seconds: float, facts: Mapping[str, Any] | None = None) -> Kind:
         """Return a found policy with its name and where it comes from.
 
         Args:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeFloat
 
-from faa_core import Policy
+from faa_core import Policy, SubPolicies
 from faa_search.runs.journal import Natural
 from faa_search.settings import RewardName
 
@@ -167,6 +167,7 @@ class SearchResult(Found):
     """What a search among trials came to: Fast AutoAugment's, or the random one's.
 
     Attributes:
+        policy: The sub-policies of the best trials.
         reward: Its mean reward over the folds; it was chosen on the same images, which flatters it.
         trials: How many were scored.
         planned: How many there were to be; a budget may end a search before.
@@ -174,6 +175,7 @@ class SearchResult(Found):
         audit: How well the rewards foretell the accuracy, if that was asked for.
     """
 
+    policy: SubPolicies
     reward: float
     trials: int
     planned: int

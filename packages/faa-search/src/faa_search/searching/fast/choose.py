@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from faa_core import FaaError, Policy, SubPolicies
+from faa_core import FaaError, SubPolicies
 from faa_core.text import counted
 from faa_search.runs.files import POLICY
 from faa_search.runs.records.search import SearchResult
@@ -78,7 +78,7 @@ def keep_policy_so_far(search: DensitySearch) -> None:
         search.reporter.note(f"The policy of the {done} so far is '{search.directory / POLICY}'.")
 
 
-def _named(search: DensitySearch, sub_policies: Sequence[SubPolicy], *, seconds: float, trials: int) -> Policy:
+def _named(search: DensitySearch, sub_policies: Sequence[SubPolicy], *, seconds: float, trials: int) -> SubPolicies:
     """Return the policy with where it comes from."""
     facts = {"sampler": search.config.sampler or "tpe", "trials": trials}
     return search.named(SubPolicies(sub_policies=tuple(sub_policies)), seconds=seconds, facts=facts)
