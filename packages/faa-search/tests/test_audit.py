@@ -14,14 +14,15 @@ import pytest
 from faa_core import FaaError, Policy
 from faa_search.data import ArraySource
 from faa_search.progress import Silent
+from faa_search.runs.records.search import Audit
 from faa_search.runs.records.trials import Trial
 from faa_search.searching.audit import audit, check_audit, chosen, rank_correlation
+from faa_search.searching.fast.density import DensitySearch
 from faa_search.searching.folds import make_folds
 from faa_search.searching.images import SearchImages
 from faa_search.searching.objective import REWARDS
 from faa_search.searching.samplers import PolicySpace
 from faa_search.searching.samplers.uniform import suggest
-from faa_search.searching.search import Search
 from faa_search.searching.tasks import TrainWith
 from faa_search.settings import SearchConfig
 from faa_search.workers.stopping import Stopped, StopRequest
@@ -155,13 +156,13 @@ class Trains:
 
 
 @pytest.fixture
-def make_search(tmp_path: Path, noise: Callable[..., ArraySource]) -> Callable[..., Search]:
+def make_search(tmp_path: Path, noise: Callable[..., ArraySource]) -> Callable[..., DensitySearch]:
     """Return a function that makes a search of one fold."""
     source = noise(30)
     folds = make_folds(source.labels, class_names=source.class_names, folds=1, held_out=0.4, seed=0)
 
-    def make(executor: Any, request: StopRequest | None = None, **settings: Any) -> Search:
-        return Search(
+    def make(executor: Any, request: StopRequest | None = None, **settings: Any) -> DensitySearch:
+        return DensitySearch(
             config=SearchConfig(**{"dataset": "digits", "audit": 5, "audit_seeds": 2, "epochs": 7} | settings),
             directory=tmp_path,
             images=SearchImages(train=source, scored=source, folds=folds, size=8, own_size=8),
@@ -179,11 +180,16 @@ def make_search(tmp_path: Path, noise: Callable[..., ArraySource]) -> Callable[.
 ROUNDS = [[trial(number) for number in range(21)], [trial(number, fold=1) for number in range(21)]]
 
 
+def audited(search: DensitySearch) -> Audit:
+    """Return the audit of these rounds."""
+    return audit(search, ROUNDS, search.policy_of)
+
+
 @pytest.mark.parametrize("sign", [1, -1])
-def test_what_an_audit_finds(make_search: Callable[..., Search], tmp_path: Path, sign: int) -> None:
+def test_what_an_audit_finds(make_search: Callable[..., DensitySearch], tmp_path: Path, sign: int) -> None:
     """Rewards that rise with the accuracy, or fall; every trial and no policy, trained as often as asked for."""
     executor = Trains(sign=sign)
-    found = audit(make_search(executor), ROUNDS)
+    found = audited(make_search(executor))
     assert (5, 2, 7) == (found.policies, found.seeds, found.epochs)
     assert [sign] * 4 == pytest.approx([row.spearman for row in found.correlations])
     assert list(REWARDS) == [row.reward for row in found.correlations]
@@ -198,7 +204,7 @@ def test_what_an_audit_finds(make_search: Callable[..., Search], tmp_path: Path,
     assert json.loads((tmp_path / "audit.json").read_text())["correlations"][0]["spearman"] == pytest.approx(sign)
 
 
-def test_an_audit_goes_on_where_it_was_stopped(make_search: Callable[..., Search], tmp_path: Path) -> None:
+def test_an_audit_goes_on_where_it_was_stopped(make_search: Callable[..., DensitySearch], tmp_path: Path) -> None:
     """No training is made twice; more of them add to those there are, other epochs do not."""
     request = StopRequest()
 
@@ -212,17 +218,17 @@ def test_an_audit_goes_on_where_it_was_stopped(make_search: Callable[..., Search
 
     first, rest = Stopping(), Trains()
     with pytest.raises(Stopped):
-        audit(make_search(first, request), ROUNDS)
+        audited(make_search(first, request))
     assert 5 == len(first.given)
     assert first.stopped
     assert not (tmp_path / "audit.json").exists()
-    found = audit(make_search(rest), ROUNDS)
+    found = audited(make_search(rest))
     assert 12 == len(first.given) + len(rest.given) == len({task.name for task in first.given + rest.given})
     again, more, longer = Trains(), Trains(), Trains()
-    assert found == audit(make_search(again), ROUNDS)
+    assert found == audited(make_search(again))
     assert [] == again.given
-    assert found != audit(make_search(more, audit_seeds=3), ROUNDS)
+    assert found != audited(make_search(more, audit_seeds=3))
     assert 6 == len(more.given)
-    assert found == replace(audit(make_search(longer, audit_epochs=2), ROUNDS), epochs=7)
+    assert found == replace(audited(make_search(longer, audit_epochs=2)), epochs=7)
     assert {2} == {task.epochs for task in longer.given}
     assert 12 == len(longer.given)

@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from faa_core import Op, Policy, SubPolicies
 from faa_search.runs.records.search import Control, in_words
-from faa_search.searching.controls import Key, compare, control_policies, control_tasks
+from faa_search.searching.controls import Key, compare, control_policies, control_tasks, random_controls
 
 FOUND = SubPolicies(sub_policies=tuple((Op(op="Rotate", p=p, magnitude=0.5),) for p in (0.1, 0.2, 0.3)))
 IMAGES = 60
@@ -104,9 +104,14 @@ def test_one_more_random_policy_is_not_better_than_random_ones() -> None:
     assert row.high - row.difference == pytest.approx(2.7764 * spread * np.sqrt(1 + 1 / 5), rel=1e-4)
 
 
+def controls_of(*ops: str, num_ops: int, seed: int) -> dict[str, list[Policy]]:
+    """Return the found policy with its controls, random ones of these operations among them."""
+    return control_policies(FOUND, random_controls(len(FOUND.sub_policies), ops=ops, num_ops=num_ops, seed=seed))
+
+
 def test_the_controls() -> None:
     """Identity, five random policies of the found one's size from the same operations, and TrivialAugment."""
-    policies = control_policies(FOUND, ops=("Rotate", "Solarize"), num_ops=2, seed=4)
+    policies = controls_of("Rotate", "Solarize", num_ops=2, seed=4)
     assert ["found", "none", "uniform-random", "trivialaugment"] == list(policies)
     assert [1, 1, 5, 1] == [len(several) for several in policies.values()]
     assert [FOUND, Policy.load("none")] == [policies["found"][0], policies["none"][0]]
@@ -116,13 +121,13 @@ def test_the_controls() -> None:
         assert [2, 2, 2] == [len(sub_policy) for sub_policy in policy.sub_policies]
         assert {"Rotate", "Solarize"} >= set(policy.operation_names())
     assert 5 == len({policy.model_dump_json() for policy in randoms})
-    assert randoms == control_policies(FOUND, ops=("Rotate", "Solarize"), num_ops=2, seed=4)["uniform-random"]
-    assert randoms != control_policies(FOUND, ops=("Rotate", "Solarize"), num_ops=2, seed=5)["uniform-random"]
+    assert randoms == controls_of("Rotate", "Solarize", num_ops=2, seed=4)["uniform-random"]
+    assert randoms != controls_of("Rotate", "Solarize", num_ops=2, seed=5)["uniform-random"]
 
 
 def test_all_are_scored_with_the_same_draws() -> None:
     """Each on every fold, with the reward that was searched for; a fold's draws are the same for all policies."""
-    policies = control_policies(FOUND, ops=("Rotate",), num_ops=1, seed=0)
+    policies = controls_of("Rotate", num_ops=1, seed=0)
     tasks = control_tasks(policies, folds=2, views=7, reward="best-loss", seed=3)
     assert 8 * 2 == len(tasks)
     for (name, number, fold), task in tasks.items():

@@ -8,8 +8,8 @@ import pytest
 
 from faa_search.costs import fitting_ways, until, with_shorter
 from faa_search.searching.estimate import Estimate
+from faa_search.searching.fast.density import DensitySearch
 from faa_search.searching.fast.stages import _cost_in_words
-from faa_search.searching.search import Search
 from faa_search.settings import SearchConfig
 
 NOW = datetime(2026, 5, 30, 15, 25)
@@ -45,12 +45,12 @@ def test_only_what_is_possible_is_advised():
     assert not any("--epochs" in way for way in fitting_ways(**FITTING | {"epochs": 1}, on_cpu=True))
 
 
-def of_search(workers: int = 1, **settings: Any) -> Search:
+def of_search(workers: int = 1, **settings: Any) -> DensitySearch:
     """Return as much of a search as its cost needs: 5 folds, 2 rounds of 20 trials each."""
     config = SearchConfig(width=2, depth=20, device="cpu", epochs=30, **settings)
     images = SimpleNamespace(folds=range(5), size=32)
     executor = SimpleNamespace(workers=workers)
-    return cast(Search, SimpleNamespace(config=config, images=images, executor=executor, planned=200))
+    return cast(DensitySearch, SimpleNamespace(config=config, images=images, executor=executor, planned=200))
 
 
 COST = Estimate(fold=3600.0, trial=15.0)  # 200 trials and 8 policies on 5 folds: an hour

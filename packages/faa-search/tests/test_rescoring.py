@@ -12,6 +12,7 @@ from faa_search.data import ArraySource
 from faa_search.progress import Silent
 from faa_search.runs.records.trials import Trial
 from faa_search.searching.fast.choose import choose, choosing_cost
+from faa_search.searching.fast.density import DensitySearch
 from faa_search.searching.fast.rescoring import rescore
 from faa_search.searching.fast.rounds import Slot, draws_seed
 from faa_search.searching.folds import make_folds
@@ -19,7 +20,6 @@ from faa_search.searching.images import SearchImages
 from faa_search.searching.objective import REWARDS
 from faa_search.searching.samplers import PolicySpace
 from faa_search.searching.samplers.uniform import suggest
-from faa_search.searching.search import Search
 from faa_search.searching.tasks import PolicyScores, ScoreImages, ScorePolicy
 from faa_search.settings import SearchConfig
 from faa_search.workers.stopping import Stopped, StopRequest
@@ -73,14 +73,14 @@ class Flips:
 
 
 @pytest.fixture
-def make_search(tmp_path: Path, noise: Callable[..., ArraySource]) -> Callable[..., Search]:
+def make_search(tmp_path: Path, noise: Callable[..., ArraySource]) -> Callable[..., DensitySearch]:
     """Return a function that makes a search of two folds."""
     source = noise(30)
     folds = make_folds(source.labels, class_names=source.class_names, folds=2, held_out=0.4, seed=0)
     base = {"dataset": "digits", "reward": REWARD, "top": 2, "rescore": 3, "rescore_views": 20, "folds": 2, "width": 1}
 
-    def make(executor: Any, request: StopRequest | None = None, **settings: Any) -> Search:
-        return Search(
+    def make(executor: Any, request: StopRequest | None = None, **settings: Any) -> DensitySearch:
+        return DensitySearch(
             config=SearchConfig(**base | {"ops": 1, "sub_policies": 1, "depth": 6} | settings),
             directory=tmp_path,
             images=SearchImages(train=source, scored=source, folds=folds, size=8, own_size=8),
@@ -95,7 +95,7 @@ def make_search(tmp_path: Path, noise: Callable[..., ArraySource]) -> Callable[.
     return make
 
 
-def test_the_best_are_scored_again_on_fresh_draws(make_search: Callable[..., Search]) -> None:
+def test_the_best_are_scored_again_on_fresh_draws(make_search: Callable[..., DensitySearch]) -> None:
     """As many of each round as asked for, with more views and random numbers no trial had."""
     executor = Flips()
     again = rescore(make_search(executor), ROUNDS)
@@ -112,7 +112,7 @@ def test_the_best_are_scored_again_on_fresh_draws(make_search: Callable[..., Sea
         assert (before.params, before.seed) == (one.params, one.seed)
 
 
-def test_the_second_score_decides(make_search: Callable[..., Search]) -> None:
+def test_the_second_score_decides(make_search: Callable[..., DensitySearch]) -> None:
     """Of the three that were best, the two that are best now; without second scores the two that were."""
     executor = Flips()
     found = choose(make_search(executor), ROUNDS)
@@ -124,7 +124,7 @@ def test_the_second_score_decides(make_search: Callable[..., Search]) -> None:
     assert [0.5, 0.4, 0.51, 0.41] == pytest.approx([one[0].p for one in plain.policy.sub_policies])
 
 
-def test_a_trial_is_not_scored_again_twice(make_search: Callable[..., Search], tmp_path: Path) -> None:
+def test_a_trial_is_not_scored_again_twice(make_search: Callable[..., DensitySearch], tmp_path: Path) -> None:
     """Stopped in the middle, it goes on; with other views all is scored anew."""
     request = StopRequest()
 
@@ -146,7 +146,7 @@ def test_a_trial_is_not_scored_again_twice(make_search: Callable[..., Search], t
     assert found == rescore(make_search(rest), ROUNDS)
 
 
-def test_more_candidates_add_to_those_there_are(make_search: Callable[..., Search]) -> None:
+def test_more_candidates_add_to_those_there_are(make_search: Callable[..., DensitySearch]) -> None:
     """Only the new ones are scored."""
     rescore(make_search(Flips()), ROUNDS)
     more = Flips()
@@ -161,13 +161,13 @@ def test_fewer_candidates_than_are_kept() -> None:
         SearchConfig(dataset="digits", rescore=5)
 
 
-def test_no_trials(make_search: Callable[..., Search]) -> None:
+def test_no_trials(make_search: Callable[..., DensitySearch]) -> None:
     """Said with the remedy."""
     with pytest.raises(FaaError, match=r"has no trials to choose from; --stage explore makes them"):
         choose(make_search(Flips()), [[], []])
 
 
-def test_what_choosing_costs(make_search: Callable[..., Search]) -> None:
+def test_what_choosing_costs(make_search: Callable[..., DensitySearch]) -> None:
     """Second scores in trials' seconds by their views, and six policies on every fold."""
     assert 10.0 * (2 * 3 * 4 + 8 * 2) == choosing_cost(make_search(Flips()), 10.0)
     assert 10.0 * 8 * 2 == choosing_cost(make_search(Flips(), rescore=0), 10.0)

@@ -13,7 +13,7 @@ import yaml
 import faa_search
 from faa_core import FaaError, Policy, SubPolicies, UnknownNameError
 from faa_search.data import open_data
-from faa_search.searching import images, searchers
+from faa_search.searching import fast, images, searchers
 from faa_search.searching.fast import read_trials
 from faa_search.settings import SearchConfig
 from faa_search.workers.stopping import Stopped
@@ -286,6 +286,6 @@ def test_what_must_return_a_policy_takes_no_stage_before_it(
 def test_an_algorithm_without_a_result_is_named(
     small_search: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searchers.plugins, "load", lambda *_args, **_options: lambda *_args, **_options: None)
+    monkeypatch.setattr(searchers, "load_searcher", lambda _name: replace(fast.FAST, run=lambda _search: None))
     with pytest.raises(FaaError, match="algorithm 'fast' ended without a result"):
         faa_search.search(small_search, tmp_path / "run")

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from faa_core import LayeredSubPolicies, Layers, Op, Operation, Parametric, Policy, SubPolicies
+from faa_core import FaaError, LayeredSubPolicies, Layers, Op, Operation, Parametric, Policy, SubPolicies
 from faa_core.text import counted
-from faa_search.settings import DECIDING, SearchConfig
+from faa_search.settings import DECIDING, SharedSearchConfig
+from faa_search.settings.algorithms import settings_said
 
 MAGNITUDE = "λ is the position on an operation's axis, from 0 to 1."
 LONG = 40  # characters of a fact from which it has a line for itself
@@ -84,11 +85,14 @@ def provenance_lines(provenance: Mapping[str, Any]) -> list[str]:
 
 def _usual_settings(provenance: Mapping[str, Any]) -> set[str]:
     """Return the settings of a found policy that are the defaults; none of a policy from elsewhere."""
-    deciding = SearchConfig.names(*DECIDING)
-    if not deciding <= provenance.keys():
+    if not SharedSearchConfig.names(*DECIDING) <= provenance.keys():
         return set()
-    defaults = SearchConfig().model_dump(mode="json")
-    return {name for name in deciding if provenance[name] == defaults[name]}
+    try:
+        kind = settings_said(provenance)
+    except FaaError:  # of an algorithm that is not installed
+        kind = SharedSearchConfig
+    defaults = kind().model_dump(mode="json")
+    return {name for name in kind.names(*DECIDING) if name in provenance and provenance[name] == defaults[name]}
 
 
 def _is_long(value: Any, text: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from faa_core import FaaError
-from faa_search.settings import DataConfig, SearchConfig, TrainConfig, as_pairs
+from faa_search.settings import DataConfig, SharedSearchConfig, TrainConfig, as_pairs
 from faa_search.settings.recipes import load_recipe
 
 TYPED_APART = frozenset({"scale", "ratio"})  # flags that take several words
@@ -22,7 +22,7 @@ def training_command(recipe: str | None, given: Mapping[str, Any], policy: str) 
     words = ["faa", "train"]
     if recipe is not None and _is_for_training(recipe):
         words += ["--recipe", recipe]
-    shared = [name for name in SearchConfig.model_fields if name in TrainConfig.model_fields]
+    shared = [name for name in SharedSearchConfig.model_fields if name in TrainConfig.model_fields]
     for name in sorted(shared, key=lambda name: name not in DataConfig.model_fields):
         if given.get(name) not in (None, {}):
             words += _typed(name, given[name])

@@ -2,7 +2,7 @@
 
 import inspect
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
@@ -11,11 +11,12 @@ from pydantic.fields import FieldInfo
 from faa_cli.given import number_of
 from faa_cli.start import answering
 from faa_search.settings import DataConfig, FitConfig, RunConfig, Settings
+from faa_search.settings.fast import ExploringConfig, SelectingConfig, SpaceConfig
 from faa_search.settings.fitting import BaselineConfig, LossConfig, NetworkConfig, UpdateConfig
 from faa_search.settings.numbers import real_number, whole_number
 from faa_search.settings.recipes import load_recipe
 from faa_search.settings.resolving import Config, Layer, read_layer, resolve
-from faa_search.settings.search import ExploringConfig, FoldsConfig, SelectingConfig, SpaceConfig, WorkersConfig
+from faa_search.settings.search import FoldsConfig, ScoringConfig, SharedSearchConfig, WorkersConfig
 
 RESUMABLE = "Stopped. The same command goes on from here."
 SHORT = {"batch_size": "-b", "workers": "-j"}
@@ -23,6 +24,7 @@ PANELS = (
     (FoldsConfig, "Folds"),
     (SpaceConfig, "Policies"),
     (ExploringConfig, "Exploring"),
+    (ScoringConfig, "Exploring"),
     (SelectingConfig, "Choosing"),
     (WorkersConfig, "Workers"),
     (DataConfig, "Data"),
@@ -32,6 +34,7 @@ PANELS = (
     (BaselineConfig, "Baseline augmentation"),
     (FitConfig, "Running"),
     (RunConfig, "Training"),
+    (SharedSearchConfig, "Search"),  # last, as it has the fields of others, too
 )
 
 RecipeOption = Annotated[
@@ -55,7 +58,11 @@ METAVARS = {int: "N", float: "X", str: "TEXT", tuple[float, float]: "LOW HIGH"}
 
 
 def with_settings(
-    config: type[Settings], panel: str, *, stopped: str = RESUMABLE
+    config: type[Settings],
+    panel: str,
+    *,
+    stopped: str = RESUMABLE,
+    choices: Mapping[str, Sequence[str]] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that gives a command one option per field; the command gets those given as `flags`.
 
@@ -63,14 +70,16 @@ def with_settings(
         config: The settings class.
         panel: Heading of the fields that are the class's own.
         stopped: What is said where the command is stopped, as by Ctrl-C.
+        choices: What a field is one of, where its type does not say it.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         fixed = [p for p in inspect.signature(command).parameters.values() if p.name != "flags"]
         placed = [(_panel(config, name, panel), name, field) for name, field in config.model_fields.items()]
-        headings = [panel, *(heading for _base, heading in PANELS)]  # its own first
+        headings = [panel, "Search", *(heading for _base, heading in PANELS)]  # its own first
         placed.sort(key=lambda row: headings.index(row[0]))
-        own = [_parameter(name, field, heading) for heading, name, field in placed]
+        named = choices or {}
+        own = [_parameter(name, field, heading, named.get(name, ())) for heading, name, field in placed]
 
         def run(**values: Any) -> None:
             flags = {name: values.pop(name) for name in config.model_fields}
@@ -113,9 +122,10 @@ def use_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def _parameter(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
+def _parameter(name: str, field: FieldInfo, panel: str, named: Sequence[str]) -> inspect.Parameter:
     flag = f"--{name.replace('_', '-')}"
     kind, choices = _kind(field.annotation)
+    choices = choices or tuple(named)
     names = [f"{flag}/--no-{flag[2:]}"] if kind is bool else [*([SHORT[name]] if name in SHORT else []), flag]
     option = typer.Option(
         *names,

@@ -6,9 +6,10 @@ import typer
 
 from faa_cli.commands.train import ProcessesOption
 from faa_cli.help_pages import Command
-from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, use_threads, with_settings
-from faa_cli.reporting import make_reporter
+from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, with_settings
 from faa_cli.showing import say, say_starting, show_table
+from faa_cli.working import carry_out
+from faa_search.progress import Reporter
 from faa_search.settings import CompareConfig
 from faa_search.settings.recipes import load_recipe
 from faa_search.settings.resolving import Layer
@@ -50,24 +51,20 @@ def compare(
     from faa_cli.comparison_plot import save_comparison, title_of  # noqa: PLC0415 matplotlib and torch are slow to import
     from faa_search.measuring import comparison  # noqa: PLC0415
     from faa_search.runs.directory import slug  # noqa: PLC0415
-    from faa_search.workers import launching, processes  # noqa: PLC0415
 
-    if num_processes is not None and num_processes > 1 and not launching.is_launched():
-        launching.launch(num_processes, device=settings.device)
-        return
-    use_threads(threads)
-    accelerator = processes.make_accelerator(settings.device, processes=num_processes)
-    speaks = accelerator.is_main_process
     directory = output or f"runs/compare-{slug(settings.dataset)}-{slug(settings.model)}"
-    reporter = make_reporter(quiet=not speaks)
-    result = comparison.compare(settings, directory, reporter=reporter, accelerator=accelerator)
-    if speaks:
+
+    def work(reporter: Reporter, accelerator: Any) -> "Comparison":
+        return comparison.compare(settings, directory, reporter=reporter, accelerator=accelerator)
+
+    def show(result: "Comparison") -> None:
         save_comparison(f"{directory}/comparison.png", result, title=title_of(settings))
         _show(result, settings)
         for line in ("", *comparison.conclusion(result).splitlines()):
             say(line)
         say(f"Runs, comparison.json and comparison.png are in {directory}")
-    processes.close(accelerator)
+
+    carry_out(work, show, device=settings.device, threads=threads, processes=num_processes)
 
 
 def _without_policy(layer: Layer) -> Layer:

@@ -6,10 +6,11 @@ import typer
 
 from faa_cli.given import number_of
 from faa_cli.help_pages import Command
-from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, use_threads, with_settings
-from faa_cli.reporting import make_reporter
+from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, with_settings
 from faa_cli.showing import say, say_starting
+from faa_cli.working import carry_out
 from faa_core.text import counted, duration
+from faa_search.progress import Reporter
 from faa_search.settings import TrainConfig
 from faa_search.settings.numbers import whole_number
 
@@ -54,21 +55,18 @@ def train(
     say_starting()
     from faa_search.runs.directory import slug  # noqa: PLC0415 torch is slow to import
     from faa_search.training import run  # noqa: PLC0415
-    from faa_search.workers import launching, processes  # noqa: PLC0415
 
-    if num_processes is not None and num_processes > 1 and not launching.is_launched():
-        launching.launch(num_processes, device=settings.device)
-        return
-    use_threads(threads)
-    accelerator = processes.make_accelerator(settings.device, processes=num_processes)
-    speaks = accelerator.is_main_process
     policy = settings.policy
     directory = output or f"runs/train-{slug(settings.dataset)}-{slug(settings.model)}-{slug(policy)}-s{settings.seed}"
-    result = run.train(settings, directory, reporter=make_reporter(quiet=not speaks), accelerator=accelerator)
-    if speaks:
+
+    def work(reporter: Reporter, accelerator: Any) -> "TrainResult":
+        return run.train(settings, directory, reporter=reporter, accelerator=accelerator)
+
+    def show(result: "TrainResult") -> None:
         _show(result, settings.precision)
         say(f"Weights, settings and figures are in {directory}")
-    processes.close(accelerator)
+
+    carry_out(work, show, device=settings.device, threads=threads, processes=num_processes)
 
 
 def _show(result: "TrainResult", precision: str) -> None:

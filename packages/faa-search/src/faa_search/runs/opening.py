@@ -15,11 +15,12 @@ from faa_search.runs.journal import Journal
 from faa_search.runs.records.comparison import Comparison
 from faa_search.runs.records.evaluation import Evaluation
 from faa_search.runs.records.figures import Row
-from faa_search.runs.records.search import SearchResult, Stage
+from faa_search.runs.records.search import Found, Stage
 from faa_search.runs.records.training import TrainResult
 from faa_search.runs.records.trials import Trial
 from faa_search.runs.results import read_comparison, read_epochs, read_search, read_training
-from faa_search.settings import CompareConfig, RunConfig, SearchConfig, TrainConfig
+from faa_search.settings import CompareConfig, RunConfig, SearchConfig, SharedSearchConfig, TrainConfig
+from faa_search.settings.algorithms import settings_said
 from faa_search.settings.resolving import Config, Layer, resolve
 
 
@@ -64,20 +65,20 @@ class SearchRun(Run):
     """A search.
 
     Attributes:
-        settings: It was started with.
-        trials: Finished ones, in the order in which they were.
+        settings: It was started with, of the class of its algorithm.
+        trials: Finished ones, in the order in which they were; none of an algorithm that has other steps.
         rescored: The best of them, scored again.
         stages: How long each took, in each process that did a part of it.
         policy: Found; of a search that was stopped, that of the trials until then.
         result: What it came to; None while it is not finished.
     """
 
-    settings: SearchConfig
+    settings: SharedSearchConfig
     trials: tuple[Trial, ...]
     rescored: tuple[Trial, ...]
     stages: tuple[Stage, ...]
     policy: Policy | None
-    result: SearchResult | None
+    result: Found | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +123,12 @@ def open_run(directory: str | Path) -> TrainingRun | SearchRun | ComparisonRun:
             **common,
         )
     if command == "search":
-        wanted, common = _opened(place, SearchConfig, said)
+        wanted, common = _opened(place, settings_said(said), said)
+        of_trials = isinstance(wanted, SearchConfig)
         return SearchRun(
             settings=wanted,
-            trials=tuple(Journal(place / TRIALS, Trial).read()),
-            rescored=tuple(Journal(place / RESCORED, Trial).read()),
+            trials=tuple(Journal(place / TRIALS, Trial).read()) if of_trials else (),
+            rescored=tuple(Journal(place / RESCORED, Trial).read()) if of_trials else (),
             stages=tuple(Journal(place / STAGES, Stage).read()),
             policy=_policy(place),
             result=read_search(place),

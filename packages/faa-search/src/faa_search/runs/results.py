@@ -1,24 +1,33 @@
 """Reading what runs came to: each kind of result from its file, once, for everybody."""
 
 import csv
+import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, TypeAdapter
 
-from faa_core import FaaError, Policy
+from faa_core import FaaError, Policy, SubPolicies
 from faa_core.reading import as_text, read_content
 from faa_core.text import safe
 from faa_search.runs import schemas
 from faa_search.runs.files import COMPARISON, POLICY, RESULT
 from faa_search.runs.records.comparison import Comparison
 from faa_search.runs.records.figures import Row
-from faa_search.runs.records.search import Figures, SearchResult, check_figures, in_words
+from faa_search.runs.records.search import (
+    Control,
+    Found,
+    FoundFile,
+    SearchResult,
+    TrialsFile,
+    check_figures,
+    in_words,
+)
 from faa_search.runs.records.training import TrainResult
-from faa_search.runs.schemas import NewerRecordError, read_record, write_record
+from faa_search.runs.schemas import NewerRecordError, read_record, said_kind, write_record
 
 IN_FILES = {"none": "identity"}  # what a control has been called in results from the first version on
 
@@ -43,15 +52,19 @@ def read_training(directory: Path) -> TrainResult | None:
         ) from error
 
 
-def write_search(directory: Path, result: SearchResult) -> None:
+def write_search(directory: Path, result: Found) -> None:
     """Write a result beside its policy, which is there."""
     filed = [replace(row, name=IN_FILES.get(row.name, row.name)) for row in result.controls]
-    known = asdict(replace(result, audit=None, controls=filed))
-    document = {field.name: known[field.name] for field in fields(Figures)} | {"verdict": in_words(filed)}
-    write_record(directory, RESULT, schemas.SEARCH, document)
+    if isinstance(result, SearchResult):
+        known = {name: getattr(result, name) for name in _names(TrialsFile)} | {"controls": [*map(asdict, filed)]}
+        write_record(directory, RESULT, TrialsFile.schema, known | {"verdict": in_words(filed)})
+        return
+    known = {name: getattr(result, name) for name in _names(FoundFile)}
+    known |= {"policy": _digest(directory), "controls": [*map(asdict, filed)], "notes": list(result.notes)}
+    write_record(directory, RESULT, FoundFile.schema, known | {"verdict": result.verdict})
 
 
-def read_search(directory: Path) -> SearchResult | None:
+def read_search(directory: Path) -> Found | None:
     """Return the result of a finished search, else None.
 
     Raises:
@@ -60,23 +73,53 @@ def read_search(directory: Path) -> SearchResult | None:
     path = directory / RESULT
     if not path.is_file() or not (directory / POLICY).is_file():
         return None
+    of_trials = True
     try:
         policy = Policy.load(directory / POLICY)
-        kind = TypeAdapter(Annotated[Figures, AfterValidator(check_figures)])
-        figures = read_record(path, kind, schemas.SEARCH)
-        if policy.provenance.get("trials") != figures.trials:
-            raise FaaError(f"the policy beside it does not come from the {figures.trials} trials that it is about")
+        of_trials = said_kind(path) != FoundFile.schema.partition("/")[0]
+        return _of_trials(path, policy) if of_trials else _found(directory, policy)
     except NewerRecordError:
         raise
     except FaaError as error:
+        remake = "from the trials, which are kept; that takes as long as comparing with the controls did."
         raise FaaError(
-            f"'{safe(path)}' holds no result ({error}). Delete it, and the same command makes it again from the "
-            "trials, which are kept; that takes as long as comparing with the controls did."
+            f"'{safe(path)}' holds no result ({error}). Delete it, and the same command makes it again "
+            f"{remake if of_trials else 'from what is kept beside it.'}"
         ) from error
+
+
+def _of_trials(path: Path, policy: Policy) -> SearchResult:
+    """Return the result of a search among trials."""
+    kind = TypeAdapter(Annotated[TrialsFile, AfterValidator(check_figures)])
+    filed = read_record(path, kind, TrialsFile.schema)
+    if policy.provenance.get("trials") != filed.trials:
+        raise FaaError(f"the policy beside it does not come from the {filed.trials} trials that it is about")
+    if not isinstance(policy, SubPolicies):
+        raise FaaError("the policy beside it is of another kind than a search among trials makes")
+    known = {name: getattr(filed, name) for name in _names(TrialsFile)}
+    return SearchResult(policy=policy, **known | {"controls": _named_here(filed.controls)})
+
+
+def _found(directory: Path, policy: Policy) -> Found:
+    """Return the result of another algorithm's search."""
+    filed = read_record(directory / RESULT, TypeAdapter(FoundFile), FoundFile.schema)
+    if filed.policy != _digest(directory):
+        raise FaaError("the policy beside it is another one than it is about")
+    known = {name: getattr(filed, name) for name in _names(FoundFile)}
+    return Found(**known | {"policy": policy, "controls": _named_here(filed.controls)})
+
+
+def _named_here(controls: Sequence[Control]) -> list[Control]:
     here = {there: name for name, there in IN_FILES.items()}
-    controls = [replace(row, name=here.get(row.name, row.name)) for row in figures.controls]
-    known = {field.name: getattr(figures, field.name) for field in fields(figures)} | {"controls": controls}
-    return SearchResult(policy=policy, **known)
+    return [replace(row, name=here.get(row.name, row.name)) for row in controls]
+
+
+def _names(kind: type[TrialsFile] | type[FoundFile]) -> list[str]:
+    return [field.name for field in fields(kind)]
+
+
+def _digest(directory: Path) -> str:
+    return hashlib.blake2b(read_content(directory / POLICY), digest_size=16).hexdigest()
 
 
 def read_comparison(

@@ -19,7 +19,6 @@ from faa_search.runs.files import write_file
 
 COMPARISON = "faa-comparison/1"
 EVALUATION = "faa-evaluation/1"
-SEARCH = "faa-search/1"
 TRAINING = "faa-training/1"
 
 SCHEMA = "schema"
@@ -56,6 +55,17 @@ def read_record(path: Path, kind: TypeAdapter[Kind], schema: str, *, finite: boo
     text = as_text(read_content(path))
     check_schema(parse_json(text, finite=finite), schema, path)
     return parse_json_as(kind, text, finite=finite)
+
+
+def said_kind(path: Path) -> str | None:
+    """Return the schema that a record says, without its number; None if it says none.
+
+    Raises:
+        FaaError: If it cannot be read.
+    """
+    content = parse_json(as_text(read_content(path)), finite=False)
+    said = content.get(SCHEMA) if isinstance(content, dict) else None
+    return said.partition("/")[0] if isinstance(said, str) else None
 
 
 def check_schema(content: Any, schema: str, path: Path) -> None:

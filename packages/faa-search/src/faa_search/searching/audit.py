@@ -7,7 +7,7 @@ train a new network on D_M, which is tested on D_A without augmentation. The tes
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, ClassVar
 
@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 from scipy.stats import norm, spearmanr
 
-from faa_core import FaaError, Policy, SubPolicies
+from faa_core import FaaError, Policy
 from faa_core.randomness import seed_of
 from faa_search.runs.files import write_file
 from faa_search.runs.journal import Journal, Natural
@@ -104,7 +104,9 @@ def _nearest(
     return min(trials, key=lambda trial: (abs(trial.metrics[name] - aim), trial.key)).key
 
 
-def audit(search: Search, rounds: Sequence[Sequence[Trial]]) -> Audit:
+def audit(
+    search: Search[SearchConfig], rounds: Sequence[Sequence[Trial]], policy_of: Callable[[Trial], Policy]
+) -> Audit:
     """Return how well each reward foretells the accuracy; finished trainings are not made again.
 
     The trainings are listed in ``audit.jsonl``, the result is in ``audit.json``.
@@ -112,16 +114,17 @@ def audit(search: Search, rounds: Sequence[Sequence[Trial]]) -> Audit:
     Args:
         search: Under way.
         rounds: All trials.
+        policy_of: Returns a trial's policy, of any kind.
 
     Raises:
         Stopped: If a signal asked for it.
         FaaError: If there are too few trials.
     """
-    config, space = search.config, search.space
+    config = search.config
     epochs = config.audit_epochs or config.epochs
     audited = chosen([trial for trials in rounds for trial in trials], config.audit)
     policies: dict[tuple[int, int], Policy] = {(NO_POLICY, NO_POLICY): Policy.load("none")}
-    policies |= {(one.round, one.number): SubPolicies(sub_policies=space.decode(one.params)) for one in audited}
+    policies |= {(one.round, one.number): policy_of(one) for one in audited}
     journal = Journal(search.directory / "audit.jsonl", Training)
     before = {one.key: one for one in journal.read()}
     wanted = {

@@ -17,7 +17,7 @@ from faa_search.progress import Reporter, Silent
 from faa_search.searching.folds import Fold
 from faa_search.searching.images import SearchImages, open_images, stage
 from faa_search.searching.objective import HeldOut, Staged, held_out, scoring_batch
-from faa_search.settings import SearchConfig
+from faa_search.settings import FoldedSearchConfig, SharedSearchConfig
 from faa_search.training.models import ModelInput, model_input
 from faa_search.training.network import Network, make_network
 from faa_search.training.views import View, baseline_of, resized_crop_of
@@ -36,7 +36,7 @@ class MakeBench:
         reporter: For tasks in the caller's own process; it does not travel either.
     """
 
-    config: SearchConfig
+    config: SharedSearchConfig
     directory: Path
     images: SearchImages | None = None
     reporter: Reporter | None = None
@@ -54,7 +54,7 @@ class MakeBench:
         return _make_bench, (self.config, self.directory)
 
 
-def _make_bench(config: SearchConfig, directory: Path) -> MakeBench:
+def _make_bench(config: SharedSearchConfig, directory: Path) -> MakeBench:
     return MakeBench(config=config, directory=directory)
 
 
@@ -62,7 +62,7 @@ class Bench:
     """Images, device, and networks that are loaded when they are first asked for."""
 
     def __init__(
-        self, config: SearchConfig, directory: Path, images: SearchImages, place: Place, reporter: Reporter
+        self, config: SharedSearchConfig, directory: Path, images: SearchImages, place: Place, reporter: Reporter
     ) -> None:
         self.config = config
         self.directory = directory
@@ -88,11 +88,13 @@ class Bench:
             FaaError: If the weights are damaged or of another model.
         """
         if number not in self._held_out:
+            config = self.config
+            asked = config.score_batch_size if isinstance(config, FoldedSearchConfig) else None
             positions = torch.from_numpy(self.images.folds[number].held_out).to(self.device)
             self._held_out[number] = held_out(
                 self._network(number),
                 replace(self._staged, positions=positions),
-                batch_size=self.config.score_batch_size or scoring_batch(self.device, self.images.size),
+                batch_size=asked or scoring_batch(self.device, self.images.size),
             )
         return self._held_out[number]
 
@@ -137,7 +139,7 @@ def _numbered(device: torch.device) -> torch.device:
 
 
 def training_view(
-    config: SearchConfig, images: SearchImages, expected: ModelInput, fold: Fold, policy: Policy | None = None
+    config: SharedSearchConfig, images: SearchImages, expected: ModelInput, fold: Fold, policy: Policy | None = None
 ) -> View:
     """Return the images of D_M as a network is fitted on them.
 

@@ -6,12 +6,13 @@ does not even score better than its controls was not worth its search.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from scipy.stats import norm, t
 from torch import Tensor
 
-from faa_core import Policy, SubPolicies, random_policy
+from faa_core import Policy, random_policy
 from faa_core.randomness import seed_of
 from faa_search.runs.records.search import Control, verdict_of
 from faa_search.searching.objective import mean_and_error
@@ -25,17 +26,20 @@ LEVEL = 0.95
 Key = tuple[str, int, int]  # name, number of the policy of that name, fold
 
 
-def control_policies(found: SubPolicies, *, ops: tuple[str, ...], num_ops: int, seed: int) -> dict[str, list[Policy]]:
-    """Return the found policy and its controls: none, uniform-random ones of its size, and TrivialAugment."""
-    size = len(found.sub_policies)
-    randoms: list[Policy] = [
+def random_controls(size: int, *, ops: tuple[str, ...], num_ops: int, seed: int) -> list[Policy]:
+    """Return uniform-random policies of so many sub-policies."""
+    return [
         random_policy(size, seed=seed_of("control", seed, number), num_ops=num_ops, ops=ops)
         for number in range(RANDOM_CONTROLS)
     ]
+
+
+def control_policies(found: Policy, randoms: Sequence[Policy]) -> dict[str, list[Policy]]:
+    """Return a found policy of any kind and its controls: none, random ones of its size, and TrivialAugment."""
     return {
         FOUND: [found],
         "none": [Policy.load("none")],
-        "uniform-random": randoms,
+        "uniform-random": list(randoms),
         "trivialaugment": [Policy.load("trivialaugment")],
     }
 

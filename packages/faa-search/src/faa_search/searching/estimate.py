@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -9,10 +10,9 @@ from faa_core import random_policy
 from faa_search.searching.bench import Bench
 from faa_search.searching.images import stage
 from faa_search.searching.objective import held_out, score, scoring_batch
-from faa_search.searching.samplers import PolicySpace, Sampler, Scored
+from faa_search.searching.samplers import PolicySpace
+from faa_search.settings import FoldedSearchConfig
 from faa_search.training.estimate import fitting_seconds, scratch_network
-
-HISTORY = 25  # trials before the timed proposal: TPE starts to cost after its first 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class EstimateCost:
 
     def __call__(self, bench: Bench) -> Estimate:
         """Return what a fold and a trial cost."""
-        config, images = bench.config, bench.images
+        images, config = bench.images, cast(FoldedSearchConfig, bench.config)
         view = bench.training_view(images.folds[0])
         network = scratch_network(config, view, bench.expected, bench.processes)
         fold = fitting_seconds(network, config, view, bench.processes, images=len(view))
@@ -45,17 +45,3 @@ class EstimateCost:
         score(held, policy, views=1, seed=0)
         per_image = (time.perf_counter() - started) / len(few)
         return Estimate(fold=fold, trial=len(images.folds[0].held_out) * config.views * per_image)
-
-
-def proposal_seconds(space: PolicySpace, sampler: Sampler, *, depth: int) -> float:
-    """Return the seconds of a proposal in the middle of a round.
-
-    Args:
-        space: Of policies.
-        sampler: Proposes.
-        depth: Trials of a round.
-    """
-    history = [Scored(sampler(space, [], number), 0.0) for number in range(min(HISTORY, depth - 1))]
-    started = time.perf_counter()
-    sampler(space, history, 0)
-    return time.perf_counter() - started

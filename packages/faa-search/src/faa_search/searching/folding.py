@@ -13,7 +13,7 @@ from faa_search.runs.results import read_epochs
 from faa_search.searching.folds import Fold
 from faa_search.searching.images import SearchImages
 from faa_search.searching.tasks import Files, FitFold
-from faa_search.settings import Role, SearchConfig
+from faa_search.settings import FoldedSearchConfig, Role
 from faa_search.training.checkpoint import STATE, WEIGHTS, damage, load_weights
 from faa_search.training.models import make_model
 from faa_search.workers.executors.gathering import gather
@@ -100,7 +100,7 @@ def check_fitted(directory: Path, folds: Sequence[Fold]) -> None:
         raise FaaError(f"'{directory}' has no network of fold {missing[0]} yet; --stage folds fits them.")
 
 
-def take_models(source: Path, directory: Path, config: SearchConfig, images: SearchImages) -> None:
+def take_models(source: Path, directory: Path, config: FoldedSearchConfig, images: SearchImages) -> None:
     """Copy the networks of another search, or the one network of a training run, for those not there yet.
 
     Args:
@@ -165,7 +165,7 @@ def _seconds(summary: Path) -> float:
     return sum(seconds)
 
 
-def _copy(directory: Path, targets: Mapping[Path, Path], config: SearchConfig, images: SearchImages) -> None:
+def _copy(directory: Path, targets: Mapping[Path, Path], config: FoldedSearchConfig, images: SearchImages) -> None:
     """Copy weights to where they are not yet, after all have been tried in a network."""
     wanted = {source: target for source, target in targets.items() if not target.is_file()}
     if not wanted:

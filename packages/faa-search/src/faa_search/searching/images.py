@@ -12,7 +12,7 @@ from faa_search.data.arrays import is_array_file
 from faa_search.data.memory import check_memory
 from faa_search.searching.folds import Fold, make_folds
 from faa_search.searching.objective import Staged
-from faa_search.settings import SearchConfig
+from faa_search.settings import FoldedSearchConfig, SharedSearchConfig
 from faa_search.training.loading import OrderedBatches, load
 from faa_search.training.views import View
 from faa_search.workers.ranks import Rank
@@ -27,7 +27,7 @@ class SearchImages:
     Attributes:
         train: Images that networks are fitted on.
         scored: Images that policies are scored on: the same, or a split of their own.
-        folds: Positions in `train` to fit on, and in `scored` to score on.
+        folds: Positions in `train` to fit on, and in `scored` to score on; none where the settings have no folds.
         size: Side in pixels.
         own_size: Side that the images come in, or None if it varies.
         open_stored: Gives `train`, and `scored` where that is a split of its own, as they come.
@@ -41,7 +41,7 @@ class SearchImages:
     open_stored: Callable[[], Sequence[ImageSource]] = tuple
 
 
-def open_images(config: SearchConfig, *, model_size: int, note: Callable[[str], None]) -> SearchImages:
+def open_images(config: SharedSearchConfig, *, model_size: int, note: Callable[[str], None]) -> SearchImages:
     """Return the images and their folds; the same ones in every process.
 
     Args:
@@ -52,33 +52,27 @@ def open_images(config: SearchConfig, *, model_size: int, note: Callable[[str], 
     Raises:
         FaaError: If they are missing, too few or too many for the memory, or the two splits are the same.
     """
-    if config.val_split is None:
+    val_split = config.val_split if isinstance(config, FoldedSearchConfig) else None
+    if val_split is None:
         data = open_data(config, model_size=model_size, note=note)
         _check_room(config, data.train, data.stored, size=data.size)
-        folds = make_folds(
-            data.train.labels,
-            class_names=data.train.class_names,
-            folds=config.folds,
-            held_out=config.held_out,
-            seed=config.seed,
-        )
         return SearchImages(
             train=data.train,
             scored=data.train,
-            folds=folds,
+            folds=_folds(config, data.train),
             size=data.size,
             own_size=data.own_size,
             open_stored=lambda: [data.stored],
         )
-    _check_val_split(config, config.val_split)
+    _check_val_split(config, val_split)
     # The reader of the second split is the test split's, which matches the classes of both.
     try:
-        data = open_data(config.model_copy(update={"test_split": config.val_split}), model_size=model_size, note=note)
+        data = open_data(config.model_copy(update={"test_split": val_split}), model_size=model_size, note=note)
     except FaaError as error:
-        raise FaaError(f"--val-split {config.val_split}, which is read as a --test-split would be: {error}") from error
+        raise FaaError(f"--val-split {val_split}, which is read as a --test-split would be: {error}") from error
     open_stored = data.open_stored_test
     if data.open_test is None or open_stored is None:
-        raise FaaError(f"'{config.dataset}' has no split '{config.val_split}' to score on.")
+        raise FaaError(f"'{config.dataset}' has no split '{val_split}' to score on.")
     scored = data.open_test()
     _check_room(config, scored, data.train, data.stored, size=data.size)
     fold = Fold(index=0, train=np.arange(len(data.train)), held_out=np.arange(len(scored)))
@@ -92,7 +86,16 @@ def open_images(config: SearchConfig, *, model_size: int, note: Callable[[str], 
     )
 
 
-def _check_val_split(config: SearchConfig, name: str) -> None:
+def _folds(config: SharedSearchConfig, train: ImageSource) -> tuple[Fold, ...]:
+    """Return the folds; none for an algorithm that has no settings of them."""
+    if not isinstance(config, FoldedSearchConfig):
+        return ()
+    return make_folds(
+        train.labels, class_names=train.class_names, folds=config.folds, held_out=config.held_out, seed=config.seed
+    )
+
+
+def _check_val_split(config: SharedSearchConfig, name: str) -> None:
     """Refuse a split to score on that is one of the other two, or that the data set cannot have.
 
     Raises:
@@ -114,7 +117,7 @@ def _check_val_split(config: SearchConfig, name: str) -> None:
         raise FaaError("--val-split names the images to score on, so --test-fraction has nothing to do; leave it out.")
 
 
-def _check_room(config: SearchConfig, scored: ImageSource, *others: ImageSource, size: int) -> None:
+def _check_room(config: SharedSearchConfig, scored: ImageSource, *others: ImageSource, size: int) -> None:
     """Refuse, before anything is fitted, images to score on that would not fit: they are decoded once and kept.
 
     Raises:

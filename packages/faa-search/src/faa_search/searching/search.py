@@ -1,81 +1,97 @@
-"""What all stages of a search share."""
+"""A search under way: what every algorithm is given."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
-from faa_core import SEARCH_LIST, FaaError
+from faa_core import Policy
 from faa_search.progress import Reporter
-from faa_search.runs.files import RESCORED, STAGES, TRIALS
+from faa_search.runs.files import POLICY, STAGES, write_file
 from faa_search.runs.journal import Journal
-from faa_search.runs.records.search import Stage
-from faa_search.runs.records.trials import Trial
+from faa_search.runs.records.search import Found, Stage
+from faa_search.runs.results import write_search
+from faa_search.searching.clock import Clock
+from faa_search.searching.found import Kind, found_policy
 from faa_search.searching.images import SearchImages
-from faa_search.searching.samplers import Params, PolicySpace, Sampler
-from faa_search.searching.samplers.presets import PRESETS, chosen_operations
-from faa_search.settings import SearchConfig
+from faa_search.settings import Budget, SharedSearchConfig
 from faa_search.workers.executors.protocol import Executor
 from faa_search.workers.stopping import StopRequest
 
+Config = TypeVar("Config", bound=SharedSearchConfig)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class Search(Generic[Config]):
     """A search under way.
 
     Attributes:
         config: Its settings.
         directory: The run's.
         images: What it is made on.
-        space: Of policies.
-        sampler: Proposes.
-        first: What each round begins with, instead of the sampler's proposals; empty for none.
-        executor: Does the work.
+        executor: Does the work; a task is called with the worker's `Bench`.
         reporter: Shown notes and progress.
         request: Whether a signal asked to stop.
+        before: Result of the finished search that something is only to be added to; else None.
     """
 
-    config: SearchConfig
+    config: Config
     directory: Path
     images: SearchImages
-    space: PolicySpace
-    sampler: Sampler
-    first: Sequence[Sequence[Params]]
     executor: Executor
     reporter: Reporter
     request: StopRequest
-
-    @property
-    def trials(self) -> Journal[Trial]:
-        """All trials."""
-        return Journal(self.directory / TRIALS, Trial)
-
-    @property
-    def rescored(self) -> Journal[Trial]:
-        """Second scores of the best."""
-        return Journal(self.directory / RESCORED, Trial)
+    before: Found | None = None
 
     @property
     def stages(self) -> Journal[Stage]:
         """How long the stages took, in each process that did a part of them."""
         return Journal(self.directory / STAGES, Stage)
 
-    @property
-    def planned(self) -> int:
-        """How many trials there are to be."""
-        return len(self.images.folds) * self.config.width * self.config.depth
+    def does(self, stage: str) -> bool:
+        """Return whether a stage is asked for: by its name, or because all are."""
+        return self.config.stage in (None, stage)
 
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Write down how long a stage takes, also where it is stopped."""
+        began, started = time.time(), time.monotonic()
+        try:
+            yield
+        finally:
+            seconds = round(time.monotonic() - started, 3)
+            self.stages.append(Stage(name=stage, began=round(began, 6), seconds=seconds))
 
-def space_of(config: SearchConfig) -> PolicySpace:
-    """Return the policies to search among.
+    def clock(self, *, before: float) -> Clock:
+        """Return a clock that is started, for the budget.
 
-    Raises:
-        FaaError: If a name is unknown, nothing is left, or the images are flipped that must not be.
-    """
-    names = [row.name for row in SEARCH_LIST]
-    ops = chosen_operations(names, preset=config.preset, exclude=config.exclude_ops)
-    if config.preset is not None and config.hflip and not PRESETS[config.preset].flips:
-        raise FaaError(
-            f"--preset {config.preset}: a left-right flip changes what such images mean, and --hflip is "
-            f"{config.hflip:g}; give --hflip 0."
-        )
-    return PolicySpace(ops=ops, sub_policies=config.sub_policies, num_ops=config.ops)
+        Args:
+            before: Device seconds that earlier processes of this search used.
+        """
+        budget = None if self.config.budget is None else Budget.parse(self.config.budget)
+        return Clock(budget, before=before, workers=self.executor.workers)
+
+    def named(self, policy: Kind, *, seconds: float, facts: Mapping[str, Any] | None = None) -> Kind:
+        """Return a found policy with its name and where it comes from.
+
+        Args:
+            policy: Of any kind.
+            seconds: Of all devices so far.
+            facts: What else is to be known of where it comes from.
+        """
+        return found_policy(self.config, self.directory, policy, seconds=seconds, facts=facts or {})
+
+    def keep_policy(self, policy: Policy) -> None:
+        """Write a policy that there is so far, as where the search is stopped.
+
+        Args:
+            policy: As `named` returns it.
+        """
+        write_file(self.directory, POLICY, policy.to_json())
+
+    def keep(self, found: Found) -> None:
+        """Write what was found. Done after `Searcher.run`, too; before, where more is to come that may be stopped."""
+        self.keep_policy(found.policy)
+        write_search(self.directory, found)

@@ -1,17 +1,20 @@
 """`search` and `search_stage`: one call each for every algorithm."""
 
 from pathlib import Path
+from typing import Any, overload
 
 from accelerate import Accelerator
 
-from faa_core import FaaError, plugins
+from faa_core import FaaError
 from faa_search.progress import Reporter
-from faa_search.searching.fast import SearchConfig, SearchResult
-from faa_search.settings.calls import check_settings, directory_of
+from faa_search.runs.records.search import Found, SearchResult
+from faa_search.searching.conducting import conduct
+from faa_search.searching.protocol import Searcher, load_searcher
+from faa_search.settings import SearchConfig, SharedSearchConfig
+from faa_search.settings.calls import check_settings
 
-BEFORE_A_POLICY = ("folds", "explore")  # stages that end before there is one
 
-
+@overload
 def search(
     config: SearchConfig,
     output: str | Path,
@@ -19,8 +22,29 @@ def search(
     reporter: Reporter | None = None,
     accelerator: Accelerator | None = None,
     threads: int | None = None,
-) -> SearchResult:
-    """Find a policy with the algorithm that the settings name; see `faa_search.searching.search`.
+) -> SearchResult: ...
+
+
+@overload
+def search(
+    config: SharedSearchConfig,
+    output: str | Path,
+    *,
+    reporter: Reporter | None = None,
+    accelerator: Accelerator | None = None,
+    threads: int | None = None,
+) -> Found: ...
+
+
+def search(
+    config: SharedSearchConfig,
+    output: str | Path,
+    *,
+    reporter: Reporter | None = None,
+    accelerator: Accelerator | None = None,
+    threads: int | None = None,
+) -> Found:
+    """Find a policy with the algorithm that the settings name; see `faa_search.searching.conducting.conduct`.
 
     Returns:
         What was found; where several processes search, in each of them.
@@ -30,20 +54,19 @@ def search(
         FaaError: If the settings name a stage that ends before there is a policy, or something else that was given
             cannot be used.
     """
-    check_settings(config, SearchConfig)
-    if config.stage in BEFORE_A_POLICY:
+    searcher = _searcher(config)
+    searcher.check_stage(config.stage)
+    if not searcher.makes_policy(config.stage):
         raise FaaError(
             f"Stage '{config.stage}' ends before there is a policy to return: call faa_search.search_stage, or leave "
             "the stage out."
         )
-    result = search_stage(config, output, reporter=reporter, accelerator=accelerator, threads=threads)
-    if result is None:
-        raise FaaError(
-            f"The search algorithm '{config.algorithm}' ended without a result, which its plugin must return."
-        )
-    return result
+    found = conduct(searcher, config, output, reporter=reporter, accelerator=accelerator, threads=threads)
+    assert found is not None  # noqa: S101 `conduct` refuses an algorithm that returns nothing here
+    return found
 
 
+@overload
 def search_stage(
     config: SearchConfig,
     output: str | Path,
@@ -51,7 +74,28 @@ def search_stage(
     reporter: Reporter | None = None,
     accelerator: Accelerator | None = None,
     threads: int | None = None,
-) -> SearchResult | None:
+) -> SearchResult | None: ...
+
+
+@overload
+def search_stage(
+    config: SharedSearchConfig,
+    output: str | Path,
+    *,
+    reporter: Reporter | None = None,
+    accelerator: Accelerator | None = None,
+    threads: int | None = None,
+) -> Found | None: ...
+
+
+def search_stage(
+    config: SharedSearchConfig,
+    output: str | Path,
+    *,
+    reporter: Reporter | None = None,
+    accelerator: Accelerator | None = None,
+    threads: int | None = None,
+) -> Found | None:
     """Do the stage of a search that the settings name, or all of them; see `search`.
 
     Returns:
@@ -61,8 +105,22 @@ def search_stage(
         UnknownNameError: If no installed package offers the algorithm.
         FaaError: If something else that was given cannot be used.
     """
-    check_settings(config, SearchConfig)
-    directory = directory_of(output)
-    run = plugins.load("faa.searchers", config.algorithm, kind="search algorithm")
-    result: SearchResult | None = run(config, directory, reporter=reporter, accelerator=accelerator, threads=threads)
-    return result
+    return conduct(_searcher(config), config, output, reporter=reporter, accelerator=accelerator, threads=threads)
+
+
+def _searcher(config: Any) -> Searcher:
+    """Return the algorithm that settings name.
+
+    Raises:
+        UnknownNameError: If no installed package offers it.
+        FaaError: If they are no settings, or those of another algorithm.
+    """
+    if not isinstance(config, SharedSearchConfig):
+        check_settings(config, SearchConfig)
+    searcher = load_searcher(config.algorithm)
+    if not isinstance(config, searcher.settings):
+        raise FaaError(
+            f"The settings are of class {type(config).__name__}, and the search algorithm '{config.algorithm}' takes "
+            f"{searcher.settings.__name__}: make them of that class, or give the `algorithm` that these are for."
+        )
+    return searcher

@@ -7,9 +7,10 @@ from faa_search.settings.arguments import as_pairs
 from faa_search.settings.base import Settings, differences
 from faa_search.settings.commands import CompareConfig, EvalConfig, RunConfig, TrainConfig
 from faa_search.settings.data import DataConfig
+from faa_search.settings.fast import SearchConfig
 from faa_search.settings.fitting import DeviceConfig, FitConfig
 from faa_search.settings.roles import DECIDING, Role
-from faa_search.settings.search import Budget, RewardName, SearchConfig
+from faa_search.settings.search import Budget, FoldedSearchConfig, RewardName, SharedSearchConfig
 
 __all__ = [
     "DECIDING",
@@ -19,11 +20,13 @@ __all__ = [
     "DeviceConfig",
     "EvalConfig",
     "FitConfig",
+    "FoldedSearchConfig",
     "RewardName",
     "Role",
     "RunConfig",
     "SearchConfig",
     "Settings",
+    "SharedSearchConfig",
     "TrainConfig",
     "as_pairs",
     "differences",

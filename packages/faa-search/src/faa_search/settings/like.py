@@ -6,7 +6,8 @@ from typing import Any
 
 from faa_core import FaaError, Policy
 from faa_core.text import counted, safe
-from faa_search.settings import DECIDING, SearchConfig
+from faa_search.settings import DECIDING, SharedSearchConfig
+from faa_search.settings.algorithms import settings_said
 from faa_search.settings.resolving import Layer
 
 
@@ -20,7 +21,7 @@ def settings_of(policy: Policy, source: str) -> Layer:
     Raises:
         FaaError: If its provenance lacks settings, as that of a policy from elsewhere does.
     """
-    needed = SearchConfig.names(*DECIDING)
+    needed = _deciding(policy)
     missing = sorted(needed - policy.provenance.keys())
     if missing:
         raise FaaError(
@@ -31,13 +32,25 @@ def settings_of(policy: Policy, source: str) -> Layer:
     return Layer(source, {name: policy.provenance[name] for name in (*sorted(needed), "dataset")})
 
 
+def _deciding(policy: Policy) -> frozenset[str]:
+    """Return the settings that a search for a policy like this is decided by.
+
+    Raises:
+        UnknownNameError: If the policy was found by an algorithm that is not installed.
+    """
+    shared = SharedSearchConfig.names(*DECIDING)
+    if not shared <= policy.provenance.keys():  # of a policy from elsewhere, "algorithm" may say anything
+        return shared
+    return settings_said(policy.provenance).names(*DECIDING)
+
+
 def compared(asked: Policy, found: Policy) -> str:
     """Return whether a search found again what another one had found, and what is known of the reason if not."""
     name = safe(asked.name)
     if _content(asked) == _content(found):
         return f"It is the same policy as '{name}'."
     before, now = asked.provenance, found.provenance
-    changed = [key for key in sorted(SearchConfig.names(*DECIDING)) if before.get(key) != now.get(key)]
+    changed = [key for key in sorted(_deciding(found)) if before.get(key) != now.get(key)]
     reasons = [
         *(["the images are others"] if before.get("data") != now.get("data") else []),
         *(f"{key} was {before.get(key)!r:.40}, now {now.get(key)!r:.40}" for key in changed),

@@ -1,29 +1,17 @@
-"""The settings of `faa search`, in the order of its stages."""
+"""The settings that all search algorithms share, and those of scoring policies by the networks of folds."""
 
 import re
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
-from faa_search.settings.base import (
-    Batch,
-    Count,
-    CountOrNone,
-    Epochs,
-    Names,
-    Processes,
-    Real,
-    Settings,
-    Text,
-    Whole,
-)
+from faa_search.settings.base import Batch, Processes, Real, Settings, Text, Whole
 from faa_search.settings.data import DataConfig
 from faa_search.settings.fitting import FitConfig
 from faa_search.settings.numbers import real_number
 from faa_search.settings.roles import Role
 
 RewardName = Literal["mean-loss", "mean-accuracy", "best-accuracy", "best-loss"]
-StageName = Literal["folds", "explore", "merge"]
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 LONGEST_BUDGET = 10**6 * 3600  # seconds: a million hours
@@ -61,6 +49,45 @@ class Budget(NamedTuple):
         return cls(seconds, match[2] is not None)
 
 
+class WorkersConfig(Settings):
+    """Who does the work; nothing here changes a result."""
+
+    role: ClassVar[Role] = Role.PACE
+
+    executor: Text | None = Field(
+        default=None, description="local (this process), processes, accelerate (as launched), ray, or a plugin's."
+    )
+    num_processes: Annotated[Processes, Field(ge=1)] | None = Field(
+        default=None, description="Workers: one for each GPU, or on the CPU. More than one means --executor processes."
+    )
+    ray_address: Text | None = Field(
+        default=None, description="Ray cluster to join, or auto (default: one of our own)."
+    )
+    gpus_per_worker: Annotated[Real, Field(gt=0, le=1024)] = Field(
+        default=1.0, description="GPUs of a Ray worker; 0.5 lets two share one."
+    )
+    budget: Text | None = Field(
+        default=None, description="End with a policy after this time, 30m or 2h, or time of all devices, 2gpu-h."
+    )
+    stage: Text | None = Field(default=None, description="Do this stage only; the stages before it must be there.")
+
+    @field_validator("budget")
+    @classmethod
+    def _says_a_time(cls, given: Any) -> Any:
+        if given is not None:
+            Budget.parse(given)
+        return given
+
+
+class SharedSearchConfig(DataConfig, FitConfig, WorkersConfig):
+    """What every search can be told: data, network, workers. The class of an algorithm's settings extends it."""
+
+    of_what: ClassVar[str] = "a search"
+    role: ClassVar[Role] = Role.RESULT
+
+    algorithm: Text = Field(default="fast", description="fast (density matching), random, or a plugin's.")
+
+
 class FoldsConfig(Settings):
     """What policies are scored on, and with which networks."""
 
@@ -86,37 +113,11 @@ class FoldsConfig(Settings):
         return self
 
 
-class SpaceConfig(Settings):
-    """Which policies there are."""
+class ScoringConfig(Settings):
+    """How policies are scored by a network."""
 
     role: ClassVar[Role] = Role.RESULT
 
-    sub_policies: Few = Field(default=5, description="Sub-policies per trial.")
-    ops: Annotated[Whole, Field(ge=1, le=100)] = Field(default=2, description="Operations per sub-policy.")
-    exclude_ops: Names = Field(default=(), description="Operations to leave out, as Invert,Rotate.")
-    preset: Text | None = Field(
-        default=None,
-        description="Leave out what changes the meaning of digits, medical-gray, remote-sensing or keep-color images.",
-    )
-
-
-class ExploringConfig(Settings):
-    """How policies are tried."""
-
-    role: ClassVar[Role] = Role.RESULT
-
-    sampler: Text | None = Field(
-        default=None, description="Proposes policies: tpe, random, optuna, or a plugin's (default: the algorithm's)."
-    )
-    width: Few = Field(default=2, description="Independent rounds per fold, T.")
-    depth: Annotated[Whole, Field(ge=1, le=10**6)] = Field(default=200, description="Trials per round, B.")
-    batch_proposals: Few = Field(
-        default=1, description="Trials of a round that are proposed together, knowing those before them only."
-    )
-    warm_start: Text | None = Field(
-        default=None,
-        description="Begin every round with sub-policies of this policy: built-in name, or file of any format.",
-    )
     views: Few = Field(default=5, description="Augmented draws of each held-out image per trial.")
     reward: RewardName = Field(
         default="mean-loss",
@@ -131,73 +132,7 @@ class ExploringConfig(Settings):
     )
 
 
-class SelectingConfig(Settings):
-    """How the policy is chosen among the trials."""
+class FoldedSearchConfig(SharedSearchConfig, FoldsConfig, ScoringConfig):
+    """A search whose policies are scored by the networks of folds."""
 
-    role: ClassVar[Role] = Role.CHOICE
-
-    top: Count = Field(default=10, description="Trials kept from each round, N.")
-    rescore: CountOrNone = Field(
-        default=0, description="Score this many of each round's best again, on fresh draws, to choose the top; 0: none."
-    )
-    rescore_views: Few = Field(default=20, description="Draws of each held-out image when scoring again.")
-    audit: Annotated[CountOrNone, Role.PACE] = Field(
-        default=0,
-        description="Then train with so many of the trials, spread over the rewards' ranges, and say how well each "
-        "reward foretells the accuracy. On top of any --budget.",
-    )
-    audit_epochs: Annotated[Epochs | None, Role.PACE] = Field(
-        default=None, description="Epochs of these trainings (default: --epochs)."
-    )
-    audit_seeds: Annotated[Few, Role.PACE] = Field(default=1, description="Trainings of each audited trial.")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "SelectingConfig":
-        if 0 < self.rescore < self.top:
-            raise ValueError(f"--rescore {self.rescore} is fewer than --top {self.top}, which are chosen among them")
-        if not self.rescore and self.rescore_views != type(self).model_fields["rescore_views"].default:
-            raise ValueError("--rescore-views says how trials are scored again; it needs --rescore N")
-        if not self.audit and (self.audit_epochs is not None or self.audit_seeds != 1):
-            raise ValueError("--audit-epochs and --audit-seeds are of the audit's trainings; they need --audit N")
-        return self
-
-
-class WorkersConfig(Settings):
-    """Who does the work; nothing here changes a result."""
-
-    role: ClassVar[Role] = Role.PACE
-
-    executor: Text | None = Field(
-        default=None, description="local (this process), processes, accelerate (as launched), ray, or a plugin's."
-    )
-    num_processes: Annotated[Processes, Field(ge=1)] | None = Field(
-        default=None, description="Workers: one for each GPU, or on the CPU. More than one means --executor processes."
-    )
-    ray_address: Text | None = Field(
-        default=None, description="Ray cluster to join, or auto (default: one of our own)."
-    )
-    gpus_per_worker: Annotated[Real, Field(gt=0, le=1024)] = Field(
-        default=1.0, description="GPUs of a Ray worker; 0.5 lets two share one."
-    )
-    budget: Text | None = Field(
-        default=None, description="End with a policy after this time, 30m or 2h, or time of all devices, 2gpu-h."
-    )
-    stage: StageName | None = Field(
-        default=None, description="Only fit the folds, only explore, or only merge the trials there are into a policy."
-    )
-
-    @field_validator("budget")
-    @classmethod
-    def _says_a_time(cls, given: Any) -> Any:
-        if given is not None:
-            Budget.parse(given)
-        return given
-
-
-class SearchConfig(DataConfig, FitConfig, FoldsConfig, SpaceConfig, ExploringConfig, SelectingConfig, WorkersConfig):
-    """`faa search`: data, the folds' network, and the search itself."""
-
-    of_what: ClassVar[str] = "a search"
     role: ClassVar[Role] = Role.RESULT
-
-    algorithm: Text = Field(default="fast", description="fast (density matching), or random (no model of the rewards).")

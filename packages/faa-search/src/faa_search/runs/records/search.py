@@ -1,13 +1,13 @@
 """What a search came to."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeFloat
 
-from faa_core import Policy
+from faa_core import Policy, SubPolicies
 from faa_search.runs.journal import Natural
 from faa_search.settings import RewardName
 
@@ -115,7 +115,7 @@ class Stage:
     """A stage of a search that one process did, or a part of it: each resumption adds an entry.
 
     Attributes:
-        name: folds, explore, merge or audit.
+        name: As the algorithm calls it.
         began: In seconds since 1970.
         seconds: Until it was finished, or stopped.
     """
@@ -132,19 +132,69 @@ class Stage:
         return (round(1e6 * self.began),)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """What is known of a found policy, as ``result.json`` has it.
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a search came to, whatever its algorithm.
 
     Attributes:
+        policy: The found policy, of any kind.
+        seconds: That the work took, on all devices and in all processes' lifetimes together.
+        figures: What was measured of the policy or counted on the way, by name; the objective comes first.
+        controls: How it compares with policies that need no search; empty if the algorithm compares with none.
+        complete: Whether everything was done; a budget may end a search before.
+        budget: What it had.
+        notes: Sentences that are told with the result.
+        details: What else the algorithm keeps, as JSON has it.
+    """
+
+    policy: Policy
+    seconds: float
+    figures: Mapping[str, float] = field(default_factory=dict)
+    controls: Sequence[Control] = ()
+    complete: bool = True
+    budget: str | None = None
+    notes: Sequence[str] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        """How it compares with the controls, in a sentence; empty without any."""
+        return in_words([replace(row, name=f"'{row.name}'") for row in self.controls]) if self.controls else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchResult(Found):
+    """What a search among trials came to: Fast AutoAugment's, or the random one's.
+
+    Attributes:
+        policy: The sub-policies of the best trials.
         reward: Its mean reward over the folds; it was chosen on the same images, which flatters it.
-        controls: How it compares with policies that need no search.
         trials: How many were scored.
         planned: How many there were to be; a budget may end a search before.
-        seconds: Of fitting and scoring, on all devices and in all processes' lifetimes together.
-        fitting: The part of them that the folds took.
-        budget: What it had.
+        fitting: The part of the seconds that the folds took.
+        audit: How well the rewards foretell the accuracy, if that was asked for.
     """
+
+    policy: SubPolicies
+    reward: float
+    trials: int
+    planned: int
+    fitting: float
+    audit: Audit | None = None
+    figures: Mapping[str, float] = field(init=False)
+    complete: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Say in the terms of every search what these figures mean."""
+        object.__setattr__(self, "figures", {"reward": self.reward, "trials": self.trials, "planned": self.planned})
+        object.__setattr__(self, "complete", self.trials >= self.planned)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialsFile:
+    """A `SearchResult` but for policy and audit, as ``result.json`` has it."""
+
+    schema: ClassVar[str] = "faa-search/1"
 
     reward: Annotated[float, Field(le=1)]  # the largest accuracy; a loss with its sign changed is at most 0
     controls: list[Annotated[Control, AfterValidator(check_control)]]
@@ -154,31 +204,28 @@ class Figures:
     fitting: NonNegativeFloat
     budget: str | None = None
 
-    @property
-    def verdict(self) -> str:
-        """How it compares with the controls, in a sentence."""
-        return in_words([replace(row, name=f"'{row.name}'") for row in self.controls])
-
-    @property
-    def complete(self) -> bool:
-        """Whether all trials there were to be were scored."""
-        return self.trials >= self.planned
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SearchResult(Figures):
-    """What a search came to.
+class FoundFile:
+    """What another algorithm's search came to but for the policy, as ``result.json`` has it.
 
     Attributes:
-        policy: The found policy.
-        audit: How well the rewards foretell the accuracy, if that was asked for.
+        policy: Digest of the policy beside it.
     """
 
-    policy: Policy
-    audit: Audit | None = None
+    schema: ClassVar[str] = "faa-found/1"
+
+    policy: str
+    seconds: NonNegativeFloat
+    figures: dict[str, float]
+    controls: list[Control]
+    complete: bool
+    budget: str | None = None
+    notes: list[str] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
 
 
-def check_figures(figures: Figures) -> Figures:
+def check_figures(figures: TrialsFile) -> TrialsFile:
     """Return figures that were read, once the differences are found to be those of the rewards.
 
     Raises:

@@ -9,9 +9,10 @@ from faa_core.text import counted, safe
 from faa_search.runs.directory import CONFIG
 from faa_search.runs.files import TRIALS
 from faa_search.runs.opening import SearchRun, open_run
+from faa_search.runs.records.search import SearchResult
 from faa_search.runs.records.trials import Trial
 from faa_search.searching.samplers import PolicySpace
-from faa_search.searching.search import space_of
+from faa_search.searching.spaces import space_of
 from faa_search.settings import SearchConfig
 
 
@@ -42,7 +43,9 @@ def read_run(directory: Path) -> Trials:
     if not isinstance(run, SearchRun):
         raise FaaError(f"'{safe(directory)}' is no search's directory, so it has no trials; give one of faa search.")
     config, entries = run.settings, sorted(run.trials, key=lambda trial: trial.key)
-    _check_whole(directory, len(entries), used=run.result.trials if run.result else 0)
+    if not isinstance(config, SearchConfig):
+        raise FaaError(f"The search in '{safe(directory)}' is by '{safe(config.algorithm)}', which makes no trials.")
+    _check_whole(directory, len(entries), used=run.result.trials if isinstance(run.result, SearchResult) else 0)
     space = space_of(config)
     for trial in entries:
         _check(trial, space, config, directory)

@@ -2,22 +2,28 @@
 
 from collections.abc import Sequence
 
-from faa_core import FaaError
+from faa_core import FaaError, SubPolicies
 from faa_core.text import counted
-from faa_search.runs.files import POLICY, write_file
+from faa_search.runs.files import POLICY
 from faa_search.runs.records.search import SearchResult
 from faa_search.runs.records.trials import Trial
-from faa_search.runs.results import write_search
-from faa_search.searching.controls import RANDOM_CONTROLS, Key, compare, control_policies, control_tasks
+from faa_search.searching.controls import (
+    RANDOM_CONTROLS,
+    Key,
+    compare,
+    control_policies,
+    control_tasks,
+    random_controls,
+)
+from faa_search.searching.fast.density import DensitySearch
 from faa_search.searching.fast.merge import merge
 from faa_search.searching.fast.rescoring import rescore
 from faa_search.searching.folding import fit_seconds
-from faa_search.searching.found import found_policy
-from faa_search.searching.search import Search
+from faa_search.searching.samplers.space import SubPolicy
 from faa_search.workers.executors.gathering import gather
 
 
-def choose(search: Search, rounds: Sequence[Sequence[Trial]]) -> SearchResult:
+def choose(search: DensitySearch, rounds: Sequence[Sequence[Trial]]) -> SearchResult:
     """Return the policy of the best trials of every round, scored beside its controls; both are written down.
 
     Args:
@@ -35,17 +41,17 @@ def choose(search: Search, rounds: Sequence[Sequence[Trial]]) -> SearchResult:
     sub_policies = merge(kept, search.space, top=config.top)
     if not sub_policies:
         raise FaaError(f"'{directory}' has no trials to choose from; --stage explore makes them.")
-    policy = found_policy(config, directory, sub_policies, seconds=seconds, trials=trials)
+    policy = _named(search, sub_policies, seconds=seconds, trials=trials)
     found = counted(len(sub_policies), "sub-policy", "sub-policies")
     search.reporter.note(f"Comparing the found policy ({found}) with the controls.")
-    policies = control_policies(policy, ops=search.space.ops, num_ops=config.ops, seed=config.seed)
+    randoms = random_controls(len(sub_policies), ops=search.space.ops, num_ops=config.ops, seed=config.seed)
+    policies = control_policies(policy, randoms)
     tasks = control_tasks(policies, folds=len(images.folds), views=config.views, reward=config.reward, seed=config.seed)
     values: dict[Key, list[float]] = {}
     gather(tasks, search.executor, values.__setitem__, search.request)
     reward, controls = compare({key: values[key] for key in tasks})  # in this order, whichever was done first
     for journal in (search.trials, search.rescored):
         journal.sync()
-    write_file(directory, POLICY, policy.to_json())
     result = SearchResult(
         policy=policy,
         reward=reward,
@@ -56,32 +62,35 @@ def choose(search: Search, rounds: Sequence[Sequence[Trial]]) -> SearchResult:
         fitting=round(fit_seconds(directory, images.folds), 3),
         budget=config.budget,
     )
-    write_search(directory, result)
+    search.keep(result)
     return result
 
 
-def keep_policy_so_far(search: Search) -> None:
+def keep_policy_so_far(search: DensitySearch) -> None:
     """Write the policy of the trials that there are, if there are any, and say so."""
     trials = search.trials.read()
     places = sorted({(trial.fold, trial.round) for trial in trials})
     rounds = [[trial for trial in trials if (trial.fold, trial.round) == place] for place in places]
     sub_policies = merge(rounds, search.space, top=search.config.top)
     if sub_policies:
-        policy = found_policy(
-            search.config, search.directory, sub_policies, seconds=cost_so_far(search), trials=len(trials)
-        )
-        write_file(search.directory, POLICY, policy.to_json())
+        search.keep_policy(_named(search, sub_policies, seconds=cost_so_far(search), trials=len(trials)))
         done = f"{len(trials):,} of {counted(search.planned, 'trial')}"
         search.reporter.note(f"The policy of the {done} so far is '{search.directory / POLICY}'.")
 
 
-def cost_so_far(search: Search) -> float:
+def _named(search: DensitySearch, sub_policies: Sequence[SubPolicy], *, seconds: float, trials: int) -> SubPolicies:
+    """Return the policy with where it comes from."""
+    facts = {"sampler": search.config.sampler or "tpe", "trials": trials}
+    return search.named(SubPolicies(sub_policies=tuple(sub_policies)), seconds=seconds, facts=facts)
+
+
+def cost_so_far(search: DensitySearch) -> float:
     """Return the device seconds that folds, trials and second scores took, in all processes' lifetimes together."""
     scored = [*search.trials.read(), *search.rescored.read()]
     return round(fit_seconds(search.directory, search.images.folds) + sum(trial.seconds for trial in scored), 3)
 
 
-def choosing_cost(search: Search, trial_seconds: float) -> float:
+def choosing_cost(search: DensitySearch, trial_seconds: float) -> float:
     """Return the device seconds that choosing takes, where a trial takes so many."""
     config, folds = search.config, len(search.images.folds)
     again = config.rescore * folds * config.width * config.rescore_views / config.views

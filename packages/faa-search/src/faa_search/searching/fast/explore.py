@@ -5,8 +5,8 @@ there are follows from the settings alone: executor, order of completion, and be
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from concurrent.futures import Future
+from dataclasses import dataclass
 
 from faa_core import SubPolicies
 from faa_search.runs.journal import Journal
@@ -16,7 +16,7 @@ from faa_search.searching.fast.rounds import Round, Slot, draws_seed, proposal_s
 from faa_search.searching.samplers import Params, PolicySpace
 from faa_search.searching.tasks import PolicyScores, ScorePolicy, origin_of
 from faa_search.settings import SearchConfig
-from faa_search.workers.executors.gathering import LOOK_UP, failed
+from faa_search.workers.executors.gathering import gather_from
 from faa_search.workers.executors.protocol import Executor
 from faa_search.workers.stopping import StopRequest
 
@@ -46,14 +46,6 @@ class Exploration:
     request: StopRequest
 
 
-@dataclass(slots=True)
-class _UnderWay:
-    """Trials that are being proposed, and those being scored."""
-
-    proposed: dict[Slot, "Future[Params]"] = field(default_factory=dict)
-    scored: dict["Future[PolicyScores]", tuple[Slot, Params]] = field(default_factory=dict)
-
-
 def explore(exploration: Exploration, rounds: Sequence[Round]) -> bool:
     """Bring all rounds to their depth; return whether there was time for that.
 
@@ -64,68 +56,60 @@ def explore(exploration: Exploration, rounds: Sequence[Round]) -> bool:
     Raises:
         Stopped: If a signal asked for it; what was being scored is finished and written down.
     """
-    under_way = _UnderWay()
+    proposed = _Proposed(exploration, rounds)
     by_place = {(one.fold, one.number): one for one in rounds}
-    for one in rounds:
-        _propose(exploration, one, under_way)
-    while under_way.proposed or under_way.scored:
-        ending = exploration.request.number is not None or exploration.out_of_time()
-        if not ending:
-            _score_next(exploration, under_way)
-        elif not under_way.scored:
-            break
-        for slot, params, scored in _completed(under_way, ending=ending):
-            trial = _trial(exploration, slot, params, scored.result())
-            exploration.journal.append(trial)
-            one = by_place[slot.fold, slot.round]
-            one.add(trial)
-            exploration.finished(trial)
-            _propose(exploration, one, under_way)
-    if exploration.request.number is not None:
-        exploration.request.stop()
-    return not under_way.proposed
+
+    def finished(key: tuple[Slot, Params], scores: PolicyScores) -> None:
+        slot, params = key
+        trial = _trial(exploration, slot, params, scores)
+        exploration.journal.append(trial)
+        one = by_place[slot.fold, slot.round]
+        one.add(trial)
+        exploration.finished(trial)
+        proposed.ask(one)
+
+    gather_from(proposed, exploration.executor, finished, exploration.request)
+    return not proposed.waiting
 
 
-def _propose(exploration: Exploration, one: Round, under_way: _UnderWay) -> None:
-    """Have the trials of a round proposed that can be."""
-    for slot in one.due():
-        if slot.number < len(one.first):
-            given: Future[Params] = Future()
-            given.set_result(one.first[slot.number])
-            under_way.proposed[slot] = given
-        else:
-            seed = proposal_seed(exploration.config.seed, slot)
-            under_way.proposed[slot] = exploration.proposer.submit(one.known(slot), seed)
+class _Proposed:
+    """The trials to score: those that are proposed, the least advanced rounds first, while there is time."""
 
+    def __init__(self, exploration: Exploration, rounds: Sequence[Round]) -> None:
+        self.exploration = exploration
+        self.waiting: dict[Slot, Future[Params]] = {}
+        for one in rounds:
+            self.ask(one)
 
-def _score_next(exploration: Exploration, under_way: _UnderWay) -> None:
-    """Give the executor trials, the least advanced rounds first, as many as keep its workers busy."""
-    executor, config = exploration.executor, exploration.config
-    most = 1 if executor.in_process else 2 * executor.workers
-    while under_way.proposed and len(under_way.scored) < most:
-        slot = min(under_way.proposed)
-        if not under_way.proposed[slot].done():
-            return
-        params = dict(under_way.proposed.pop(slot).result())
+    def ask(self, one: Round) -> None:
+        """Have the trials of a round proposed that can be."""
+        for slot in one.due():
+            if slot.number < len(one.first):
+                given: Future[Params] = Future()
+                given.set_result(one.first[slot.number])
+                self.waiting[slot] = given
+            else:
+                seed = proposal_seed(self.exploration.config.seed, slot)
+                self.waiting[slot] = self.exploration.proposer.submit(one.known(slot), seed)
+
+    def take(self) -> tuple[tuple[Slot, Params], ScorePolicy] | None:
+        """Return the next trial, if it is proposed and there is time for it."""
+        slot = min(self.waiting, default=None)
+        if slot is None or not self.waiting[slot].done() or self.exploration.out_of_time():
+            return None
+        config = self.exploration.config
+        params = dict(self.waiting.pop(slot).result())
         task = ScorePolicy(
-            policy=SubPolicies(sub_policies=exploration.space.decode(params)),
+            policy=SubPolicies(sub_policies=self.exploration.space.decode(params)),
             fold=slot.fold,
             views=config.views,
             seed=draws_seed(config.seed, slot, common=config.common_draws),
         )
-        under_way.scored[executor.submit(task)] = (slot, params)
+        return (slot, params), task
 
-
-def _completed(under_way: _UnderWay, *, ending: bool) -> list[tuple[Slot, Params, "Future[PolicyScores]"]]:
-    """Return what has been scored, failures last; waits for something to happen, though not long."""
-    if not any(future.done() for future in under_way.scored):
-        awaited: list[Future[object]] = [*under_way.scored]  # type: ignore[list-item]
-        if under_way.proposed and not ending:
-            awaited += [one for one in under_way.proposed.values() if not one.done()]  # type: ignore[misc]
-        wait(awaited, timeout=LOOK_UP, return_when=FIRST_COMPLETED)
-    done = [future for future in under_way.scored if future.done()]
-    done.sort(key=lambda future: (failed(future), under_way.scored[future][0]))
-    return [(*under_way.scored.pop(future), future) for future in done]
+    def awaited(self) -> "Sequence[Future[Params]]":
+        """Return the proposal of the next trial, if there is time for it."""
+        return [self.waiting[min(self.waiting)]] if self.waiting and not self.exploration.out_of_time() else ()
 
 
 def _trial(exploration: Exploration, slot: Slot, params: Params, scores: PolicyScores) -> Trial:

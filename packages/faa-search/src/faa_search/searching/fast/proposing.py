@@ -4,6 +4,7 @@ A sampler is a pure function, so the proposals are the same, and one whose proce
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from loky.process_executor import BrokenProcessPool, ShutdownExecutorError
 from faa_search.searching.samplers import Params, PolicySpace, Sampler, Scored
 from faa_search.searching.samplers.serving import serve
 
+HISTORY = 25  # trials before the timed proposal: TPE starts to cost after its first 20
 START_SECONDS = 2.0  # of a core, until a process that proposes has imported hyperopt (torch it never does)
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -69,6 +71,20 @@ def worth_aside(*, proposals: int, seconds_each: float) -> bool:
         seconds_each: What one takes.
     """
     return proposals * seconds_each > START_SECONDS
+
+
+def proposal_seconds(space: PolicySpace, sampler: Sampler, *, depth: int) -> float:
+    """Return the seconds of a proposal in the middle of a round.
+
+    Args:
+        space: Of policies.
+        sampler: Proposes.
+        depth: Trials of a round.
+    """
+    history = [Scored(sampler(space, [], number), 0.0) for number in range(min(HISTORY, depth - 1))]
+    started = time.perf_counter()
+    sampler(space, history, 0)
+    return time.perf_counter() - started
 
 
 class _Here:

@@ -7,17 +7,16 @@ draws are none that they were chosen by.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from faa_core import SubPolicies
 from faa_core.randomness import seed_of
 from faa_search.runs.records.trials import Trial
+from faa_search.searching.fast.density import DensitySearch
 from faa_search.searching.fast.merge import best
-from faa_search.searching.search import Search
 from faa_search.searching.tasks import PolicyScores, ScorePolicy, origin_of
 from faa_search.settings import SearchConfig
 from faa_search.workers.executors.gathering import gather
 
 
-def rescore(search: Search, rounds: Sequence[Sequence[Trial]]) -> list[list[Trial]]:
+def rescore(search: DensitySearch, rounds: Sequence[Sequence[Trial]]) -> list[list[Trial]]:
     """Return each round's best trials with their second scores in place of the first.
 
     Args:
@@ -37,7 +36,7 @@ def rescore(search: Search, rounds: Sequence[Sequence[Trial]]) -> list[list[Tria
     }
     tasks = {
         key: ScorePolicy(
-            policy=SubPolicies(sub_policies=search.space.decode(trial.params)),
+            policy=search.policy_of(trial),
             fold=trial.fold,
             views=config.rescore_views,
             seed=_draws(config, trial),

@@ -1,9 +1,7 @@
 """The stages of a search, in order; each takes up what is there and leaves its result in the run's directory."""
 
 import math
-import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,14 +10,15 @@ from faa_core import FaaError
 from faa_core.text import counted, duration
 from faa_search.costs import fitting_ways, until, with_shorter
 from faa_search.runs.files import write_file
-from faa_search.runs.records.search import SearchResult, Stage
+from faa_search.runs.records.search import SearchResult
 from faa_search.runs.records.trials import Trial
 from faa_search.searching.audit import audit
 from faa_search.searching.clock import Clock
-from faa_search.searching.estimate import Estimate, EstimateCost, proposal_seconds
+from faa_search.searching.estimate import Estimate, EstimateCost
 from faa_search.searching.fast.choose import choose, choosing_cost, cost_so_far, keep_policy_so_far
+from faa_search.searching.fast.density import DensitySearch
 from faa_search.searching.fast.explore import Exploration, explore
-from faa_search.searching.fast.proposing import Proposer, proposing_aside, proposing_here, worth_aside
+from faa_search.searching.fast.proposing import Proposer, proposal_seconds, proposing_aside, proposing_here, worth_aside
 from faa_search.searching.fast.rounds import Round
 from faa_search.searching.folding import (
     FOLDS,
@@ -32,62 +31,44 @@ from faa_search.searching.folding import (
 )
 from faa_search.searching.folds import folds_text
 from faa_search.searching.found import device_kind
-from faa_search.searching.search import Search
-from faa_search.settings import Budget
 from faa_search.workers.executors.capacity import cores
 from faa_search.workers.stopping import Stopped
 
 
-def run_stages(search: Search, before: SearchResult | None) -> SearchResult | None:
+def run_stages(search: DensitySearch) -> SearchResult | None:
     """Return what was found, or None if only a stage was asked for that ends before there is a policy.
 
     Args:
-        search: Under way.
-        before: The result of the finished search that is only to be audited, or None.
+        search: Under way; with the result of the finished search that is only to be audited, or none.
 
     Raises:
         Stopped: If a signal asked for it; the policy of the trials so far is kept.
         FaaError: If something that is needed is missing, or the budget is too small for the folds alone.
     """
-    config, directory = search.config, search.directory
-    write_file(directory, FOLDS, folds_text(search.images.folds))
+    config, before = search.config, search.before
+    write_file(search.directory, FOLDS, folds_text(search.images.folds))
     rounds = _rounds(search)
-    clock = Clock(
-        None if config.budget is None else Budget.parse(config.budget),
-        before=cost_so_far(search),
-        workers=search.executor.workers,
-    )
+    clock = search.clock(before=cost_so_far(search))
     with _proposer(search, rounds) as proposer:
-        with _timed(search, "folds"):
+        with search.timed("folds"):
             _fold_stage(search, rounds, clock)
         if config.stage == "folds":
             return None
-        if config.stage != "merge" and before is None:
-            with _timed(search, "explore"):
+        if search.does("explore") and before is None:
+            with search.timed("explore"):
                 _explore_stage(search, rounds, clock, proposer)
     if config.stage == "explore":
         return None
     trials = [one.trials() for one in rounds]
-    with _timed(search, "merge"):
-        result = before or _choose_stage(search, trials)
+    with search.timed("merge"):
+        result = before if isinstance(before, SearchResult) else _choose_stage(search, trials)
     if not config.audit:
         return result
-    with _timed(search, "audit"):
-        return replace(result, audit=audit(search, trials))
+    with search.timed("audit"):
+        return replace(result, audit=audit(search, trials, search.policy_of))
 
 
-@contextmanager
-def _timed(search: Search, name: str) -> Iterator[None]:
-    """Write down how long a stage takes, also where it is stopped."""
-    began, started = time.time(), time.monotonic()
-    try:
-        yield
-    finally:
-        seconds = round(time.monotonic() - started, 3)
-        search.stages.append(Stage(name=name, began=round(began, 6), seconds=seconds))
-
-
-def _rounds(search: Search) -> list[Round]:
+def _rounds(search: DensitySearch) -> list[Round]:
     config, done = search.config, search.trials.read()
     places = [(fold.index, number) for fold in search.images.folds for number in range(config.width)]
     return [
@@ -103,18 +84,18 @@ def _rounds(search: Search) -> list[Round]:
     ]
 
 
-def _proposer(search: Search, rounds: list[Round]) -> AbstractContextManager[Proposer]:
+def _proposer(search: DensitySearch, rounds: list[Round]) -> AbstractContextManager[Proposer]:
     """Return what proposes: other processes, if there is enough to do for them."""
     left = search.planned - sum(len(one.trials()) for one in rounds)
-    explores = search.config.stage in (None, "explore")
-    each = proposal_seconds(search.space, search.sampler, depth=search.config.depth) if left and explores else 0.0
+    explores = left and search.does("explore")
+    each = proposal_seconds(search.space, search.sampler, depth=search.config.depth) if explores else 0.0
     if not worth_aside(proposals=left, seconds_each=each):
         return proposing_here(search.space, search.sampler)
     processes = min(len(rounds), max(1, cores() // 4))
     return proposing_aside(search.space, search.sampler, processes=processes, note=search.reporter.note)
 
 
-def _fold_stage(search: Search, rounds: list[Round], clock: Clock) -> None:
+def _fold_stage(search: DensitySearch, rounds: list[Round], clock: Clock) -> None:
     """Fit what is to be fitted, after saying what the search will cost."""
     config, directory, folds = search.config, search.directory, search.images.folds
     set_damaged_aside(directory, folds, search.reporter.note)
@@ -137,7 +118,7 @@ def _fold_stage(search: Search, rounds: list[Round], clock: Clock) -> None:
     clock.add(fit_seconds(directory, folds) - spent)
 
 
-def _cost_in_words(search: Search, cost: Estimate, *, missing: int) -> str:
+def _cost_in_words(search: DensitySearch, cost: Estimate, *, missing: int) -> str:
     """Return what the search will cost, by stage and in all, with what would make that shorter."""
     config, images, workers = search.config, search.images, search.executor.workers
     at_once = min(workers, len(images.folds) * config.width * config.batch_proposals)
@@ -156,7 +137,7 @@ def _cost_in_words(search: Search, cost: Estimate, *, missing: int) -> str:
     return with_shorter(f"Estimated time{with_workers}: {told}.", seconds, ["fewer --folds", *ways])
 
 
-def _explore_stage(search: Search, rounds: list[Round], clock: Clock, proposer: Proposer) -> None:
+def _explore_stage(search: DensitySearch, rounds: list[Round], clock: Clock, proposer: Proposer) -> None:
     """Score the trials that are left, as far as the budget lets."""
     seen = [trial for one in rounds for trial in one.trials()]
 
@@ -195,7 +176,7 @@ def _explore_stage(search: Search, rounds: list[Round], clock: Clock, proposer: 
         )
 
 
-def _choose_stage(search: Search, rounds: list[list[Trial]]) -> SearchResult:
+def _choose_stage(search: DensitySearch, rounds: list[list[Trial]]) -> SearchResult:
     try:
         return choose(search, rounds)
     except Stopped:

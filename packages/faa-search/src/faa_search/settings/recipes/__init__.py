@@ -13,13 +13,14 @@ from typing import Any
 
 from faa_core import FaaError, UnknownNameError
 from faa_core.yaml_files import parse_yaml
-from faa_search.settings import SearchConfig, Settings, TrainConfig
+from faa_search.settings import TrainConfig
+from faa_search.settings.algorithms import resolve_search
 from faa_search.settings.recipes.schema import RecipeFile, recipe_schema
 from faa_search.settings.resolving import Layer, resolve
 
 __all__ = ["Recipe", "RecipeFile", "load_recipe", "parse_recipe", "recipe_names", "recipe_schema"]
 
-COMMANDS: Mapping[str, type[Settings]] = {"train": TrainConfig, "search": SearchConfig}
+COMMANDS = ("train", "search")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,7 @@ def parse_recipe(name: str, text: str) -> Recipe:
     for command, settings in sections.items():
         if not isinstance(settings, dict):
             raise FaaError(f"The {source} must hold 'key: value' lines under {command}.")
-        content[command] = resolve(COMMANDS[command], [Layer(f"{source}, {command}", settings)])
+        layer = Layer(f"{source}, {command}", settings)
+        content[command] = resolve_search([layer]) if command == "search" else resolve(TrainConfig, [layer])
     facts = resolve(RecipeFile, [Layer(source, content)])
     return Recipe(name=name, text=text, facts=facts, sections=sections)

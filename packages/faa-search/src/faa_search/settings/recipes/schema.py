@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from faa_search.settings import SearchConfig, Settings, TrainConfig
+from faa_search.settings import SearchConfig, Settings, SharedSearchConfig, TrainConfig
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Texts = Annotated[tuple[Text, ...], Field(min_length=1, strict=False)]
@@ -26,7 +26,7 @@ class RecipeFile(Settings):
     expected_error: Texts = Field(description="Test errors, who published them, and whether we measured them.")
     deviations: Texts = Field(description="Where it leaves its source and why, and the options that bring it back.")
     train: TrainConfig | None = Field(default=None, description="Settings of faa train.")
-    search: SearchConfig | None = Field(default=None, description="Settings of faa search.")
+    search: SearchConfig | SharedSearchConfig | None = Field(default=None, description="Settings of faa search.")
 
     @model_validator(mode="after")
     def _for_something(self) -> "RecipeFile":

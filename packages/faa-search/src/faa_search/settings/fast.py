@@ -1,0 +1,85 @@
+"""The settings of Fast AutoAugment, in the order of its stages."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from faa_search.settings.base import Count, CountOrNone, Epochs, Names, Settings, Text, Whole
+from faa_search.settings.roles import Role
+from faa_search.settings.search import Few, FoldedSearchConfig
+
+StageName = Literal["folds", "explore", "merge"]
+
+
+class SpaceConfig(Settings):
+    """Which policies there are."""
+
+    role: ClassVar[Role] = Role.RESULT
+
+    sub_policies: Few = Field(default=5, description="Sub-policies per trial.")
+    ops: Annotated[Whole, Field(ge=1, le=100)] = Field(default=2, description="Operations per sub-policy.")
+    exclude_ops: Names = Field(default=(), description="Operations to leave out, as Invert,Rotate.")
+    preset: Text | None = Field(
+        default=None,
+        description="Leave out what changes the meaning of digits, medical-gray, remote-sensing or keep-color images.",
+    )
+
+
+class ExploringConfig(Settings):
+    """How policies are tried."""
+
+    role: ClassVar[Role] = Role.RESULT
+
+    sampler: Text | None = Field(
+        default=None, description="Proposes policies: tpe, random, optuna, or a plugin's (default: the algorithm's)."
+    )
+    width: Few = Field(default=2, description="Independent rounds per fold, T.")
+    depth: Annotated[Whole, Field(ge=1, le=10**6)] = Field(default=200, description="Trials per round, B.")
+    batch_proposals: Few = Field(
+        default=1, description="Trials of a round that are proposed together, knowing those before them only."
+    )
+    warm_start: Text | None = Field(
+        default=None,
+        description="Begin every round with sub-policies of this policy: built-in name, or file of any format.",
+    )
+
+
+class SelectingConfig(Settings):
+    """How the policy is chosen among the trials."""
+
+    role: ClassVar[Role] = Role.CHOICE
+
+    top: Count = Field(default=10, description="Trials kept from each round, N.")
+    rescore: CountOrNone = Field(
+        default=0, description="Score this many of each round's best again, on fresh draws, to choose the top; 0: none."
+    )
+    rescore_views: Few = Field(default=20, description="Draws of each held-out image when scoring again.")
+    audit: Annotated[CountOrNone, Role.PACE] = Field(
+        default=0,
+        description="Then train with so many of the trials, spread over the rewards' ranges, and say how well each "
+        "reward foretells the accuracy. On top of any --budget.",
+    )
+    audit_epochs: Annotated[Epochs | None, Role.PACE] = Field(
+        default=None, description="Epochs of these trainings (default: --epochs)."
+    )
+    audit_seeds: Annotated[Few, Role.PACE] = Field(default=1, description="Trainings of each audited trial.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SelectingConfig":
+        if 0 < self.rescore < self.top:
+            raise ValueError(f"--rescore {self.rescore} is fewer than --top {self.top}, which are chosen among them")
+        if not self.rescore and self.rescore_views != type(self).model_fields["rescore_views"].default:
+            raise ValueError("--rescore-views says how trials are scored again; it needs --rescore N")
+        if not self.audit and (self.audit_epochs is not None or self.audit_seeds != 1):
+            raise ValueError("--audit-epochs and --audit-seeds are of the audit's trainings; they need --audit N")
+        return self
+
+
+class SearchConfig(FoldedSearchConfig, SpaceConfig, ExploringConfig, SelectingConfig):
+    """`faa search` by Fast AutoAugment or at random: data, the folds' network, and the search itself."""
+
+    role: ClassVar[Role] = Role.RESULT
+
+    stage: Annotated[StageName | None, Role.PACE] = Field(
+        default=None, description="Only fit the folds, only explore, or only merge the trials there are into a policy."
+    )
