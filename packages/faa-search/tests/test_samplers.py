@@ -1,4 +1,4 @@
-"""What our samplers keep beyond the contract, that the estimator of hyperopt is hyperopt's, and that Optuna stays quiet."""
+"""What our samplers keep beyond the contract, that TPE is hyperopt's, and that Optuna stays quiet."""
 
 import json
 import logging
