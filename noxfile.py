@@ -22,6 +22,7 @@ PACKAGES = {  # in the order they build on each other, with those each one needs
     "faa-cli": ("faa-core", "faa-models", "faa-search"),
 }
 TEST_TOOLS = [
+    "hatchling>=1.26",
     "hypothesis>=6.100",
     "import-linter>=2.3",
     "jsonschema>=4.20",

@@ -1,6 +1,5 @@
-"""What every sampler must keep, that the estimator of hyperopt is hyperopt's, and that Optuna stays quiet."""
+"""What our samplers keep beyond the contract, that TPE is hyperopt's, and that Optuna stays quiet."""
 
-import copy
 import json
 import logging
 import os
@@ -60,55 +59,6 @@ def sampler(request: pytest.FixtureRequest) -> Sampler:
 def known() -> list[Scored]:
     """Return 24 random trials: past what the estimator draws at random."""
     return run(uniform, 24)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (5, 2)])
-@pytest.mark.parametrize("trials", [0, 24])
-def test_proposals_are_of_the_space(sampler: Sampler, shape: tuple[int, int], trials: int) -> None:
-    """All parameters and no others, operations by name, p and λ in [0, 1]; they decode."""
-    space = PolicySpace(ops=OPS[3:9], sub_policies=shape[0], num_ops=shape[1])
-    rewards = np.random.default_rng(0).normal(size=trials).tolist()
-    history = [Scored(uniform(space, [], seed), reward) for seed, reward in enumerate(rewards)]
-    params = sampler(space, history, 5)
-    assert {f"{kind}_{use}" for kind in ("op", "p", "magnitude") for use in space.uses()} == set(params)
-    for label, value in params.items():
-        if label.startswith("op_"):
-            assert value in OPS[3:9]
-        else:
-            assert type(value) is float
-            assert 0.0 <= value <= 1.0
-    decoded = space.decode(params)
-    assert [shape[1]] * shape[0] == [len(sub_policy) for sub_policy in decoded]
-
-
-def test_proposals_depend_on_the_arguments_alone(sampler: Sampler, known: list[Scored]) -> None:
-    """Asked twice, or with numpy's own generator elsewhere, a sampler says the same, and changes nothing."""
-    before = copy.deepcopy(known)
-    first = sampler(SPACE, known, 3)
-    np.random.seed(1)  # noqa: NPY002 what other code does must not matter
-    sampler(SPACE, known[:5], 9)
-    assert first == sampler(SPACE, known, 3)
-    assert before == known
-    assert first != sampler(SPACE, known, 4)
-
-
-def test_a_history_from_disk_is_the_same(sampler: Sampler, known: list[Scored]) -> None:
-    """Written as JSON and read again, it leads to the same proposal."""
-    read = [Scored(*fields) for fields in json.loads(json.dumps(known))]
-    assert sampler(SPACE, known, 3) == sampler(SPACE, read, 3)
-
-
-def test_proposals_can_be_written_as_json(sampler: Sampler, known: list[Scored]) -> None:
-    """No numpy types: the journal takes them as they are, exactly."""
-    params = dict(sampler(SPACE, known, 3))
-    assert params == json.loads(json.dumps(params))
-
-
-def test_resuming_is_as_going_on(sampler: Sampler) -> None:
-    """Twenty-five trials, or twelve and then thirteen from what was written down."""
-    straight = run(sampler, 25)
-    written = json.loads(json.dumps(run(sampler, 12)))
-    assert straight == run(sampler, 25, history=[Scored(*fields) for fields in written])
 
 
 def test_first_proposals_are_spread(sampler: Sampler) -> None:

@@ -1,0 +1,7 @@
+"""How a contract says what broke."""
+
+
+def expect(kept: bool, rule: str) -> None:
+    """Raise an AssertionError unless a rule is kept; in place of `assert`, which `python -O` leaves out."""
+    if not kept:
+        raise AssertionError(f"Not kept: {rule}.")

@@ -1,0 +1,101 @@
+"""The life of a plugin: the example is built, installed into a fresh environment, used, killed, and tested there."""
+
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.test_interruption import lines, policy_without_times
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "faa-plugin-example"
+BUILD = "import sys; from hatchling.build import build_wheel; build_wheel(sys.argv[1])"
+SEARCH = (
+    "search --dataset digits --train-subset 60 --img-size 8 --model wrn10_1 --batch-size 20 --hflip 0 --crop-pad 1 "
+    "--epochs 1 --warmup-epochs 0 --folds 2 --width 1 --depth 20 --top 2 --views 1 --sub-policies 2 --sampler nearby"
+)
+COMMANDS = """
+import sys
+from faa_cli.main import main
+
+for line in sys.argv[1:]:
+    sys.argv = ["faa", *line.split()]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, line
+"""
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory) -> Path:
+    """Return the interpreter of an environment with the example in it, and with what is installed here."""
+    pytest.importorskip("hatchling", reason="hatchling builds the example; `nox -s tests` installs it")
+    folder = tmp_path_factory.mktemp("plugin")
+    source = shutil.copytree(EXAMPLE, folder / "source")
+    subprocess.run([sys.executable, "-c", BUILD, folder], cwd=source, check=True)
+    (wheel,) = folder.glob("*.whl")
+    venv.create(folder / "environment", symlinks=True)
+    places = {"base": str(folder / "environment"), "platbase": str(folder / "environment")}
+    site = Path(sysconfig.get_path("purelib", "venv", vars=places))
+    (site / "here.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+    with zipfile.ZipFile(wheel) as archive:  # which is all that installing one without dependencies is
+        archive.extractall(site)
+    return folder / "environment" / "bin" / "python"
+
+
+@pytest.fixture
+def run(python, tmp_path, environment):
+    """Run Python with these arguments in the environment; it must succeed."""
+
+    def in_environment(*words: str | Path) -> str:
+        command = [python, *words]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return in_environment
+
+
+def test_it_is_found_and_shown(run):
+    """By `faa doctor` with each of its plugins, and where they are used."""
+    shown = run("-c", COMMANDS, "doctor", "policy show zoom-and-light", "axes zoom-and-light").splitlines()
+    rows = [line.split() for line in shown if "faa-plugin-example" in line]
+    assert [row[:2] for row in rows] == [
+        ["faa.ops", "Zoom"],
+        ["faa.policies", "zoom-and-light"],
+        ["faa.samplers", "nearby"],
+        ["faa.commands", "axes"],
+    ]
+    assert all(row[-1] == "ok" for row in rows)
+    used = [line.split() for line in shown if line.split()[:1] == ["Zoom"]]
+    assert ["Zoom", "0.5", "1.5", "factor", "yes"] in used
+    assert len(used) > 1
+
+
+def test_a_search_by_its_sampler_is_killed_and_resumed(run, python, tmp_path, environment):
+    """To the policy of a search that nobody killed."""
+    killed, straight = tmp_path / "killed", tmp_path / "straight"
+    command = [python, "-m", "faa_cli", *SEARCH.split(), "--output", "killed"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    while process.poll() is None and lines(killed / "trials.jsonl") < 12:
+        time.sleep(0.002)
+    process.kill()
+    told = process.communicate()[0]
+    assert process.returncode == -9, told
+    assert 12 <= lines(killed / "trials.jsonl") < 40
+    run("-c", COMMANDS, f"{SEARCH} --output killed", f"{SEARCH} --output straight")
+    assert lines(straight / "trials.jsonl") == 40
+    assert policy_without_times(killed / "policy.json") == policy_without_times(straight / "policy.json")
+
+
+def test_it_keeps_the_contracts(run):
+    """By its own tests, which its authors run."""
+    shown = run("-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLE / "tests", "--rootdir", EXAMPLE)
+    assert re.search(r"\b\d\d passed", shown)
