@@ -1,5 +1,6 @@
 """The life of a plugin: the example is built, installed into a fresh environment, used, killed, and tested there."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -19,6 +20,10 @@ BUILD = "import sys; from hatchling.build import build_wheel; build_wheel(sys.ar
 SEARCH = (
     "search --dataset digits --train-subset 60 --img-size 8 --model wrn10_1 --batch-size 20 --hflip 0 --crop-pad 1 "
     "--epochs 1 --warmup-epochs 0 --folds 2 --width 1 --depth 20 --top 2 --views 1 --sub-policies 2 --sampler nearby"
+)
+LAYERED = (
+    "search --algorithm one-by-one --keep 3 --dataset digits --train-subset 60 --img-size 8 --model wrn10_1 "
+    "--batch-size 20 --hflip 0 --crop-pad 1 --epochs 1 --warmup-epochs 0 --folds 2 --views 2"
 )
 COMMANDS = """
 import sys
@@ -70,6 +75,7 @@ def test_it_is_found_and_shown(run):
     assert [row[:2] for row in rows] == [
         ["faa.ops", "Zoom"],
         ["faa.policies", "zoom-and-light"],
+        ["faa.searchers", "one-by-one"],
         ["faa.samplers", "nearby"],
         ["faa.commands", "axes"],
     ]
@@ -93,6 +99,30 @@ def test_a_search_by_its_sampler_is_killed_and_resumed(run, python, tmp_path, en
     run("-c", COMMANDS, f"{SEARCH} --output killed", f"{SEARCH} --output straight")
     assert lines(straight / "trials.jsonl") == 40
     assert policy_without_times(killed / "policy.json") == policy_without_times(straight / "policy.json")
+
+
+def test_a_search_by_its_algorithm_is_killed_and_resumed(run, python, tmp_path, environment):
+    """To the same layers; they are shown, and another algorithm's flag is refused."""
+    killed, straight = tmp_path / "killed", tmp_path / "straight"
+    command = [python, "-m", "faa_cli", *LAYERED.split(), "--output", "killed"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    while process.poll() is None and lines(killed / "scores.jsonl") < 9:
+        time.sleep(0.002)
+    process.kill()
+    told = process.communicate()[0]
+    assert process.returncode == -9, told
+    assert 9 <= lines(killed / "scores.jsonl") < 32
+    shown = run("-c", COMMANDS, f"{LAYERED} --output killed", f"{LAYERED} --output straight",
+                "policy show killed/policy.json")  # fmt: skip
+    assert policy_without_times(killed / "policy.json") == policy_without_times(straight / "policy.json")
+    assert json.loads((killed / "policy.json").read_text())["kind"] == "layers"
+    assert "Found 2 layers" in shown
+    assert "one-by-one" in shown
+    refused = [python, "-m", "faa_cli", *LAYERED.split(), "--depth", "5", "--output", "no"]
+    done = subprocess.run(refused, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--depth" in done.stderr
+    assert "'fast'" in done.stderr
 
 
 def test_it_keeps_the_contracts(run):

@@ -1,6 +1,9 @@
 """What faa asks of each plugin, and what this package promises beyond it."""
 
+from typing import ClassVar
+
 from faa_plugin_example.sampler import FIRST, suggest
+from faa_plugin_example.searcher import LAYERS
 from PIL.Image import Resampling
 
 from faa_cli.testing import CommandContract
@@ -10,7 +13,7 @@ from faa_core.ops.geometry import inverted
 from faa_core.testing import OperationContract, PolicyContract
 from faa_search.searching.samplers import PolicySpace, Scored
 from faa_search.searching.samplers.uniform import suggest as uniform
-from faa_search.testing import SamplerContract
+from faa_search.testing import SamplerContract, SearcherContract
 
 SPACE = PolicySpace(ops=("Rotate", "Invert", "Color"), sub_policies=2, num_ops=2)
 
@@ -47,6 +50,21 @@ class TestNearby(SamplerContract):
             proposed, best = suggest(SPACE, history, seed), history[2].params
             changed = {label.partition("_")[2] for label, value in proposed.items() if best[label] != value}
             assert len(changed) == 1
+
+
+class TestOneByOne(SearcherContract):
+    """The search algorithm."""
+
+    name = "one-by-one"
+    settings: ClassVar = {"folds": 2, "views": 1, "keep": 3, "warmup_epochs": 0}
+
+    def test_it_keeps_the_best(self):
+        """As many as asked for, each as probable as the others, in both layers."""
+        layers = self.found().policy.layers
+        assert len(layers) == LAYERS
+        assert layers[0] == layers[1]
+        assert [choice.probability for choice in layers[0]] == [1 / 3] * 3
+        assert len({choice.op for choice in layers[0]}) == 3
 
 
 class TestAxes(CommandContract):

@@ -1,4 +1,4 @@
-"""What samplers, executors, data sets and networks have to keep, as test classes for whoever writes one.
+"""What samplers, search algorithms, executors, data sets and networks have to keep, as test classes for their authors.
 
 Subclass one in a test file and name what the package offers; pytest collects the inherited tests, and any other runner
 may call them. They need no pytest, and a failure is an AssertionError that says what was expected::
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from faa_search.testing.executors import ExecutorContract
     from faa_search.testing.models import ModelContract
     from faa_search.testing.samplers import SamplerContract
+    from faa_search.testing.searchers import SearcherContract
 
-__all__ = ["DatasetContract", "ExecutorContract", "ModelContract", "SamplerContract"]
+__all__ = ["DatasetContract", "ExecutorContract", "ModelContract", "SamplerContract", "SearcherContract"]
 
 HOMES = {
     "DatasetContract": "faa_search.testing.datasets",
     "ExecutorContract": "faa_search.testing.executors",
     "ModelContract": "faa_search.testing.models",
     "SamplerContract": "faa_search.testing.samplers",
+    "SearcherContract": "faa_search.testing.searchers",
 }
 
 

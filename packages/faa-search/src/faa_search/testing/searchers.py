@@ -1,0 +1,157 @@
+"""What every search algorithm keeps: a run that is stopped anywhere comes to the same, whoever does the work."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+
+from faa_core import FaaError, Policy
+from faa_core.testing.expecting import expect
+from faa_search.progress import Advance
+from faa_search.runs.opening import SearchRun, open_run
+from faa_search.runs.records.search import Found
+from faa_search.searching.protocol import Searcher, load_searcher
+from faa_search.searching.searchers import search, search_stage
+from faa_search.settings import SharedSearchConfig
+
+SMALL: dict[str, Any] = {
+    "dataset": "digits", "train_subset": 40, "img_size": 8, "model": "wrn10_1", "epochs": 1, "batch_size": 20,
+    "device": "cpu",
+}  # fmt: skip
+
+
+class _Stopped(Exception):  # noqa: N818 it stands for a killed process
+    """Ends a search in the middle, as a kill does."""
+
+
+class _Stopping:
+    """A reporter that ends the search after so many units of progress."""
+
+    def __init__(self, units: int) -> None:
+        self.left = units
+
+    def note(self, message: str) -> None:
+        """Drop the line."""
+
+    @contextmanager
+    def track(self, what: str, total: int, *, done: int = 0) -> Iterator[Advance]:
+        """Count the units, and end when there were enough."""
+        yield self._advance
+
+    def _advance(self, detail: str = "") -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise _Stopped
+
+
+class SearcherContract:
+    """What every search algorithm keeps; subclass it, set `name`, and in `settings` what makes it quick.
+
+    Attributes:
+        name: Under which the package offers it.
+        settings: Its own settings for a search of seconds; those of data and network are chosen, and may be replaced.
+        stops: After how many units of progress a search is ended and begun again.
+    """
+
+    name: ClassVar[str]
+    settings: ClassVar[Mapping[str, Any]] = {}
+    stops: ClassVar[tuple[int, ...]] = (1, 5)
+
+    def searcher(self) -> Searcher:
+        """Return what is tested: the installed algorithm of the name."""
+        return load_searcher(self.name)
+
+    def config(self, **changed: Any) -> SharedSearchConfig:
+        """Return the settings of a small search."""
+        return self.searcher().settings(**{**SMALL, **self.settings, **changed})
+
+    def test_its_settings_say_what_they_decide(self) -> None:
+        """Each has a default and a role, and the algorithm is called by its own name."""
+        kind = self.searcher().settings
+        said = kind().algorithm
+        expect(said == self.name, f"its settings have `algorithm` {self.name!r} by default, not {said!r}")
+        missing = sorted(kind.model_fields.keys() - kind.roles().keys())
+        expect(not missing, f"every setting has a role; these have none: {missing}")
+
+    def test_its_stages_come_to_the_whole(self) -> None:
+        """One after the other, each ends as it says, and the last one with the policy of a search without stages."""
+        searcher = self.searcher()
+        whole = self.found()
+        with TemporaryDirectory() as folder:
+            for stage in searcher.stages:
+                found = search_stage(self.config(stage=stage), Path(folder, "run"))
+                ends = searcher.makes_policy(stage)
+                expect(
+                    (found is not None) == ends, f"stage '{stage}' {'ends' if ends else 'does not end'} with a policy"
+                )
+        assert found is not None  # noqa: S101 the last stage makes a policy
+        same = _content(found.policy) == _content(whole.policy)
+        expect(same, "stage after stage comes to the policy of the search without stages")
+
+    def test_another_stage_is_refused(self) -> None:
+        """In words that name the stages there are."""
+        with TemporaryDirectory() as folder:
+            try:
+                search_stage(self.config(stage="no-such-stage"), Path(folder, "run"))
+            except (FaaError, ValueError) as error:  # by the search, or by the settings themselves
+                named = all(stage in str(error) for stage in self.searcher().stages)
+                expect(named, f"the refusal of an unknown stage names the stages, not only: {error}")
+            else:
+                expect(False, "an unknown stage is refused")
+
+    def test_its_policy_is_a_policy(self) -> None:
+        """It can be written and read again, and says in its provenance how it was found."""
+        with TemporaryDirectory() as folder:
+            found = search(self.config(), Path(folder, "run"))
+            read = Policy.load(Path(folder, "run", "policy.json"))
+            expect(
+                _content(read) == _content(found.policy), "the policy in the run's directory is the one that is found"
+            )
+            said = read.provenance.get("algorithm")
+            expect(said == self.name, f"its provenance says the algorithm {self.name!r}, not {said!r}")
+
+    def test_its_run_is_opened_as_it_was_found(self) -> None:
+        """`open_run` gives the same figures; and the same call again returns them without any work."""
+        with TemporaryDirectory() as folder:
+            run = Path(folder, "run")
+            found = search(self.config(), run)
+            opened = open_run(run)
+            expect(isinstance(opened, SearchRun), "its run is opened as a search")
+            kept = opened.result if isinstance(opened, SearchRun) else None
+            expect(
+                kept is not None and dict(kept.figures) == dict(found.figures), "its figures are kept in result.json"
+            )
+            again = search(self.config(), run, reporter=_Stopping(0))  # one unit of work would end it
+            expect(dict(again.figures) == dict(found.figures), "a finished search returns what it found")
+
+    def test_it_goes_on_after_a_kill(self) -> None:
+        """Ended after any unit of progress, and begun again, it comes to the policy of a search that nobody ended."""
+        whole = self.found()
+        for units in self.stops:
+            with TemporaryDirectory() as folder:
+                run = Path(folder, "run")
+                with suppress(_Stopped):
+                    search(self.config(), run, reporter=_Stopping(units))
+                again = search(self.config(), run)
+            same = _content(again.policy) == _content(whole.policy)
+            expect(same, f"killed after {units} units of progress, it comes to the same policy")
+
+    def test_its_workers_change_nothing(self) -> None:
+        """Two processes come to the policy of one."""
+        with TemporaryDirectory() as folder:
+            several = search(self.config(executor="processes", num_processes=2), Path(folder, "run"), threads=1)
+        same = _content(several.policy) == _content(self.found().policy)
+        expect(same, "two processes come to the policy of one")
+
+    def found(self) -> Found:
+        """Return what a search comes to that nobody ends."""
+        with TemporaryDirectory() as folder:
+            return search(self.config(), Path(folder, "run"), threads=1)
+
+
+def _content(policy: Policy) -> dict[str, Any]:
+    """Return what a policy does, as its file says it."""
+    document: dict[str, Any] = json.loads(policy.to_json())
+    return {key: value for key, value in document.items() if key not in ("name", "provenance")}
