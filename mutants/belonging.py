@@ -1,4 +1,4 @@
-"""Which tests belong to a module: those of the files that import it, or import what imports it, the quickest first."""
+"""Which tests belong to a module: those of files that import it, or import what imports it, of each file in turn."""
 
 import ast
 import json
@@ -28,10 +28,14 @@ class Belonging:
             self.tests[name.split("::")[0]].append((seconds, name))
 
     def tests_of(self, path: Path, *, seconds: float) -> list[str]:
-        """Return names of tests, the nearest files first, that take no longer together than so many seconds."""
+        """Return names of tests that take no longer together than so many seconds.
+
+        The nearest files come first; of several, the quickest test of each, then the next of each, and so on.
+        """
         chosen, left = [], seconds
         for files in self._by_distance(_module(path)):
-            for took, name in sorted((test for file in files for test in self._tests(file)), key=_untimed_first):
+            ranked = [each for file in files for each in enumerate(sorted(self._tests(file), key=_untimed_first))]
+            for _rank, (took, name) in sorted(ranked, key=lambda each: (each[0], _untimed_first(each[1]))):
                 if took <= left:
                     chosen.append(name)
                     left -= took

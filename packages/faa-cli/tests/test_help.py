@@ -137,3 +137,10 @@ for words in (["train"], ["search"], ["compare"], ["eval", "--model", "x"], ["po
     lines = done.stderr.splitlines()
     assert [line for line in lines if line == "False"] == ["False"] * 5
     assert lines[-12:] == ["Starting: loading torch …", "loaded"] * 6, done.stderr
+
+
+def test_a_preview_says_how_many_it_draws(faa):
+    """Unless more or fewer are asked for."""
+    page = " ".join(faa("policy", "preview", "--help").out.split())
+    assert "spread over the data set. (default: 6)" in page
+    assert "Columns: draws of each image. (default: 9)" in page
