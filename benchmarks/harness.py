@@ -154,7 +154,7 @@ def installed(package: str) -> str | None:
 
 
 def processor() -> str:
-    """Return the processor's name, which Linux keeps in a file of its own."""
+    """Return the processor's name, which Linux keeps in a separate file."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, platform.processor() or "unknown processor")

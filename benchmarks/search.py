@@ -127,7 +127,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--precisions", nargs="+", default=list(PRECISIONS), choices=PRECISIONS)
     parser.add_argument("--loader-workers", nargs="+", type=int, default=(0, 1, 2), help="the best is taken")
     parser.add_argument("--original-threads", nargs="+", type=int, default=(1, 2), help="the best is taken")
-    parser.add_argument("--proposing", choices=("aside", "here"), default="aside", help="ours in a process of its own")
+    parser.add_argument("--proposing", choices=("aside", "here"), default="aside", help="ours in a separate process")
     parser.add_argument("--quick", action="store_true", help="few images and trials, 2 rounds, to try the benchmark")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()

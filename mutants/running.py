@@ -129,7 +129,7 @@ def _test(copy: Path, job: Job) -> tuple[str, str]:
         if outcome != KILLED or run_tests(copy, again, left_out)[0] != KILLED:
             return outcome, test
         if "::" not in test:
-            raise RuntimeError(f"the tests of {job.mutant.path} end without the change, too: {test}")
+            return UNTESTED, f"the tests end without the change, too: {test}"
         left_out |= {test}
 
 
@@ -152,7 +152,7 @@ def run_tests(
     except EOFError:  # the tests ended the process, or it took too long
         process.join()
         answered = process.exitcode != -signal.SIGXCPU
-        failed = "the process ended" if answered else ""
+        failed = f"the process ended with {process.exitcode}" if answered else ""
     with suppress(ProcessLookupError):
         os.killpg(process.pid or 0, signal.SIGKILL)  # with whatever the tests have started
     process.join()

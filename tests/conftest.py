@@ -1,4 +1,4 @@
-"""Running the command line as its user does: in a process of its own, in an empty directory."""
+"""Running the command line as its user does: in a separate process, in an empty directory."""
 
 import os
 import subprocess

@@ -85,39 +85,42 @@ def test_it_is_found_and_shown(run):
     assert len(used) > 1
 
 
-def test_a_search_by_its_sampler_is_killed_and_resumed(run, python, tmp_path, environment):
+@pytest.fixture
+def killed_and_resumed(run, python, tmp_path, environment):
+    """Kill a search once a journal has so many lines, go on with it, and search straight beside it; return the words.
+
+    Both must come to the same policy.
+    """
+
+    def searched(command: str, journal: str, *, at: int, of: int) -> str:
+        words = [python, "-m", "faa_cli", *command.split(), "--output", "killed"]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=pipe, stderr=subprocess.STDOUT)
+        while process.poll() is None and lines(tmp_path / "killed" / journal) < at:
+            time.sleep(0.002)
+        process.kill()
+        told = process.communicate()[0]
+        assert process.returncode == -9, told
+        assert at <= lines(tmp_path / "killed" / journal) < of
+        shown = run("-c", COMMANDS, f"{command} --output killed", f"{command} --output straight")
+        assert lines(tmp_path / "straight" / journal) == of
+        policies = [policy_without_times(tmp_path / name / "policy.json") for name in ("killed", "straight")]
+        assert policies[0] == policies[1]
+        return shown
+
+    return searched
+
+
+def test_a_search_by_its_sampler_is_killed_and_resumed(killed_and_resumed):
     """To the policy of a search that nobody killed."""
-    killed, straight = tmp_path / "killed", tmp_path / "straight"
-    command = [python, "-m", "faa_cli", *SEARCH.split(), "--output", "killed"]
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    while process.poll() is None and lines(killed / "trials.jsonl") < 12:
-        time.sleep(0.002)
-    process.kill()
-    told = process.communicate()[0]
-    assert process.returncode == -9, told
-    assert 12 <= lines(killed / "trials.jsonl") < 40
-    run("-c", COMMANDS, f"{SEARCH} --output killed", f"{SEARCH} --output straight")
-    assert lines(straight / "trials.jsonl") == 40
-    assert policy_without_times(killed / "policy.json") == policy_without_times(straight / "policy.json")
+    killed_and_resumed(SEARCH, "trials.jsonl", at=12, of=40)
 
 
-def test_a_search_by_its_algorithm_is_killed_and_resumed(run, python, tmp_path, environment):
+def test_a_search_by_its_algorithm_is_killed_and_resumed(killed_and_resumed, run, python, tmp_path, environment):
     """To the same layers; they are shown, and another algorithm's flag is refused."""
-    killed, straight = tmp_path / "killed", tmp_path / "straight"
-    command = [python, "-m", "faa_cli", *LAYERED.split(), "--output", "killed"]
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    while process.poll() is None and lines(killed / "scores.jsonl") < 9:
-        time.sleep(0.002)
-    process.kill()
-    told = process.communicate()[0]
-    assert process.returncode == -9, told
-    assert 9 <= lines(killed / "scores.jsonl") < 32
-    shown = run("-c", COMMANDS, f"{LAYERED} --output killed", f"{LAYERED} --output straight",
-                "policy show killed/policy.json")  # fmt: skip
-    assert policy_without_times(killed / "policy.json") == policy_without_times(straight / "policy.json")
-    assert json.loads((killed / "policy.json").read_text())["kind"] == "layers"
-    assert "Found 2 layers" in shown
-    assert "one-by-one" in shown
+    assert "Found 2 layers" in killed_and_resumed(LAYERED, "scores.jsonl", at=9, of=32)
+    assert json.loads((tmp_path / "killed/policy.json").read_text())["kind"] == "layers"
+    assert "one-by-one" in run("-c", COMMANDS, "policy show killed/policy.json")
     refused = [python, "-m", "faa_cli", *LAYERED.split(), "--depth", "5", "--output", "no"]
     done = subprocess.run(refused, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -146,9 +146,7 @@ def test_only_policies_are_replaced(faa, tmp_path):
         for options in ((), ("--to", "legacy")):
             refused = faa("policy", "convert", "fa-reduced-svhn", name, *options)
             assert refused.code == 2
-            assert (
-                f"'{name}' is there already, is no policy as this command writes them, and is not repl" in refused.err
-            )
+            assert f"'{name}' is there already, and is not replaced, as this command has not written it" in refused.err
         assert (tmp_path / name).read_text() == text
     (tmp_path / "empty.json").touch()
     assert faa("policy", "convert", "none", "empty.json").code == 0

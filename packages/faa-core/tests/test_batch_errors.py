@@ -247,7 +247,7 @@ def test_pixels_of_their_own(install: Install) -> None:
     for engine in ("auto", "pillow"):
         result = policy.to_batch(engine=engine)(images, seed=0, epoch=0, indices=torch.arange(4))
         assert torch.equal((255 - images) // 2, result)
-    own = "the operation 'Halve' has pixels of its own"
+    own = "the operation 'Halve' has its own pixels"
     text = mistake(policy.to_batch(engine="torch"), images)
     assert f"The engine 'torch' cannot augment this batch: {own}. Use engine='auto'." == text
     none = f"No engine can augment this batch. torch: {own}; pillow: it takes 1 or 3 channels, not 4."

@@ -127,7 +127,7 @@ def test_a_module_that_fails_to_import_is_one_line(mine, capsys):
 
 
 def test_the_command_writes_a_report(tmp_path):
-    """As others run it, in a process of its own: the table, exit code 0, and JSON with what was left out."""
+    """As others run it, in a separate process: the table, exit code 0, and JSON with what was left out."""
     command = ["-m", "faa_core.testing", "--engine", "pillow", "--engine", "torch", "--json", "report.json"]
     done = run_python(command, directory=tmp_path, environment=os.environ)
     assert (done.returncode, done.stderr) == (0, "")

@@ -25,8 +25,6 @@ Call = Callable[[Any, Any], Any]
 CALLS: dict[str, tuple[type, Call]] = {
     "search": (SearchConfig, faa_search.search),
     "search_stage": (SearchConfig, faa_search.search_stage),
-    "fast.search": (SearchConfig, fast.search),
-    "random_search": (SearchConfig, fast.random_search),
     "train": (TrainConfig, train),
     "compare": (CompareConfig, compare),
     "compare_policies": (TrainConfig, lambda config, output: compare_policies(config, PAIR, output, seeds=[0, 1])),

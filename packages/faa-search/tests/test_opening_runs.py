@@ -164,3 +164,21 @@ def test_a_damaged_table_is_named(copied: Any) -> None:
     table.write_text(table.read_text().replace("0.04,", "often,"))
     with pytest.raises(FaaError, match=r"summary\.csv' is no table of epochs .*Remove it, and the command of the run"):
         open_run(run)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "again"),
+    [
+        ("train-finished", "evaluations.jsonl", "faa eval makes an evaluation anew"),
+        ("search-finished", "stages.jsonl", "only the seconds of this stage are lost"),
+        ("search-finished", "rescored.jsonl", "the search's own command (faa search) does this trial anew"),
+    ],
+)
+def test_a_damaged_line_says_what_its_loss_costs(copied: Any, name: str, file: str, again: str) -> None:
+    """Of each kind of journal what is true of it."""
+    run = copied(name)
+    (run / file).write_text("[]\n")
+    with pytest.raises(FaaError, match="it is no JSON object") as raised:
+        open_run(run)
+    assert f"Line 1 of '{run / file}'" in str(raised.value)
+    assert f"Remove this line alone: {again}, and every other line stays good." in str(raised.value)

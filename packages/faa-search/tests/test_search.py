@@ -17,7 +17,7 @@ from faa_search.data import ImageSource, OpenedData, open_data
 from faa_search.searching import images, tasks
 from faa_search.searching.bench import MakeBench
 from faa_search.searching.estimate import EstimateCost
-from faa_search.searching.fast import SearchResult, random_search, read_trials
+from faa_search.searching.fast import SearchResult, read_trials
 from faa_search.searching.fast.merge import merge
 from faa_search.searching.samplers import PolicySpace
 from faa_search.settings import SearchConfig
@@ -271,12 +271,6 @@ def test_a_sampler_of_a_plugin(install: Callable[..., None], small_search: Searc
     rows = [row for row in trials_of(tmp_path / "run") if (row["fold"], row["round"]) == (1, 0)]
     ops = [{key: value for key, value in row["params"].items() if key.startswith("op_")} for row in rows[:3]]
     assert ops[0] == ops[1] == ops[2]
-
-
-def test_random_search_is_a_python_call(small_search: SearchConfig, tmp_path: Path) -> None:
-    """As any algorithm it can be called by itself."""
-    chosen = small_search.model_copy(update={"algorithm": "random", "folds": 1, "width": 1, "depth": 1})
-    assert 1 == random_search(chosen, tmp_path / "run").trials
 
 
 def test_the_estimate_is_of_the_right_size(tmp_path: Path, small_search: SearchConfig) -> None:

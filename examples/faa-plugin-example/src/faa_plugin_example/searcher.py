@@ -19,7 +19,7 @@ LAYERS = 2
 
 
 class OneByOneConfig(FoldedSearchConfig):
-    """Its settings: those of data, networks, folds and workers, and two of its own."""
+    """Its settings: those of data, networks, folds and workers, and two more."""
 
     role: ClassVar[Role] = Role.RESULT
 
@@ -33,6 +33,7 @@ class Score:
     """What an operation came to on a fold; a line of ``scores.jsonl``."""
 
     schema: ClassVar[str] = "faa-plugin-example/1"
+    again: ClassVar[str] = "faa search scores this operation anew"
 
     number: int
     fold: int

@@ -4,11 +4,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from faa_cli.options import takes_a_pair
 from faa_core import FaaError
 from faa_search.settings import DataConfig, SharedSearchConfig, TrainConfig, as_pairs
 from faa_search.settings.recipes import load_recipe
-
-TYPED_APART = frozenset({"scale", "ratio"})  # flags that take several words
 
 
 def training_command(recipe: str | None, given: Mapping[str, Any], policy: str) -> str:
@@ -42,7 +41,7 @@ def _typed(name: str, value: Any) -> list[str]:
     flag = f"--{name.replace('_', '-')}"
     if isinstance(value, bool):
         return [flag if value else f"--no-{flag[2:]}"]
-    if name in TYPED_APART and not isinstance(value, str):
+    if takes_a_pair(SharedSearchConfig.model_fields[name]) and not isinstance(value, str):
         return [flag, *map(str, value)]
     if isinstance(value, Mapping):
         return [flag, as_pairs(value)]

@@ -140,6 +140,11 @@ def _parameter(name: str, field: FieldInfo, panel: str, named: Sequence[str]) ->
     )
 
 
+def takes_a_pair(field: FieldInfo) -> bool:
+    """Return whether a setting's flag takes two numbers, as two words."""
+    return bool(_kind(field.annotation)[0] == tuple[float, float])
+
+
 def _kind(annotation: Any) -> tuple[Any, tuple[str, ...]]:
     """Return the type the command line parses, and the choices if there are some; pydantic checks the rest."""
     origin = get_origin(annotation)

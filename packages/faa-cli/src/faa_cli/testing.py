@@ -6,7 +6,7 @@ them. They need no pytest, and a failure is an AssertionError that says what was
     class TestGreet(CommandContract):
         name = "greet"
 
-The package must be installed, as for its users: each test starts ``faa`` in a process of its own.
+The package must be installed, as for its users: each test starts ``faa`` in a separate process.
 """
 
 import os

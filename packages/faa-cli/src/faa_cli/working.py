@@ -1,4 +1,4 @@
-"""Carrying out a run from the command line: in this process, in those of a launcher, or in processes of its own."""
+"""Carrying out a run from the command line: in this process, in those of a launcher, or in separate processes."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar

@@ -53,7 +53,7 @@ def whole_numbers(indices: Any) -> NDArray[np.int64]:
     try:
         numbers = np.asarray(indices)
         if numbers.size == 0:
-            numbers = numbers.astype(np.int64)  # an empty list has no type of its own
+            numbers = numbers.astype(np.int64)  # an empty list has no type
     except (TypeError, ValueError, OverflowError):  # a list of lists of several lengths
         numbers = np.asarray(None)
     if numbers.dtype.kind not in "iu" or (numbers.size and int(numbers.max()) >= 2**63):

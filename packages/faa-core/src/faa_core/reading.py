@@ -116,6 +116,15 @@ def parse_json_as(kind: TypeAdapter[Kind], text: str, *, finite: bool = True) ->
         FaaError: As `parse_json`; or if it does not fit the type: the message names up to five faults.
     """
     parse_json(text, finite=finite)
+    return validate_json(kind, text)
+
+
+def validate_json(kind: TypeAdapter[Kind], text: str) -> Kind:
+    """Return the value of a JSON text that `parse_json` has read already; see `parse_json_as`.
+
+    Raises:
+        FaaError: If it does not fit the type.
+    """
     try:
         return kind.validate_json(text, strict=True)
     except ValidationError as error:
@@ -125,7 +134,7 @@ def parse_json_as(kind: TypeAdapter[Kind], text: str, *, finite: bool = True) ->
 def faults(error: ValidationError, *, skip: int = 0) -> list[str]:
     """Return each fault that pydantic found as "where: what (given …)"; of many the first five.
 
-    A list that pydantic calls too short because its items are faulty is not a fault of its own.
+    A list that pydantic calls too short because its items are faulty is not counted as a fault.
 
     Args:
         error: What it raised.

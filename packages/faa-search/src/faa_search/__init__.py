@@ -1,9 +1,9 @@
 """faa-search: finding augmentation policies, and the training engine that search and training share."""
 
-from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from faa_search.lazily import names_of
 from faa_search.settings import CompareConfig, SearchConfig, TrainConfig
 
 if TYPE_CHECKING:
@@ -34,14 +34,4 @@ HOMES = {
     "train": "faa_search.training",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import functions, and torch with them, only when they are asked for: a command's help should not wait for it."""
-    if name in HOMES:
-        return getattr(import_module(HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    """Return what can be imported, functions that were not asked for yet included."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = names_of(__name__, HOMES)

@@ -212,6 +212,6 @@ def _check_replaced(path: Path) -> None:
     size = path.stat().st_size if path.exists() else 0
     if size > MOST_BYTES or (size and not formats.is_rendered(read_content(path))):
         raise FaaError(
-            f"OUT: '{path}' is there already, is no policy as this command writes them, and is not replaced; choose "
-            "another name, or remove it."
+            f"OUT: '{path}' is there already, and is not replaced, as this command has not written it; "
+            "choose another name, or remove it."
         )

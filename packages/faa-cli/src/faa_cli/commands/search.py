@@ -53,7 +53,7 @@ def search(
 ) -> None:
     """Find an augmentation policy for a data set. The same command again resumes.
 
-    Each search algorithm has settings of its own: --algorithm NAME --help shows them.
+    Each search algorithm has its own settings: --algorithm NAME --help shows them.
     """
     asked = Policy.load(like) if like else None
     settings = resolve_search([*layers_below(recipe=recipe, config=config, like=like), Layer("flags", flags)])

@@ -1,7 +1,7 @@
 """Which engine carries out a batch.
 
 The compiled ones can what is usual, much faster; plain torch can every standard operation; Pillow, image by image, also
-operations that have pixels of their own or shear very far.
+operations that have their own pixels or shear very far.
 """
 
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ def missing_for(policy: Policy) -> dict[Engine, str]:
     standard = ""
     for name, operation in policy.table.items():
         if operation.base not in Base.__members__:
-            standard = f"the operation '{name}' has pixels of its own"
+            standard = f"the operation '{name}' has its own pixels"
         elif operation.base in ("ShearX", "ShearY") and max(abs(operation.low), abs(operation.high)) > STEEPEST:
             standard = f"the operation '{name}' shears by more than {STEEPEST:g}"
     limits = {"triton": standard or usual, "numba": standard or usual, "torch": standard, "pillow": ""}

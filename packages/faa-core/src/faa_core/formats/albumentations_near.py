@@ -22,7 +22,7 @@ def nearest_transform(row: Operation, argument: float, policy: Policy) -> Near:
     """Return the transform that comes nearest to an operation at an argument; nothing is done where none is like it.
 
     Args:
-        row: The operation, which has no transform of its own at this argument.
+        row: The operation, which no transform says at this argument.
         argument: In its unit.
         policy: Whose fill and filter it has.
     """

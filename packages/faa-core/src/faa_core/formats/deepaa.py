@@ -101,7 +101,7 @@ def write(policy: Policy, *, leeway: Leeway | None = None) -> bytes:
 
     Args:
         policy: Of layers.
-        leeway: How exact it must be; strict when None. Its notes become an array of their own.
+        leeway: How exact it must be; strict when None. Its notes become a separate array.
 
     Raises:
         FaaError: If the policy has another kind, or a choice that is none of the 139; it is named.

@@ -60,7 +60,7 @@ def found_in_log(text: str) -> Found | None:
     whole, trials = _lines(text)
     complete = [line for line in whole if not line.is_cut()]
     if len(complete) > 1:
-        raise FaaError("This log tells several policies; keep the line of the one that is meant, in a file of its own.")
+        raise FaaError("This log tells several policies; keep the line of the one that is meant, in a separate file.")
     if complete:
         return Found(_literal(complete[0]))
     for line in (*whole, *trials):

@@ -49,7 +49,7 @@ def parse(text: str, *, leeway: Leeway | None = None) -> Policy:
         "TimmAutoAugment": _timm,
     }
     if name not in readers:
-        raise FaaError(f"PaddleClas's {name} has a cutout of its own, which is none of our operations.")
+        raise FaaError(f"PaddleClas's {name} has its own cutout, which is not one of our operations.")
     policy = readers[name](settings, allowed)
     allowed.settle(UNSAID)
     return policy

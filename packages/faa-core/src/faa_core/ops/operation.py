@@ -32,7 +32,7 @@ class Operation:
         unit: Of the argument.
         mirrored: Whether each application reflects the argument about its neutral value with probability ½.
         identity: The λ at which the image stays as it is, or None.
-        fill: RGB fill of its own (Cutout), or None for the policy's.
+        fill: its own RGB fill (Cutout), or None for the policy's.
         matrix: Of a geometric operation: from its argument, the image's width and height, and the drawn centre and
             shape of a `Canvas`, Pillow's inverse map, by which masks, boxes and points follow the image; see
             `faa_core.ops.geometry`. None says that the operation is photometric: whatever else belongs to the image
@@ -90,7 +90,7 @@ def apply_steps(
     Args:
         image: Of mode RGB or L.
         steps: What was drawn for it.
-        fill: RGB of pixels from outside the image, where the operation has no colour of its own.
+        fill: RGB of pixels from outside the image, where the operation has no colour.
         resample: Filter of the geometric operations.
         partners: Images to mix in, of the same size and mode; a step's drawn centre picks one.
 

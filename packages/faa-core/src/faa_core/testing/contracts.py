@@ -42,7 +42,7 @@ class OperationContract:
         expect(row.identity is None or 0 <= row.identity <= 1, f"the identity is a λ of 0 to 1, not {row.identity}")
 
     def test_it_can_be_written(self) -> None:
-        """A policy document can carry its axis under a name of its own, and gives the same operation back."""
+        """A policy document can carry its axis under its own name, and gives the same operation back."""
         row = self.operation
         back = operation_of(row.name, row_of(row))
         expect(back.kernel is row.kernel, f"a document finds the kernel of '{row.name}' by its base '{row.base}'")

@@ -96,7 +96,7 @@ def layers() -> Policy:
 
 
 def noisy() -> Policy:
-    """Return a policy with noise on its magnitudes, an axis and a fill of its own."""
+    """Return a policy with noise on its magnitudes, its own axis and fill."""
     tilt = OperationRow(kernel="Rotate", low=5.0, high=90.0, unit="degrees", mirrored=True)
     pairs = (("Tilt", "ShearX"), ("Posterize2", "TranslateYAbs"), ("SolarizeAdd", "CutoutAbs"))
     rows = tuple(tuple(Op(op=name, p=0.8, magnitude=0.5) for name in pair) for pair in pairs)

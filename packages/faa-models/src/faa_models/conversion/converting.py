@@ -211,7 +211,7 @@ def _check_weight(state: State, key: str, target: Tensor) -> None:
 
 
 def _plain(value: Tensor, key: str, target: Tensor) -> Tensor:
-    """Return a weight of its own memory in `target`'s dtype."""
+    """Return a copy of a weight in `target`'s dtype."""
     plain = value.detach().to(target.dtype, copy=True, memory_format=torch.contiguous_format)
     if not plain.isfinite().all():
         raise ValueError(f"The weight {key!r} has entries that are not finite; its training had diverged.")

@@ -52,7 +52,7 @@ class Gates(Protocol):
 
 
 class RecurrentGates(nn.Module):
-    """One LSTM for all gates, each with a projection of its own (SkipNet, arXiv:1711.09485, §3.1, "RNN gate").
+    """One LSTM for all gates, each with its own projection (SkipNet, arXiv:1711.09485, §3.1, "RNN gate").
 
     Args:
         features: The channels before each gated block.

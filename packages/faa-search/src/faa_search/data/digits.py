@@ -12,7 +12,7 @@ TEST_IMAGES = 1000
 
 
 def open_digits(request: DatasetRequest) -> Splits:
-    """Return 797 training and 1,000 test images: a fixed stratified split, as the data set has none of its own.
+    """Return 797 training and 1,000 test images: a fixed stratified split, as the data set has none.
 
     Raises:
         FaaError: If it is told where to look: it is embedded, and another data set must be meant.

@@ -258,5 +258,6 @@ def _moves(before: dict[str, Any], now: dict[str, Any]) -> bool:
 
 def _place(settings: dict[str, Any]) -> str:
     """Return where a data set is, as flags."""
-    given = [(name, settings.get(name)) for name in ("dataset", "data_dir", "input_key", "target_key")]
+    place = DataConfig.names(Role.PLACE)
+    given = [(name, settings.get(name)) for name in DataConfig.model_fields if name in place]
     return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given if value is not None)

@@ -18,7 +18,7 @@ from pydantic import Field, TypeAdapter
 
 from faa_core import FaaError
 from faa_core.paths import refused_as
-from faa_core.reading import as_text, parse_json, parse_json_as, read_content
+from faa_core.reading import as_text, parse_json, read_content, validate_json
 from faa_core.text import safe
 from faa_search.runs.schemas import SCHEMA, NewerRecordError, check_schema
 
@@ -29,10 +29,16 @@ Natural = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Entry(Protocol):
-    """A dataclass of what JSON can hold, and its schema (`runs.schemas`)."""
+    """A dataclass of what JSON can hold.
+
+    Attributes:
+        schema: See `runs.schemas`.
+        again: What becomes of an entry that is removed, in words.
+    """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     schema: ClassVar[str]
+    again: ClassVar[str]
 
     @property
     def key(self) -> tuple[int, ...]:
@@ -93,8 +99,8 @@ class Journal(Generic[Kind]):
         what = self.kind.__name__.lower()
         place = f"Line {number} of '{safe(self.path)}'"
         alone = (
-            f"Remove this line alone, and give the search's own command (faa search) again: it does this {what} anew, "
-            "and every other line stays good. Or put back a copy of the file."
+            f"Remove this line alone: {self.kind.again}, and every other line stays good. Or put back a copy of the "
+            "file."
         )
         try:
             text = as_text(line)
@@ -106,7 +112,7 @@ class Journal(Generic[Kind]):
         except FaaError as error:
             raise FaaError(f"{place} is no {what}: {error}. {alone}") from error
         try:
-            return parse_json_as(self._adapter, text)
+            return validate_json(self._adapter, text)
         except FaaError as error:
             newer = "Its checksum is correct, so another version of faa wrote it so; use that, and keep the line."
             raise FaaError(f"{place} is no {what}: {error}. {newer if written else alone}") from error

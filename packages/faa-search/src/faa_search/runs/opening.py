@@ -21,6 +21,7 @@ from faa_search.runs.records.trials import Trial
 from faa_search.runs.results import read_comparison, read_epochs, read_search, read_training
 from faa_search.settings import CompareConfig, RunConfig, SearchConfig, SharedSearchConfig, TrainConfig
 from faa_search.settings.algorithms import settings_said
+from faa_search.settings.calls import directory_of
 from faa_search.settings.resolving import Config, Layer, resolve
 
 
@@ -106,7 +107,7 @@ def open_run(directory: str | Path) -> TrainingRun | SearchRun | ComparisonRun:
         NewerRecordError: If a newer version wrote a record that this one would misread.
         FaaError: If the directory holds no run, or something in it is damaged.
     """
-    place = Path(directory)
+    place = directory_of(directory, written=False)
     said = read_config(place)
     command = said.pop("command", None)
     if command not in KINDS:

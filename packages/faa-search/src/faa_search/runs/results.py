@@ -3,7 +3,8 @@
 import csv
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,6 @@ from pydantic import AfterValidator, TypeAdapter
 from faa_core import FaaError, Policy, SubPolicies
 from faa_core.reading import as_text, read_content
 from faa_core.text import safe
-from faa_search.runs import schemas
 from faa_search.runs.files import COMPARISON, POLICY, RESULT
 from faa_search.runs.records.comparison import Comparison
 from faa_search.runs.records.figures import Row
@@ -29,6 +29,7 @@ from faa_search.runs.records.search import (
 from faa_search.runs.records.training import TrainResult
 from faa_search.runs.schemas import NewerRecordError, read_record, said_kind, write_record
 
+FROM_RUNS = "again in seconds from the finished runs beside it, which are kept"
 IN_FILES = {"none": "identity"}  # what a control has been called in results from the first version on
 
 
@@ -41,15 +42,9 @@ def read_training(directory: Path) -> TrainResult | None:
     path = directory / RESULT
     if not path.is_file():
         return None
-    try:
-        return read_record(path, TypeAdapter(TrainResult), schemas.TRAINING, finite=False)  # a loss may be endless
-    except NewerRecordError:
-        raise
-    except FaaError as error:
-        raise FaaError(
-            f"'{safe(path)}' holds no result ({error}). Delete it, and the same command makes it again from the "
-            "weights, which are kept; that takes one pass over the test images."
-        ) from error
+    remedy = "again from the weights, which are kept; that takes one pass over the test images"
+    with _damaged(path, "result", remedy):
+        return read_record(path, TypeAdapter(TrainResult), TrainResult.schema, finite=False)  # a loss may be endless
 
 
 def write_search(directory: Path, result: Found) -> None:
@@ -73,18 +68,25 @@ def read_search(directory: Path) -> Found | None:
     path = directory / RESULT
     if not path.is_file() or not (directory / POLICY).is_file():
         return None
-    of_trials = True
+    from_trials = "again from the trials, which are kept; that takes as long as comparing with the controls did"
+    with _damaged(path, "result", from_trials):
+        policy, of_trials = Policy.load(directory / POLICY), said_kind(path) != FoundFile.schema.partition("/")[0]
+        if of_trials:
+            return _of_trials(path, policy)
+    with _damaged(path, "result", "again from what is kept beside it"):
+        return _found(directory, policy)
+
+
+@contextmanager
+def _damaged(path: Path, what: str, remedy: str) -> Iterator[None]:
+    """Say of a record that cannot be read what it costs to make it again; one of a newer version is good."""
     try:
-        policy = Policy.load(directory / POLICY)
-        of_trials = said_kind(path) != FoundFile.schema.partition("/")[0]
-        return _of_trials(path, policy) if of_trials else _found(directory, policy)
+        yield
     except NewerRecordError:
         raise
     except FaaError as error:
-        remake = "from the trials, which are kept; that takes as long as comparing with the controls did."
         raise FaaError(
-            f"'{safe(path)}' holds no result ({error}). Delete it, and the same command makes it again "
-            f"{remake if of_trials else 'from what is kept beside it.'}"
+            f"'{safe(path)}' holds no {what} ({error}). Delete it, and the same command makes it {remedy}."
         ) from error
 
 
@@ -137,20 +139,20 @@ def read_comparison(
     path = directory / COMPARISON
     if not path.is_file():
         return None
-    try:
-        return read_record(path, TypeAdapter(Annotated[Comparison, AfterValidator(check)]), schemas.COMPARISON)
-    except NewerRecordError:
-        raise
-    except FaaError as error:
-        raise no_comparison(path, str(error)) from error
+    with _damaged(path, "comparison", FROM_RUNS):
+        kind = TypeAdapter(Annotated[Comparison, AfterValidator(check)])
+        return read_record(path, kind, Comparison.schema)
 
 
-def no_comparison(path: Path, reason: str) -> FaaError:
-    """Return the error of a file that does not hold the comparison it should."""
-    return FaaError(
-        f"'{safe(path)}' holds no comparison ({reason}). Delete it, and the same command makes it again in seconds "
-        "from the finished runs beside it, which are kept."
-    )
+def check_compared(path: Path, comparison: Comparison, policies: Sequence[str], seeds: int) -> None:
+    """Refuse a comparison of other policies or another number of seeds than its directory was made with.
+
+    Raises:
+        FaaError: If it is so.
+    """
+    with _damaged(path, "comparison", FROM_RUNS):
+        if [row.name for row in comparison.policies] != [*policies] or len(comparison.policies[0].errors) != seeds:
+            raise FaaError("it is of other policies or seeds than the directory's settings say")
 
 
 def read_epochs(path: Path) -> tuple[Row, ...]:

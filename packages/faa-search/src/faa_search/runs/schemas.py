@@ -13,13 +13,9 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from faa_core import FaaError
-from faa_core.reading import as_text, parse_json, parse_json_as, read_content
+from faa_core.reading import as_text, parse_json, read_content, validate_json
 from faa_core.text import safe
 from faa_search.runs.files import write_file
-
-COMPARISON = "faa-comparison/1"
-EVALUATION = "faa-evaluation/1"
-TRAINING = "faa-training/1"
 
 SCHEMA = "schema"
 Kind = TypeVar("Kind")
@@ -54,7 +50,7 @@ def read_record(path: Path, kind: TypeAdapter[Kind], schema: str, *, finite: boo
     """
     text = as_text(read_content(path))
     check_schema(parse_json(text, finite=finite), schema, path)
-    return parse_json_as(kind, text, finite=finite)
+    return validate_json(kind, text)
 
 
 def said_kind(path: Path) -> str | None:

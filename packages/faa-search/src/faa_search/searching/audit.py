@@ -1,4 +1,4 @@
-"""Does the reward foretell the accuracy? Trains with some trials' policies, and correlates.
+"""Does the reward predict the accuracy? Trains with some trials' policies, and correlates.
 
 Density matching is a guess: that policies under which a network predicts well are good to train with. Here the guess is
 put to the test on the user's own images: some trials of the first fold, spread over the range of every reward, each
@@ -48,6 +48,7 @@ class Training:
     """
 
     schema: ClassVar[str] = "faa-audited/1"
+    again: ClassVar[str] = "the search's own command (faa search) does this training anew"
 
     round: Place
     number: Place
@@ -107,7 +108,7 @@ def _nearest(
 def audit(
     search: Search[SearchConfig], rounds: Sequence[Sequence[Trial]], policy_of: Callable[[Trial], Policy]
 ) -> Audit:
-    """Return how well each reward foretells the accuracy; finished trainings are not made again.
+    """Return how well each reward predicts the accuracy; finished trainings are not made again.
 
     The trainings are listed in ``audit.jsonl``, the result is in ``audit.json``.
 

@@ -24,7 +24,7 @@ from faa_search.searching.protocol import Searcher
 from faa_search.searching.search import Search
 from faa_search.settings import Role, SharedSearchConfig
 from faa_search.settings.calls import check_settings, directory_of
-from faa_search.training.models import count_weights, model_input
+from faa_search.training.models import check_model, model_input
 from faa_search.training.schedules import check_schedule
 from faa_search.workers.executors.launched import serve
 from faa_search.workers.executors.protocol import ExecutorFactory, ExecutorOptions
@@ -106,7 +106,8 @@ class _Conducted:
     def search(self, output: Path) -> Found | None:
         """Return what was found, or what had been found before."""
         config, searcher = self.config, self.searcher
-        _check_network(config)
+        check_schedule(config)
+        check_model(config)
         renewed = [Role.CHOICE] if self._anew() else []
         with run_directory(output, "search", config, renewed=renewed) as directory:
             before = read_search(directory)
@@ -162,23 +163,6 @@ class _Conducted:
         images = open_images(config, model_size=model_input(config.model).size, note=note)
         keep_images(directory, config, record_of(images.open_stored(), note=note))
         return images
-
-
-def _check_network(config: SharedSearchConfig) -> None:
-    """Refuse a network or a schedule that there is not, before anything is made.
-
-    Raises:
-        FaaError: If it is so.
-    """
-    expected = model_input(config.model)
-    check_schedule(config)
-    count_weights(
-        config.model,
-        classes=2,
-        size=config.img_size or expected.size,
-        pretrained=config.pretrained,
-        options=config.model_kwargs,
-    )
 
 
 def _record(config: SharedSearchConfig) -> dict[str, Any]:

@@ -26,11 +26,11 @@ class SearchImages:
 
     Attributes:
         train: Images that networks are fitted on.
-        scored: Images that policies are scored on: the same, or a split of their own.
+        scored: Images that policies are scored on: the same, or a separate split.
         folds: Positions in `train` to fit on, and in `scored` to score on; none where the settings have no folds.
         size: Side in pixels.
         own_size: Side that the images come in, or None if it varies.
-        open_stored: Gives `train`, and `scored` where that is a split of its own, as they come.
+        open_stored: Gives `train`, and `scored` where that is a separate split, as they come.
     """
 
     train: ImageSource

@@ -57,7 +57,7 @@ class SelectingConfig(Settings):
     audit: Annotated[CountOrNone, Role.PACE] = Field(
         default=0,
         description="Then train with so many of the trials, spread over the rewards' ranges, and say how well each "
-        "reward foretells the accuracy. On top of any --budget.",
+        "reward predicts the accuracy. On top of any --budget.",
     )
     audit_epochs: Annotated[Epochs | None, Role.PACE] = Field(
         default=None, description="Epochs of these trainings (default: --epochs)."

@@ -1,6 +1,6 @@
 """How lists are written in texts: parts with commas between them.
 
-A part may have commas of its own, inside brackets or quotes: ``RandAugment(num_ops=2, magnitude=9),none`` has two
+A part may hold commas inside brackets or quotes: ``RandAugment(num_ops=2, magnitude=9),none`` has two
 parts.
 """
 

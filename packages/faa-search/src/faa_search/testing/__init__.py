@@ -10,8 +10,9 @@ The package must be installed, as for its users: the contracts find it by its en
 contracts for operations and policies, `faa_cli.testing` that for commands.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from faa_search.lazily import names_of
 
 if TYPE_CHECKING:
     from faa_search.testing.datasets import DatasetContract
@@ -30,14 +31,4 @@ HOMES = {
     "SearcherContract": "faa_search.testing.searchers",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a contract when it is asked for: an executor's workers need `tasks` alone, and no torch."""
-    if name in HOMES:
-        return getattr(import_module(HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    """Return what can be imported, contracts that were not asked for yet included."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = names_of(__name__, HOMES)

@@ -46,7 +46,7 @@ class DatasetContract:
         named = isinstance(train.class_names, tuple) and all(isinstance(name, str) for name in train.class_names)
         expect(named, f"class names are a tuple of texts, not {train.class_names!r:.200}")
         distinct = len({*train.class_names, ""}) == len(train.class_names) + 1
-        expect(distinct, f"each class has a name of its own, not {train.class_names!r:.200}")
+        expect(distinct, f"each class has its own name, not {train.class_names!r:.200}")
         missing = sorted({*range(len(train.class_names))} - {*train.labels.tolist()})
         expect(not missing, f"every class has training images; none have the labels {missing!r:.100}")
 

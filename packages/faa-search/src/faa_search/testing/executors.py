@@ -87,7 +87,7 @@ class ExecutorContract:
         expect(executor.workers >= 1, f"it says how many workers it has, not {executor.workers}")
         futures = [executor.submit(Number(at, pause=0.2 if at == 0 else 0.0)) for at in range(TASKS)]
         results = [future.result(SECONDS) for future in futures]
-        expect(results == [*range(TASKS)], f"each future has the result of its own task, not {results}")
+        expect(results == [*range(TASKS)], f"each future has the result of its task, not {results}")
 
     def check_exceptions(self, executor: Executor) -> None:
         """They are the futures', with type and message; the worker does the next task all the same."""

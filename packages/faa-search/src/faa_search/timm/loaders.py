@@ -29,7 +29,7 @@ def policies_in_timm() -> Iterator[None]:
     Inside the block their `auto_augment` may be ``faa:`` and a policy's name, the path of a policy's file in any format
     that is read, or a timm string. At the end timm is as it was; what was made inside goes on working, also in loader
     processes, which get the transform with the data set. Its draws come from torch's generator, which each loader
-    process has with a seed of its own. As with timm's own strings there is no colour jitter then, unless it is forced.
+    process has with its own seed. As with timm's own strings there is no colour jitter then, unless it is forced.
 
     In the block, timm's functions raise:
         UnknownNameError: If there is neither a policy nor a file of that name.

@@ -61,7 +61,7 @@ class Companions:
     def __post_init__(self) -> None:
         names = [companion.name for companion in self.each]
         if len(set(names)) < len(names):
-            raise FaaError(f"Companions of a training need names of their own; given {', '.join(names)}.")
+            raise FaaError(f"Companions of a training need different names; given {', '.join(names)}.")
         deciding = [companion.name for companion in self.each if companion.source is not None]
         if len(deciding) > 1:
             raise FaaError(f"Only one can decide the policies of a training; given {' and '.join(deciding)}.")

@@ -33,7 +33,7 @@ class TrainingBatches(Sampler[list[Key]]):
     """Batches of (epoch, copy, number) keys: each epoch in its own order, the incomplete last update left out.
 
     A batch is of one copy. No two copies are alike, whichever process makes them; an image that comes again within an
-    epoch has a number of its own each time. Every process gets its part of each update, so n processes with batches of
+    epoch has its own number each time. Every process gets its part of each update, so n processes with batches of
     b see what one with n·b sees.
     """
 

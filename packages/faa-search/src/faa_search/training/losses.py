@@ -105,7 +105,7 @@ def make_loss(config: LossConfig) -> Loss:
 
     It takes logits ``[B, C]`` and either labels, int64 ``[B]``, or soft targets, floating ``[B, C]``. Labels are
     smoothed by ε: (1 − ε) · one-hot + ε / C. Soft targets are taken as they are, since `Mixing` smooths its own.
-    With `bce_loss` each class is a yes or no of its own, and the mean is over the classes too.
+    With `bce_loss` each class is a separate yes or no, and the mean is over the classes too.
     """
     if config.bce_loss:
         dense: Loss = BinaryCrossEntropy(smoothing=config.smoothing)  # which smooths labels, not soft targets

@@ -14,7 +14,7 @@ from faa_core import FaaError, plugins
 from faa_core.randomness import seed_of
 from faa_core.text import one_line
 from faa_search.keyed_torch import torch_seeded
-from faa_search.settings import as_pairs
+from faa_search.settings import RunConfig, SharedSearchConfig, as_pairs
 
 NOT_OPTIONS = frozenset({
     "cache_dir", "checkpoint_path", "device", "dtype", "exportable", "feature_cfg", "feature_cls", "features_only",
@@ -113,6 +113,18 @@ def count_weights(
     except FaaError:  # some networks compute with real numbers when they are made
         model = make()
     return sum(parameter.numel() for parameter in model.parameters())
+
+
+def check_model(config: RunConfig | SharedSearchConfig) -> ModelInput:
+    """Return what a model takes, once it is known that the settings' network can be made.
+
+    Raises:
+        FaaError: If it cannot.
+    """
+    expected = model_input(config.model)
+    size = config.img_size or expected.size
+    count_weights(config.model, classes=2, size=size, pretrained=config.pretrained, options=config.model_kwargs)
+    return expected
 
 
 class Normalise(nn.Module):

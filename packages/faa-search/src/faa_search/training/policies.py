@@ -11,7 +11,7 @@ class Augmentation:
     """What one copy of an epoch's images gets.
 
     Attributes:
-        policy: Applied to each image with a draw of its own; None for no policy.
+        policy: Applied to each image with its own draw; None for no policy.
         share: Of the images that get it, in [0, 1]; the others get the baseline alone.
     """
 

@@ -22,7 +22,7 @@ from faa_search.runs.images import check_finished, keep_images, record_of, recor
 from faa_search.runs.policy import keep_policy
 from faa_search.runs.records.training import TrainResult
 from faa_search.runs.results import read_training
-from faa_search.runs.schemas import TRAINING, write_record
+from faa_search.runs.schemas import write_record
 from faa_search.settings import TrainConfig
 from faa_search.settings.calls import check_policy_given, check_settings, directory_of
 from faa_search.training.checkpoint import STATE, WEIGHTS, load_weights
@@ -31,7 +31,7 @@ from faa_search.training.copy_losses import CopyLosses
 from faa_search.training.estimate import fitting_seconds, scratch_network
 from faa_search.training.evaluating import evaluate_source
 from faa_search.training.fitting import Log, Measure, Measures, fit
-from faa_search.training.models import ModelInput, count_weights, model_input
+from faa_search.training.models import ModelInput, check_model, model_input
 from faa_search.training.saving import FitJob
 from faa_search.training.tracking import check_trackers, tracking
 from faa_search.training.views import View, baseline_of, resized_crop_of
@@ -71,14 +71,7 @@ def train(
     processes = accelerator or make_accelerator(config.device)
     chosen = policy or Policy.load(config.policy)
     check_trackers(config.log_with)
-    expected = model_input(config.model)
-    count_weights(
-        config.model,
-        classes=2,
-        size=config.img_size or expected.size,
-        pretrained=config.pretrained,
-        options=config.model_kwargs,
-    )
+    expected = check_model(config)
     with (
         together(processes),
         run_directory(run, "train", config, main_process=processes.is_main_process) as directory,
@@ -95,7 +88,7 @@ def train(
         with tracking(config.log_with, directory, config.model_dump(mode="json")) as log:
             result = _run(config, directory, chosen, data, shown, processes, log, runs=runs)
         if processes.is_main_process:
-            write_record(directory, RESULT, TRAINING, asdict(result))
+            write_record(directory, RESULT, result.schema, asdict(result))
         return result
 
 

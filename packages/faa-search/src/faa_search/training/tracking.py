@@ -65,6 +65,6 @@ def _started(name: str, directory: Path, settings: Mapping[str, Any]) -> Any:
         # TensorBoard takes no None, no lists and no tables
         plain = {key: value if isinstance(value, bool | int | float) else str(value) for key, value in settings.items()}
         tracker.store_init_configuration(plain)
-    except Exception as error:  # each tracker has errors of its own: no network, no account
+    except Exception as error:  # each tracker has its own errors: no network, no account
         raise FaaError(f"--log-with {name}: {type(error).__name__}: {error}") from error
     return tracker

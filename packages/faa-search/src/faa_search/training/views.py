@@ -66,7 +66,7 @@ class View(Dataset[Batch]):
         size: Side of the result, in pixels.
         resized_crop: Ranges of area and aspect of a random resized crop that brings an image to size, or None.
         color_jitter: Largest change of brightness, contrast and colour, each of a random amount; 0 for none.
-        policy: Applied to each image with a draw of its own; or what says which policy that is, by epoch and copy.
+        policy: Applied to each image with its own draw; or what says which policy that is, by epoch and copy.
         baseline: Applied after the policy; None for evaluation.
         seed: Keys all draws, with the epoch, the copy and the index.
         copies: How many each epoch has of an image; keys have copies below that.

@@ -84,7 +84,7 @@ def run_ranks(
 
 
 class _Rank:
-    """A process, in a session of its own: Ctrl-C comes from here, and once."""
+    """A process, in its own session: Ctrl-C comes from here, and once."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         told, self._tell = os.pipe()

@@ -17,7 +17,7 @@ from faa_search.measuring.comparison.statistics import check_comparison, summari
 from faa_search.measuring.comparison.training import check, check_policies, run_path, train_all
 from faa_search.measuring.comparison.words import conclusion
 from faa_search.progress import Reporter, Silent
-from faa_search.runs import results, schemas
+from faa_search.runs import results
 from faa_search.runs.directory import run_directory
 from faa_search.runs.environment import versions
 from faa_search.runs.files import COMPARISON
@@ -129,7 +129,7 @@ def _compare(
     with run_directory(directory, command, claimed, main_process=processes.is_main_process):
         if before is not None:
             check_policies(policies, directory, seeds=seeds)
-            _check_of(before, policies, seeds, finished)
+            results.check_compared(finished, before, list(policies), len(seeds))
             if processes.is_main_process:
                 made = [run_path(directory, name, seed) for name, seed in itertools.product(policies, seeds)]
                 shown.note(f"'{directory}' is finished{_check_images(directory, claimed, run, made)}.")
@@ -140,7 +140,7 @@ def _compare(
             train_all(run, policies, directory, seeds=seeds, reporter=shown, accelerator=processes, record=record)
         )
         if processes.is_main_process:
-            write_record(directory, COMPARISON, schemas.COMPARISON, _document(run, seeds, result))
+            write_record(directory, COMPARISON, result.schema, _document(run, seeds, result))
         return result
 
 
@@ -164,12 +164,6 @@ def read_comparison(directory: str | Path) -> Comparison | None:
     if not place.is_dir():
         raise FaaError(f"There is no directory '{safe(place)}' of a comparison.")
     return results.read_comparison(place, check=check_comparison)
-
-
-def _check_of(comparison: Comparison, policies: Mapping[str, Policy], seeds: Sequence[int], path: Path) -> None:
-    """Refuse a comparison of others than the policies and seeds that its directory was made with."""
-    if [row.name for row in comparison.policies] != list(policies) or len(comparison.policies[0].errors) != len(seeds):
-        raise results.no_comparison(path, "it is of other policies or seeds than the directory's settings say")
 
 
 def _document(config: RunConfig, seeds: Sequence[int], result: Comparison) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from faa_search.runs.directory import slug
 from faa_search.runs.files import RESULT
 from faa_search.runs.policy import check_policy
 from faa_search.training import TrainConfig, train
-from faa_search.training.models import count_weights, model_input
+from faa_search.training.models import check_model
 from faa_search.training.schedules import check_schedule
 
 
@@ -37,14 +37,7 @@ def check(config: TrainConfig, policies: Mapping[str, Policy], output: Path, *, 
         raise FaaError(f"A comparison needs at least two seeds, each once; given {list(seeds)}.")
     check_policies(policies, output, seeds=seeds)
     check_schedule(config)
-    expected = model_input(config.model)
-    count_weights(
-        config.model,
-        classes=2,
-        size=config.img_size or expected.size,
-        pretrained=config.pretrained,
-        options=config.model_kwargs,
-    )
+    expected = check_model(config)
     data = open_data(config, model_size=expected.size, note=Silent().note)
     if data.open_test is None:
         raise FaaError("A comparison needs a test split; --test-fraction holds a part out for it.")

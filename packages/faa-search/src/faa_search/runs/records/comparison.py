@@ -1,7 +1,7 @@
 """What a comparison came to."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 Verdict = Literal["better", "worse", "no significant difference"]
 
@@ -59,6 +59,8 @@ class Pair:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """All policies, and all pairs of them."""
+
+    schema: ClassVar[str] = "faa-comparison/1"
 
     policies: tuple[PolicyErrors, ...]
     pairs: tuple[Pair, ...]

@@ -26,6 +26,7 @@ class Evaluation:
     """
 
     schema: ClassVar[str] = "faa-evaluation/1"
+    again: ClassVar[str] = "faa eval makes an evaluation anew"
 
     at: NonNegativeFloat
     weights: str

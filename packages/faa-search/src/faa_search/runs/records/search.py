@@ -11,7 +11,7 @@ from faa_core import Policy, SubPolicies
 from faa_search.runs.journal import Natural
 from faa_search.settings import RewardName
 
-Verdict = Literal["better than", "worse than", "not significantly different from"]
+ControlVerdict = Literal["better than", "worse than", "not significantly different from"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Control:
     difference: float
     low: float
     high: float
-    verdict: Verdict
+    verdict: ControlVerdict
 
 
 def in_words(controls: Sequence[Control]) -> str:
@@ -65,14 +65,14 @@ def check_control(control: Control) -> Control:
     return control
 
 
-def verdict_of(low: float, high: float) -> Verdict:
+def verdict_of(low: float, high: float) -> ControlVerdict:
     """Return what an interval of the difference, found minus control, says."""
     return "better than" if low > 0 else "worse than" if high < 0 else "not significantly different from"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correlation:
-    """How well a reward foretells the accuracy.
+    """How well a reward predicts the accuracy.
 
     Attributes:
         reward: Which.
@@ -121,6 +121,7 @@ class Stage:
     """
 
     schema: ClassVar[str] = "faa-stage/1"
+    again: ClassVar[str] = "only the seconds of this stage are lost"
 
     name: str
     began: NonNegativeFloat
@@ -172,7 +173,7 @@ class SearchResult(Found):
         trials: How many were scored.
         planned: How many there were to be; a budget may end a search before.
         fitting: The part of the seconds that the folds took.
-        audit: How well the rewards foretell the accuracy, if that was asked for.
+        audit: How well the rewards predict the accuracy, if that was asked for.
     """
 
     policy: SubPolicies

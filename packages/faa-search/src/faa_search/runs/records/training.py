@@ -1,7 +1,7 @@
 """What a training came to."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
@@ -19,6 +19,8 @@ class TrainResult:
         test: Of the last epoch's weights (the best epoch's, with a validation part), or None without a test split.
         seconds: Of all epochs.
     """
+
+    schema: ClassVar[str] = "faa-training/1"
 
     policy: str
     train: Annotated[Row, AfterValidator(check_row)]

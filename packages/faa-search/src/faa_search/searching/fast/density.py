@@ -1,7 +1,7 @@
 """A search by density matching under way: what its stages share beside what every search has."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from faa_core import Policy, SubPolicies, plugins
 from faa_search.runs.files import RESCORED, TRIALS
@@ -59,13 +59,7 @@ def density_search(search: Search[SearchConfig]) -> DensitySearch:
     space, sampler, warm = _means(config)
     rounds = len(search.images.folds) * config.width
     return DensitySearch(
-        config=config,
-        directory=search.directory,
-        images=search.images,
-        executor=search.executor,
-        reporter=search.reporter,
-        request=search.request,
-        before=search.before,
+        **{field.name: getattr(search, field.name) for field in fields(Search)},
         space=space,
         sampler=sampler,
         first=() if warm is None else first_trials(warm, space, rounds=rounds, depth=config.depth),

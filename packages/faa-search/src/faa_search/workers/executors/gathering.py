@@ -18,7 +18,7 @@ class Supply(Protocol[Supplied_co]):
     """Tasks that are there, or come while others are done."""
 
     def take(self) -> tuple[Supplied_co, Task] | None:
-        """Return the next task by what tells it apart, in an order of its own; None if there is none now."""
+        """Return the next task by what tells it apart, in its own order; None if there is none now."""
 
     def awaited(self) -> "Sequence[Future[Any]]":
         """Return what has to end before there is another task; empty if none comes by itself."""

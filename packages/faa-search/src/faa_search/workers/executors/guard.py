@@ -1,4 +1,4 @@
-"""A process that ends others when the one that started it is gone; a script of its own, so that it starts at once.
+"""A process that ends others when the one that started it is gone; a separate script, so that it starts at once.
 
 Ray's agents look on for another minute when their cluster's processes were killed.
 """

@@ -67,7 +67,7 @@ def _pack_error(error: BaseException) -> bytes:
         error.add_note(f"In a worker:\n{trace}")
     try:
         content = pack(Outcome(error=error))
-        unpack(content)  # an exception with arguments of its own may be written and not be read
+        unpack(content)  # an exception with unusual arguments may be written and not be read
     except Exception:  # noqa: BLE001 neither way says what it may raise
         return pack(Outcome(error=RuntimeError(f"A task failed with an exception that cannot travel.\n{trace}")))
     return content

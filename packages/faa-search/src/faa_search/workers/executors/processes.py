@@ -1,7 +1,7 @@
 """Workers that are processes of this machine.
 
 They are started by loky's start method: a fresh interpreter that does not run the caller's script again, so a script
-needs no ``if __name__ == "__main__"``. Each has a connection of its own, so that losing one disturbs no other.
+needs no ``if __name__ == "__main__"``. Each has its own connection, so that losing one disturbs no other.
 """
 
 import multiprocessing
