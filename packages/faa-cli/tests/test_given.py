@@ -1,13 +1,16 @@
 """What is typed after every option and argument of every command: empty texts and numbers in odd spellings."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from typer.main import get_command
 
-from faa_cli.given import name_of
+from faa_cli.given import name_of, number_of
 from faa_cli.main import FIRST, app
+from faa_core import FaaError
+from faa_search.settings.numbers import whole_number
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -81,3 +84,12 @@ def test_help_is_shown_whatever_else_is_given(faa):
     outcome = faa("train", "--output", "", "--help")
     assert outcome.code == 0
     assert outcome.out.startswith("Usage: faa train")
+
+
+def test_both_ends_of_a_range_belong_to_it():
+    """And what is beyond them does not."""
+    read = number_of("--images", whole_number, least=1, most=30)
+    assert [read(text) for text in ("1", "30")] == [1, 30]
+    for text, words in (("0", "at least 1 (given 0)"), ("31", "at most 30 (given 31)")):
+        with pytest.raises(FaaError, match=re.escape(f"--images: it must be {words}.")):
+            read(text)

@@ -451,3 +451,7 @@ def test_a_module_of_something_else(options: dict[str, object], words: str) -> N
         PolicyBatch("trivialaugment")
     with pytest.raises(FaaError, match="`instructions` must be a tensor"):
         INVERT.to_batch(engine="torch").carry_out(images_of(), [[0]])
+    augment = INVERT.to_batch(engine="torch")
+    instructions = augment.instructions(images_of(), seed=0, epoch=0, indices=range(4))
+    with pytest.raises(FaaError, match="float32"):  # images are looked at here as they are elsewhere
+        augment.carry_out(images_of(dtype=torch.float32), instructions)

@@ -6,6 +6,7 @@ import pytest
 
 from faa_core import FaaError, Parametric, SubPolicies, formats
 from faa_core.formats import Leeway
+from faa_core.formats.entries import autoaugment_imagenet
 
 
 def paddle(transform: str) -> str:
@@ -135,3 +136,11 @@ def test_lists_of_lists_do_it_twice() -> None:
     twice = "Train:\n  transform_ops:\n  - [{TimmAutoAugment: {}}]\n  - [{TimmAutoAugment: {}}]\n"
     with pytest.raises(FaaError, match=r"The list Train\.transform_ops has several such transforms, .* one after the"):
         formats.parse(twice, "paddleclas")
+
+
+def test_the_entries_of_autoaugment_that_have_two_directions() -> None:
+    """As many implementations have them: geometry and enhancement both ways, the rest one."""
+    entries = [entry for sub in autoaugment_imagenet() for entry in sub]
+    mirrored = {entry.base for entry in entries if entry.mirrored}
+    assert {"Rotate", "ShearX", "Color", "Contrast", "Sharpness"} == mirrored
+    assert mirrored.isdisjoint(entry.base for entry in entries if not entry.mirrored)

@@ -144,6 +144,14 @@ def test_reinforcement_loss_by_hand() -> None:
     torch.testing.assert_close(cross_entropy_B.grad, torch.tensor([0.5, 0.5]))
 
 
+def test_gates_weigh_a_hundredth_by_default() -> None:
+    one, other, another = (
+        reinforcement_loss(record(), CROSS_ENTROPY_B, torch.ones(2, 3), **weight)
+        for weight in ({}, {"weight": 0.01}, {"weight": 0.02})
+    )
+    assert one == other != another
+
+
 @pytest.mark.parametrize("shape", [(2, 1), (3,), (1, 3), (2,)])
 def test_reinforcement_wants_one_return_for_each_decision(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"returns must be shaped as the decisions, \[2, 3\], not \["):

@@ -223,6 +223,10 @@ def test_fog_is_fractal_and_keeps_the_range() -> None:
     assert np.abs(np.diff(smoother, axis=1)).mean() < np.abs(np.diff(whole, axis=1)).mean()
     white = corrupt(grey(255)[:3], "fog", 5)
     assert (white.min(), white.max()) == (int(255 / 2.5), 255)
+    ramps = np.tile(np.arange(0, 256, 8, dtype=np.uint8)[:, None, None], (2, 1, 32, 3))
+    ramps[1] //= 2
+    foggy = corrupt(ramps, "fog", 1)
+    assert [100 < image.max() <= most for image, most in zip(foggy, (248, 124), strict=True)] == [True, True]
 
 
 def test_brightness_is_exact() -> None:

@@ -31,7 +31,7 @@ from faa_search.workers.executors.local import local
 from faa_search.workers.executors.on_ray import on_ray
 from faa_search.workers.executors.outcome import attempt, pack, unpack
 from faa_search.workers.executors.processes import processes
-from faa_search.workers.executors.ray_cluster import ray_cluster
+from faa_search.workers.executors.ray_cluster import ray_cluster, room
 from faa_search.workers.stopping import Stopped, stop_requests
 
 SECONDS = 20  # in which what must happen soon has happened, on a busy machine
@@ -534,3 +534,18 @@ def test_only_the_address_that_was_named_is_listened_at(address, reason):
     """An address that others do not reach, or that this machine does not have, is not replaced by all addresses."""
     with pytest.raises(FaaError, match=reason):
         listening(address)
+
+
+def test_the_room_of_a_cluster_is_that_of_its_machines():
+    """Whole workers on each; a machine that is gone has none."""
+
+    class Cluster:
+        def nodes(self):
+            alive = [{"CPU": 4.0, "GPU": 2.5}, {"CPU": 3.0}, {"CPU": 2.0, "GPU": 1.0}]
+            return [
+                *({"Alive": True, "Resources": each} for each in alive),
+                {"Alive": False, "Resources": {"CPU": 64.0}},
+            ]
+
+    assert room(Cluster(), {"num_cpus": 2}) == 2 + 1 + 1
+    assert room(Cluster(), {"num_gpus": 1.0, "num_cpus": 0}) == 2 + 0 + 1
