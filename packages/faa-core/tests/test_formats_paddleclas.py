@@ -77,7 +77,7 @@ def test_paddleclas_configs() -> None:
         (TIMM + "            prob: 0.8", "TimmAutoAugment.prob 0.8, by which all is applied or nothing", Parametric),
         (TIMM + "            prob: 0.0", "has prob 0 here, so it does nothing", None),
         (TIMM.replace("rand-m7-mstd0.5-inc1", "null"), "config_str must be a text", None),
-        ("        - RandAugmentV2:\n            num_layers: 2", "has a cutout of its own", None),
+        ("        - RandAugmentV2:\n            num_layers: 2", "has its own cutout", None),
         (
             TIMM + V3,
             r"The list DataLoader\.Train\.dataset\.transform_ops has several such",
