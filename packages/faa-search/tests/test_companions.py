@@ -212,7 +212,7 @@ def test_companions_that_cannot_be(
     job, config = job_of(tmp_path, noise, expected), TrainConfig(epochs=2, batch_size=8, device="cpu")
     growing = GrowingShare(policy=INVERT, epochs=2)
     for companions, message in (
-        ([Silently(), Silently()], "names of their own; given silently, silently"),
+        ([Silently(), Silently()], "need different names; given silently, silently"),
         ([Silently("a", growing), Silently("b", growing)], "Only one can decide the policies .* a and b"),
         ([Silently(kept=object())], "state of a companion cannot be stored .*'companions.silently' is a object"),
     ):

@@ -333,7 +333,7 @@ def as_kind(kind):
         (
             train_with(class_names=lambda train: ("0", *train.class_names[:9])),
             "test_its_labels_are_of_its_classes",
-            "a name of its own",
+            "its own name",
         ),
         (opened(native_size=lambda _splits: 9), "test_its_images_are_rgb", "native size 9"),
         (opened(train=as_kind(Grey)), "test_its_images_are_rgb", "mode RGB, not L"),
