@@ -118,7 +118,7 @@ def test_a_search_by_its_sampler_is_killed_and_resumed(killed_and_resumed):
 
 def test_a_search_by_its_algorithm_is_killed_and_resumed(killed_and_resumed, run, python, tmp_path, environment):
     """To the same layers; they are shown, and another algorithm's flag is refused."""
-    assert "Found 2 layers" in killed_and_resumed(LAYERED, "scores.jsonl", at=9, of=32)
+    assert "Found 2 layers" in killed_and_resumed(LAYERED, "scores.jsonl", at=9, of=30)
     assert json.loads((tmp_path / "killed/policy.json").read_text())["kind"] == "layers"
     assert "one-by-one" in run("-c", COMMANDS, "policy show killed/policy.json")
     refused = [python, "-m", "faa_cli", *LAYERED.split(), "--depth", "5", "--output", "no"]

@@ -86,7 +86,7 @@ DAMAGES = [
     ("search-stopped-in-trials", "\n\n", "has 2 bytes, but no whole line: the search was stopped while it wrote its"),
     ("search-stopped-in-trials", '{"fold": 0', "has 10 bytes, but no whole line"),
     ("search-stopped-in-trials", "\0" * 4096, "has 4,096 bytes, but no whole line"),
-    ("search-stopped-in-trials", "\0\n", "Line 1 of .* is no trial: .* the search's own command"),
+    ("search-stopped-in-trials", "\0\n", "Line 1 of .* is no trial: .* the command that made this run"),
     ("search-finished", "", "has 0 whole trials, but the search made its policy of"),
     ("search-finished", None, "has 0 whole trials, but the search made its policy of"),
     ("search-finished", "\0" * 4096, "has 0 whole trials, but the search made its policy of"),

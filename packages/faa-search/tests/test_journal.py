@@ -104,7 +104,7 @@ def test_a_bad_line_in_the_middle(journal: Journal[Trial], line: bytes, said: st
     with pytest.raises(FaaError) as raised:
         journal.read()
     assert str(raised.value).startswith(f"Line 2 of '{journal.path}' is no trial: {said}")
-    assert "Remove this line alone: the search's own command (faa search) does this trial anew" in str(raised.value)
+    assert "Remove this line alone: the command that made this run does the work anew" in str(raised.value)
     assert content == journal.path.read_bytes()
     journal.path.write_bytes(lines[0] + b"\n" + lines[2] + b"\n")  # as the message says
     assert [trial(0), trial(2)] == journal.read()

@@ -171,7 +171,7 @@ def test_a_damaged_table_is_named(copied: Any) -> None:
     [
         ("train-finished", "evaluations.jsonl", "faa eval makes an evaluation anew"),
         ("search-finished", "stages.jsonl", "only the seconds of this stage are lost"),
-        ("search-finished", "rescored.jsonl", "the search's own command (faa search) does this trial anew"),
+        ("search-finished", "rescored.jsonl", "the command that made this run does the work anew"),
     ],
 )
 def test_a_damaged_line_says_what_its_loss_costs(copied: Any, name: str, file: str, again: str) -> None:

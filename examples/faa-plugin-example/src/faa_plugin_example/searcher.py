@@ -33,7 +33,6 @@ class Score:
     """What an operation came to on a fold; a line of ``scores.jsonl``."""
 
     schema: ClassVar[str] = "faa-plugin-example/1"
-    again: ClassVar[str] = "faa search scores this operation anew"
 
     number: int
     fold: int

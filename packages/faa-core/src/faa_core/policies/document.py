@@ -37,7 +37,7 @@ class OperationRow(BaseModel):
         default=False,
         description="Whether each application reflects the argument (about 1 for factors, else 0) half the time.",
     )
-    fill: Fill | None = Field(default=None, description="its own RGB fill; the policy's when left out.")
+    fill: Fill | None = Field(default=None, description="Its own RGB fill; the policy's when left out.")
 
 
 def row_of(row: Operation) -> OperationRow:

@@ -24,6 +24,7 @@ from faa_search.runs.schemas import SCHEMA, NewerRecordError, check_schema
 
 BLOCK = 4096  # bytes read at once from the end of a journal
 CHECK = "check"
+AGAIN = "the command that made this run does the work anew"
 
 Natural = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -31,14 +32,15 @@ Natural = Annotated[int, Field(ge=0, lt=2**63)]
 class Entry(Protocol):
     """A dataclass of what JSON can hold.
 
+    It may have a class attribute `again` too: what becomes of an entry that is removed, in words, where it is not the
+    command of its run that does the work anew.
+
     Attributes:
         schema: See `runs.schemas`.
-        again: What becomes of an entry that is removed, in words.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     schema: ClassVar[str]
-    again: ClassVar[str]
 
     @property
     def key(self) -> tuple[int, ...]:
@@ -98,10 +100,8 @@ class Journal(Generic[Kind]):
     def _parse(self, line: bytes, number: int) -> Kind:
         what = self.kind.__name__.lower()
         place = f"Line {number} of '{safe(self.path)}'"
-        alone = (
-            f"Remove this line alone: {self.kind.again}, and every other line stays good. Or put back a copy of the "
-            "file."
-        )
+        again = getattr(self.kind, "again", AGAIN)
+        alone = f"Remove this line alone: {again}, and every other line stays good. Or put back a copy of the file."
         try:
             text = as_text(line)
             content = parse_json(text)

@@ -48,7 +48,6 @@ class Training:
     """
 
     schema: ClassVar[str] = "faa-audited/1"
-    again: ClassVar[str] = "the search's own command (faa search) does this training anew"
 
     round: Place
     number: Place

@@ -76,7 +76,6 @@ class Trial:
     """
 
     schema: ClassVar[str] = "faa-trial/1"
-    again: ClassVar[str] = "the search's own command (faa search) does this trial anew"
 
     fold: Natural
     round: Natural
