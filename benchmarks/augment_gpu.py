@@ -30,8 +30,8 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from faa_core import FaaError, Policy
-from faa_core.batch import PolicyBatch
-from faa_core.batch.engines import engine_for, missing_for
+from faa_core.applying import PolicyBatch
+from faa_core.engines.choosing import engine_for, missing_for
 
 RESULTS = Path(__file__).parent / "results"
 BATCHES = ((32, 512), (224, 256))  # side and images

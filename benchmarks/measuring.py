@@ -14,7 +14,7 @@ from original import MEAN, PIXELS, STD
 from peers import Peer, all_peers
 
 from faa_core import FaaError, Policy
-from faa_core.batch import Baseline, Normalize, PolicyBatch, engine_statuses
+from faa_core.applying import Baseline, Normalize, PolicyBatch, engine_statuses
 
 Engine = Literal["numba", "torch"]
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 FIRST_SECONDS = 5.0  # that a test file without known times is taken to need
-COMPILED = "faa_core.batch.compiled"
+COMPILED = ("faa_core.engines.numba", "faa_core.drawing.compiled")
 
 
 class Belonging:

@@ -8,8 +8,8 @@ from PIL.Image import Resampling
 
 from faa_cli.testing import CommandContract
 from faa_core import Policy, operation
-from faa_core.ops import Canvas
-from faa_core.ops.geometry import inverted
+from faa_core.operations import Canvas
+from faa_core.operations.geometry import inverted
 from faa_core.testing import OperationContract, PolicyContract
 from faa_search.searching.samplers import PolicySpace, Scored
 from faa_search.searching.samplers.uniform import suggest as uniform

@@ -11,7 +11,7 @@ from hypothesis import settings
 from PIL import Image
 from PIL.Image import Image as PILImage
 
-from faa_core.ops import operation
+from faa_core.operations import operation
 
 settings.register_profile("faa", deadline=None)  # a busy machine is no failure
 settings.load_profile("faa")

@@ -13,7 +13,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from faa_core import Choice, FaaError, Layers, Op, Parametric, Policy, SubPolicies
-from faa_core.batch import Baseline, Normalize
+from faa_core.applying import Baseline, Normalize
 from faa_core.policies.document import OperationRow
 
 ENGINES = ("auto", "torch", "pillow")

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from faa_core import FaaError, Op, Policy, SubPolicies, random_policy
-from faa_core.batch import UNTOUCHED, Alike, Baseline, PolicyBatch, sort_alike
+from faa_core.applying import UNTOUCHED, Alike, Baseline, PolicyBatch, sort_alike
 
 
 def alike_of(augment: PolicyBatch, images: Tensor, which: Tensor, *, seed: int, epoch: int, indices: Tensor) -> Alike:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from faa_core import FaaError, Op, Policy, SubPolicies
-from faa_core.batch import Baseline, Normalize
+from faa_core.applying import Baseline, Normalize
 from faa_core.randomness import key_of, uniforms
 
 Array = NDArray[np.uint8]

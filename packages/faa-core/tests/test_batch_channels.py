@@ -3,8 +3,6 @@
 Shapes: B images, C channels, H × W pixels.
 """
 
-from importlib.metadata import entry_points
-
 import numpy as np
 import pytest
 import torch
@@ -13,10 +11,11 @@ from PIL import Image
 from torch import Tensor
 
 from faa_core import Op, Policy, SubPolicies, operation
-from faa_core.batch import Baseline
+from faa_core.applying import Baseline
+from faa_core.operations import operation_names
 
 Array = NDArray[np.int64]
-EVERY = sorted(entry_points(group="faa.ops").names)
+EVERY = operation_names()
 CROSS_CHANNEL = ("Contrast", "Color")
 ROUNDED_IN_BETWEEN = ("Contrast", "Color", "Sharpness", "AutoContrast", "Equalize", "RandomResizedCrop")
 MAGNITUDES = (0.0, 0.13, 0.35, 0.5, 0.77, 1.0)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from faa_core import Policy, random_policy
-from faa_core.batch import Baseline, Normalize, PolicyBatch
+from faa_core.applying import Baseline, Normalize, PolicyBatch
 
 ENGINES = (
     "torch",
@@ -110,7 +110,7 @@ def test_the_operators_keep_torchs_rules(engine: str) -> None:
     """Their shapes without data are those with data, and no input is changed or returned (torch's own check)."""
     module = module_of(engine, NORMALIZE)
     images, indices = images_of(), torch.arange(COUNT)
-    drawing = (indices, module._tables, module._stages, 3, 2, 20, 24, engine == "numba")
+    drawing = (indices, module._tables, module._bases, module._stages, 3, 2, [20, 24], engine == "numba")
     checks = ("test_schema", "test_faketensor")
     torch.library.opcheck(torch.ops.faa_core.draw, drawing, test_utils=checks)
     rows = torch.ops.faa_core.draw(*drawing)

@@ -9,22 +9,21 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from faa_core import Choice, LayeredSubPolicies, Layers, Op, Parametric, Policy, Step, SubPolicies, random_policy
-from faa_core.batch import Baseline
-from faa_core.batch.drawing import drawn_uses
-from faa_core.batch.instructions import Code
-from faa_core.batch.operators import draw
-from faa_core.batch.tables import tables_of
-from faa_core.ops import Canvas
-from faa_core.ops.geometry import crop_box
+from faa_core.applying import Baseline
+from faa_core.drawing.drawing import drawn, prepare
+from faa_core.drawing.plain import drawn_uses
+from faa_core.operations import Drawn, operation_names
+from faa_core.operations.geometry import crop_box
+from faa_core.operations.instructions import Code
+from faa_core.randomness import key_of
 
 Numbers = NDArray[np.float64]
 MANY = 20_000
 PARTNERS = 7
-EVERY = tuple(sorted(entry_points(group="faa.ops").names))
+EVERY = tuple(operation_names())
 DRAWERS = (
     pytest.param(False, id="numpy"),
     pytest.param(
@@ -44,10 +43,9 @@ def instructions(
     baseline: Baseline | None = None,
 ) -> Numbers:
     """Return the instructions of images, ``[B, S, 8]``, with zeros where nothing is done."""
-    tables = tables_of(policy, baseline, partners=PARTNERS)
-    arrays = [torch.from_numpy(np.ascontiguousarray(table)) for table in tables]
-    stages = policy.plan().stages + (2 if baseline else 0)
-    rows_BS8 = draw(torch.from_numpy(indices_B), arrays, stages, seed, epoch, *size, compiled).numpy()
+    keys = key_of("policy", seed, epoch), key_of("baseline", seed, epoch)
+    prepared = prepare(policy, baseline, partners=PARTNERS)
+    rows_BS8 = drawn(prepared, keys, indices_B, size, compiled=compiled)
     return np.where(rows_BS8[..., :1] == Code.NOTHING, 0.0, rows_BS8)
 
 
@@ -61,12 +59,12 @@ def box_of(side: float, centre: tuple[float, float], width: int, height: int) ->
 
 
 def meaning_of(step: Step, policy: Policy, height: int, width: int) -> tuple[Code, tuple[float, ...]]:
-    """Return the code and the parameters of a step, from `faa_core.ops.geometry` and the kernels' formulas."""
+    """Return the code and the parameters of a step, from `faa_core.operations.geometry` and the kernels' formulas."""
     row, argument, centre, shape = step
     if row.base == "RandomResizedCrop":
         return Code.RESIZE, crop_box(width, height, argument, shape, centre)
     if row.matrix is not None:
-        a0, a1, a2, a3, a4, a5 = row.matrix(argument, width, height, Canvas(centre=centre, shape=shape))
+        a0, a1, a2, a3, a4, a5 = row.matrix(argument, width, height, Drawn(centre, shape))
         if a1 == a3 == 0 and policy.interpolation == "nearest":
             a2, a5 = math.floor(a2 + 0.5), math.floor(a5 + 0.5)
         return Code.AFFINE, (a0, a1, a2, a3, a4, a5)
@@ -175,12 +173,12 @@ def test_numbers_on_a_limit_fall_to_its_upper_side() -> None:
     gated = SubPolicies(sub_policies=((Op(op="Invert", p=0.25, magnitude=0.0),),))
     row_3U = np.tile([0.5, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0], (3, 1))
     row_3U[0, 1], row_3U[2, 1] = 0.2499, 0.2501
-    operation_3, _magnitude_3 = drawn_uses(tables_of(gated), 0, row_3U)
+    operation_3, _magnitude_3 = drawn_uses(gated.stages(), 0, row_3U)
     assert [0, -1, -1] == operation_3.tolist()
     assert [1, 0, 0] == [len(gated.steps(row)) for row in row_3U.tolist()]
     halves = Layers(layers=(tuple(Choice(op=op, magnitude=0.0, probability=0.5) for op in ("Invert", "Equalize")),))
     row_3U[:, 0] = 0.4999, 0.5, 0.5001
-    assert [0, 1, 1] == drawn_uses(tables_of(halves), 0, row_3U)[0].tolist()
+    assert [0, 1, 1] == drawn_uses(halves.stages(), 0, row_3U)[0].tolist()
     assert ["Invert", "Equalize", "Equalize"] == [halves.steps(row)[0].operation.name for row in row_3U.tolist()]
 
 

@@ -14,8 +14,9 @@ from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from faa_core import FaaError, Op, Policy, SubPolicies, random_policy
-from faa_core.batch import Baseline, EngineStatus, Normalize, PolicyBatch, engine_statuses, engines
-from faa_core.batch.engines import engine_for, missing_for
+from faa_core.applying import Baseline, EngineStatus, Normalize, PolicyBatch, engine_statuses
+from faa_core.engines import choosing
+from faa_core.engines.choosing import engine_for, missing_for
 from faa_core.policies.document import OperationRow
 
 Install = Callable[..., None]
@@ -49,7 +50,7 @@ def mistake(module: torch.nn.Module, images: Tensor, indices: object = None) -> 
 
 def available(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """Let only these optional modules be found, whatever is installed."""
-    monkeypatch.setattr(engines, "find_spec", lambda name: name if name in names else None)
+    monkeypatch.setattr(choosing, "find_spec", lambda name: name if name in names else None)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.int64, torch.int8, torch.bool])
@@ -224,7 +225,7 @@ def test_the_list_of_engines(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order in which "auto" tries them, with their devices; the last two are always there."""
     available(monkeypatch, "numba", "triton")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(engines, "import_module", lambda name: SimpleNamespace(augment=AUGMENT))
+    monkeypatch.setattr(choosing, "import_module", lambda name: SimpleNamespace(augment=AUGMENT))
     kept = "compiled code is kept in somewhere"
     assert engine_statuses() == tuple(
         EngineStatus(name, device, "", note)
@@ -313,7 +314,7 @@ def test_an_installed_engine_that_does_not_load_is_none(monkeypatch: pytest.Monk
     def refuse(_module: str) -> None:
         raise ImportError("Numba needs NumPy 2.2 or less")
 
-    monkeypatch.setattr(engines, "import_module", refuse)
+    monkeypatch.setattr(choosing, "import_module", refuse)
     assert "numba does not load: Numba needs NumPy 2.2 or less" in [status.missing for status in engine_statuses()]
     assert "torch" == engine_for("auto", missing_for(INVERT), images_of())
 

@@ -3,7 +3,6 @@
 Shapes: B images, C channels, H × W pixels.
 """
 
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from itertools import pairwise
 
@@ -13,8 +12,9 @@ import torch
 from torch import Tensor
 
 from faa_core import SEARCH_LIST, Op, SubPolicies, operation
+from faa_core.operations import operation_names
 
-EVERY = [operation(name) for name in sorted(entry_points(group="faa.ops").names)]
+EVERY = [operation(name) for name in operation_names()]
 COUNT = 64
 ENGINES = (
     "torch",

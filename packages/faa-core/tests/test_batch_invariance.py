@@ -7,7 +7,6 @@ import copy
 import pickle  # noqa: TID251 data loaders pickle what they send to their workers
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from multiprocessing import get_context
 
@@ -18,9 +17,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from faa_core import Policy, random_policy
-from faa_core.batch import Baseline, Normalize, PolicyBatch
+from faa_core.applying import Baseline, Normalize, PolicyBatch
+from faa_core.operations import operation_names
 
-EVERY = tuple(sorted(entry_points(group="faa.ops").names))
+EVERY = tuple(operation_names())
 COUNT = 96
 ENGINES = (
     "torch",

@@ -1,6 +1,5 @@
 """Images that share one draw: the compiled way for PIL images, and tensors of any shape, against Pillow to the bit."""
 
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 import numpy as np
@@ -11,11 +10,12 @@ from PIL.Image import Image as PILImage
 from torchvision.transforms.functional import pil_to_tensor
 
 from faa_core import Op, Policy, SubPolicies, random_policy
-from faa_core.batch import engines
-from faa_core.batch.one_draw import OneDraw, shares_draws
+from faa_core.applying.one_draw import OneDraw, shares_draws
+from faa_core.engines import choosing
+from faa_core.operations import operation_names
 from faa_core.randomness import key_of, uniforms
 
-USUAL = tuple(sorted({*entry_points(group="faa.ops").names} - {"SamplePairing", "RandomResizedCrop"}))
+USUAL = tuple(sorted({*operation_names()} - {"SamplePairing", "RandomResizedCrop"}))
 POLICIES = {
     "every operation": random_policy(300, seed=6, num_ops=2, ops=USUAL).model_copy(update={"fill": (9, 100, 200)}),
     "odd number": random_policy(300, seed=7, num_ops=3, ops=USUAL),
@@ -63,7 +63,7 @@ def test_pictures_are_pillows_to_the_bit(name: str, mode: str, size: tuple[int, 
 def test_tensors_are_pillows_to_the_bit(name: str, numba: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """All images of a tensor get the same draw, whatever its leading axes."""
     policy = {**POLICIES, **WITHOUT_COMPILED}[name]
-    monkeypatch.setattr(engines, "find_spec", lambda module: "found" if numba and module == "numba" else None)
+    monkeypatch.setattr(choosing, "find_spec", lambda module: "found" if numba and module == "numba" else None)
     one_draw = OneDraw(policy)
     images = [noise("RGB", width, 20).crop((0, 0, 24, 20)) for width in (24, 25, 26, 27, 28, 29)]
     given_23CHW = torch.stack([pil_to_tensor(image) for image in images]).reshape(2, 3, 3, 20, 24)
@@ -75,13 +75,13 @@ def test_tensors_are_pillows_to_the_bit(name: str, numba: bool, monkeypatch: pyt
 
 def test_what_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """RGB and L pictures of up to 8,192 pixels, where the compiled engine is there and has the operations."""
-    monkeypatch.setattr(engines, "find_spec", lambda _module: "found")
+    monkeypatch.setattr(choosing, "find_spec", lambda _module: "found")
     usual = OneDraw(POLICIES["published"])
     assert usual.takes(Image.new("L", (8192, 1)))
     assert not usual.takes(Image.new("L", (8193, 1)))
     assert not usual.takes(Image.new("RGBA", (4, 4)))
     assert not OneDraw(WITHOUT_COMPILED["bicubic"]).takes(Image.new("RGB", (4, 4)))
-    monkeypatch.setattr(engines, "find_spec", lambda _module: None)
+    monkeypatch.setattr(choosing, "find_spec", lambda _module: None)
     assert not OneDraw(POLICIES["published"]).takes(Image.new("RGB", (4, 4)))
     pairing = SubPolicies(sub_policies=((Op(op="SamplePairing", p=1.0, magnitude=1.0),),))
     assert not shares_draws(pairing)

@@ -4,7 +4,6 @@ Shapes: B images, S stages, 8 numbers of an instruction.
 """
 
 import math
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from itertools import pairwise
 
@@ -14,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from faa_core import Choice, Layers, Op, Parametric, Policy, SubPolicies, operation
-from faa_core.batch import Baseline
-from faa_core.batch.drawing import draw_instructions
-from faa_core.batch.instructions import Code
-from faa_core.batch.tables import tables_of
+from faa_core.applying import Baseline
+from faa_core.drawing.drawing import drawn as draw
+from faa_core.drawing.drawing import prepare
+from faa_core.operations import operation_names
+from faa_core.operations.instructions import Code
 from faa_core.randomness import key_of
 
 Numbers = NDArray[np.float64]
@@ -26,13 +26,13 @@ ENGINES = (
     "torch",
     pytest.param("numba", marks=pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")),
 )
-OPERATIONS = [operation(name) for name in sorted(entry_points(group="faa.ops").names)]
+OPERATIONS = [operation(name) for name in operation_names()]
 
 
 def drawn(policy: Policy, *, epoch: int = 0, size: int = 1000, count: int = MANY) -> Numbers:
     """Return the instructions of square images under a fixed key, ``[B, S, 8]``."""
     key = key_of("policy", 11, epoch)
-    return draw_instructions(tables_of(policy), key, 0, np.arange(count), size, size)
+    return draw(prepare(policy), (key, 0), np.arange(count), (size, size), compiled=False)
 
 
 def single(op: str, *, p: float = 1.0, magnitude: float = 0.9, **fields: object) -> SubPolicies:
@@ -205,8 +205,9 @@ def test_places_are_uniform() -> None:
 
 def test_the_baseline_flips_and_moves_as_often_as_asked() -> None:
     """Flips with their probability; each of the 9 × 9 places of a padded crop equally often; squares anywhere."""
-    tables = tables_of(SubPolicies(sub_policies=((),)), Baseline(pad=4, hflip=0.3, cutout=8))
-    crop_B8, cut_B8 = np.moveaxis(draw_instructions(tables, 0, key_of("baseline", 1, 1), np.arange(MANY), 32, 32), 1, 0)
+    prepared = prepare(SubPolicies(sub_policies=((),)), Baseline(pad=4, hflip=0.3, cutout=8))
+    keys = 0, key_of("baseline", 1, 1)
+    crop_B8, cut_B8 = np.moveaxis(draw(prepared, keys, np.arange(MANY), (32, 32), compiled=False), 1, 0)
     flipped_B = crop_B8[:, 1] == -1
     assert_rate(0.3, flipped_B.sum())
     x_B, y_B = crop_B8[:, 3] - 32 * flipped_B, crop_B8[:, 6]

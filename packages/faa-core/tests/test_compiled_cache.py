@@ -11,8 +11,8 @@ pytest.importorskip("numba")
 import numba
 from numba.core import caching
 
-from faa_core.batch.compiled import compiling
-from faa_core.batch.compiled.compiling import compiled, own_folder
+from faa_core.drawing import compiling
+from faa_core.drawing.compiling import compiled, own_folder
 
 
 def twice(number: int) -> int:

@@ -6,6 +6,7 @@ import pytest
 from PIL import ImageChops
 
 from faa_core import Layers, Operation, Policy, Step, operation, plugins, random_policy
+from faa_core.operations import operation_names
 from faa_core.testing import OperationContract, PolicyContract
 from faa_core.testing.writing import layers, noisy, smooth
 
@@ -13,7 +14,7 @@ from faa_core.testing.writing import layers, noisy, smooth
 class TestOurOperations(OperationContract):
     """Every operation that is installed keeps the contract."""
 
-    @pytest.fixture(autouse=True, params=plugins.names("faa.ops"))
+    @pytest.fixture(autouse=True, params=operation_names())
     def _choose(self, request):
         self.operation = operation(request.param)
 

@@ -13,7 +13,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F  # noqa: N812 torchvision's own abbreviation
 
 from faa_core import FaaError, operation
-from faa_core.ops import Canvas, geometry, kernels, table
+from faa_core.operations import Canvas, geometry, kernels, table
 
 Picture = Callable[[str], PILImage]
 KINDS = ["noise", "odd", "wide", "dot", "grey-odd"]

@@ -29,7 +29,7 @@ from faa_core import (
 from faa_core.formats.leeway import Leeway
 from faa_core.formats.timm import parse, write
 from faa_core.formats.timm_tables import AXES, INCREASING, PLAIN, TABLES, WEIGHTS, rows_of
-from faa_core.ops import Canvas
+from faa_core.operations import Canvas
 from faa_core.policies.document import operation_of
 from faa_core.policies.loading import parse_policy
 from faa_core.randomness import normal
@@ -390,11 +390,9 @@ def test_every_use_of_a_table_has_noise_of_its_own() -> None:
 
 
 def test_batches_draw_the_same_noise() -> None:
-    """Numpy's and numba's instructions are those of the steps."""
+    """The plain and numba's instructions are those of the steps."""
     pytest.importorskip("numba")
-    from faa_core.batch.compiled import drawing as compiled  # noqa: PLC0415 numba is optional
-    from faa_core.batch.drawing import draw_instructions  # noqa: PLC0415
-    from faa_core.batch.tables import tables_of  # noqa: PLC0415
+    from faa_core.drawing.drawing import drawn, prepare  # noqa: PLC0415
     from faa_core.randomness import key_of  # noqa: PLC0415
 
     key, indices = key_of("policy", 0, 0), np.arange(3000)
@@ -403,13 +401,12 @@ def test_batches_draw_the_same_noise() -> None:
         Parametric(num_ops=2, ops=("Brightness",), magnitude=(0.9, 0.9), magnitude_std=0.1),
         SubPolicies(sub_policies=(tuple(brightness),), magnitude_std=0.1),
     ):
-        tables = tables_of(policy)
-        in_numpy = draw_instructions(tables, key, 0, indices, 8, 8)
-        in_numba = np.zeros_like(in_numpy)
-        compiled.draw(tables, np.uint64(key), np.uint64(0), indices, 8, 8, in_numba)
+        plainly, by_numba = (
+            drawn(prepare(policy), (key, 0), indices, (8, 8), compiled=compiled) for compiled in (False, True)
+        )
         expected = [[step.argument for step in steps] for steps in policy.draw(seed=0, epoch=0, indices=indices)]
-        assert expected == in_numpy[:, :, 1].tolist()
-        assert in_numpy.tolist() == in_numba.tolist()
+        assert expected == plainly[:, :, 1].tolist()
+        assert plainly.tolist() == by_numba.tolist()
 
 
 @pytest.mark.parametrize("fields", [{"magnitude": (0.1, 0.9)}, {"magnitude": (0.5, 0.5), "bins": 31}])

@@ -12,8 +12,8 @@ from PIL.Image import Image as PILImage
 from PIL.Image import Resampling
 
 from faa_core import FaaError, Op, Operation, SubPolicies
-from faa_core.annotations import matrices, moved_plane, sources
-from faa_core.ops import Canvas, Step, geometry, kernels, operation, table
+from faa_core.applying.annotations import matrices, moved_plane, sources
+from faa_core.operations import Canvas, Step, geometry, kernels, operation, table
 from faa_core.policies.document import OperationRow, operation_of
 
 ROWS = {row.name: row for row in vars(table).values() if isinstance(row, Operation)}

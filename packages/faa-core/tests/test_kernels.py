@@ -13,8 +13,8 @@ from PIL import Image, ImageFilter
 from PIL.Image import Image as PILImage
 from PIL.Image import Resampling
 
-from faa_core.ops import Canvas, Kernel, kernels, table
-from faa_core.ops.table import CUTOUT
+from faa_core.operations import Canvas, Kernel, kernels, table
+from faa_core.operations.table import CUTOUT
 
 Picture = Callable[[str], PILImage]
 BLACK = Canvas()

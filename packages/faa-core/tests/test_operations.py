@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from PIL.Image import Image as PILImage
 
-from faa_core import SEARCH_LIST, FaaError, Operation, Step, UnknownNameError, operation, plugins
-from faa_core.ops import Colour, apply_steps, table
+from faa_core import SEARCH_LIST, FaaError, Operation, Step, UnknownNameError, operation
+from faa_core.operations import Colour, apply_steps, operation_names, table
 
 Picture = Callable[[str], PILImage]
 KINDS = ["gradient", "noise", "dot", "odd", "grey-gradient", "grey-odd", "grey-dot"]
@@ -73,7 +73,7 @@ def values(image: PILImage) -> np.ndarray:
 def test_the_table_is_frozen() -> None:
     """Every row has the axis that policies of today rely on, and the rows are all installed."""
     assert AXES == {row.name: (row.low, row.high, row.unit, row.mirrored, row.identity) for row in ROWS.values()}
-    assert set(AXES) <= set(plugins.names("faa.ops"))
+    assert set(AXES) <= set(operation_names())
     assert all(row is operation(name) for name, row in ROWS.items())
     assert all(name == row.base for name, row in ROWS.items())
 

@@ -17,9 +17,8 @@ from faa_core import (
     plugins,
     random_policy,
 )
-from faa_core.ops import table
-from faa_core.policies import Plan
-from faa_core.policies.plan import NOTHING
+from faa_core.operations import table
+from faa_core.policies.stages import NOTHING, Stages
 from faa_core.randomness import key_of, uniforms
 
 MANY = 2_000
@@ -27,49 +26,47 @@ ALL = tuple(row.name for row in vars(table).values() if isinstance(row, Operatio
 Drawn = tuple[str, float, tuple[float, float], tuple[float, float]]
 
 
-def drawn(plan: Plan, row: list[float]) -> list[Drawn]:
+def drawn(policy: Policy, row: list[float]) -> list[Drawn]:
     """Return what the tables say about one row of uniform numbers, in plain Python."""
-    result = []
-    for stage in range(plan.stages):
-        use = pick(plan, stage, row[0], row[plan.choice_slot_S[stage]])
-        which = int(plan.operation_SK[stage, use])
+    stages, operations, result = policy.stages(), list(policy.table.values()), []
+    for stage in range(len(stages.count_S)):
+        choice, p_slot, _magnitude, gate, shape = stages.slots_S5[stage].tolist()
+        use = pick(stages, stage, row[0], row[choice])
+        which = int(stages.operation_SK[stage, use])
         if which == NOTHING:
             continue
-        low, high = plan.p_SK2[stage, use].tolist()
-        slot = plan.p_slot_S[stage]
-        p = low if slot == NOTHING else low + row[slot] * (high - low)
-        gate = int(plan.gate_slot_S[stage])
+        low, high = stages.p_SK2[stage, use].tolist()
+        p = low if p_slot == NOTHING else low + row[p_slot] * (high - low)
         if row[gate] >= p:
             continue
-        operation = plan.operations[which]
-        argument = operation.low + magnitude(plan, stage, use, row) * (operation.high - operation.low)
+        operation = operations[which]
+        argument = operation.low + magnitude(stages, stage, use, row) * (operation.high - operation.low)
         if operation.mirrored and row[gate + 1] < 0.5:
             about = 1.0 if operation.unit == "factor" else 0.0
             argument = 2 * about - argument
-        shape = int(plan.shape_slot_S[stage])
         result.append((operation.name, argument, (row[gate + 2], row[gate + 3]), (row[shape], row[shape + 1])))
     return result
 
 
-def pick(plan: Plan, stage: int, first: float, number: float) -> int:
+def pick(stages: Stages, stage: int, first: float, number: float) -> int:
     """Return which use of a stage two numbers pick: the group of uses for all stages, and the use in it."""
-    if plan.cumulative_SK.shape[1] == 0:
-        return int(number * int(plan.count_S[stage]))
-    group = int(first * plan.groups)
-    ends = plan.cumulative_SK[stage].reshape(plan.groups, -1)[group]
+    if stages.cumulative_SK.shape[1] == 0:
+        return int(number * int(stages.count_S[stage]))
+    group = int(first * int(stages.whole_3[2]))
+    ends = stages.cumulative_SK[stage].reshape(int(stages.whole_3[2]), -1)[group]
     return group * len(ends) + next(use for use, end in enumerate(ends) if number < end)
 
 
-def magnitude(plan: Plan, stage: int, use: int, row: list[float]) -> float:
+def magnitude(stages: Stages, stage: int, use: int, row: list[float]) -> float:
     """Return λ of a use."""
-    low, high = plan.magnitude_SK2[stage, use].tolist()
-    slot = plan.magnitude_slot_S[stage]
+    low, high = stages.magnitude_SK2[stage, use].tolist()
+    slot, bins, std = int(stages.slots_S5[stage, 2]), int(stages.whole_3[1]), float(stages.real_1[0])
     if slot == NOTHING:
         return low
-    if plan.std:
+    if std:
         noise = statistics.NormalDist().inv_cdf(max(row[slot], 1e-11))
-        return min(1.0, max(0.0, low + plan.std * noise))
-    position = int(row[slot] * plan.bins) / (plan.bins - 1) if plan.bins else row[slot]
+        return min(1.0, max(0.0, low + std * noise))
+    position = int(row[slot] * bins) / (bins - 1) if bins else row[slot]
     return low + position * (high - low)
 
 
@@ -119,14 +116,12 @@ MADE = {
 def test_the_tables_draw_what_the_steps_say(name: str) -> None:
     """Over thousands of rows: the operations, arguments, places and shapes, and as many slots."""
     policy = MADE[name] if name in MADE else Policy.load(name)
-    plan = policy.plan()
-    assert policy.slots == plan.slots
-    assert list(policy.table.values()) == list(plan.operations)
+    assert policy.slots == policy.stages().whole_3[0]
     rows = uniforms(key_of("test-plan", 1), np.arange(MANY), policy.slots).tolist()
     for row in rows:
         expected = [(step.operation.name, *step[1:]) for step in policy.steps(row)]
-        found = drawn(plan, row)
-        if plan.std:  # noise from another implementation of the quantile
+        found = drawn(policy, row)
+        if policy.stages().real_1[0]:  # noise from another implementation of the quantile
             assert [step[0::2] + step[3:] for step in expected] == [step[0::2] + step[3:] for step in found]
             assert [step[1] for step in expected] == pytest.approx([step[1] for step in found], abs=1e-9, rel=1e-9)
         else:
@@ -137,29 +132,28 @@ def test_the_tables_draw_what_the_steps_say(name: str) -> None:
 def test_numbers_at_the_ends(name: str) -> None:
     """All zeros, and all as near to one as they come: nothing is out of range."""
     policy = MADE[name] if name in MADE else Policy.load(name)
-    plan = policy.plan()
     for number in (0.0, 0.5, 1 - 2**-53):
         row = [number] * policy.slots
         expected = [(step.operation.name, *step[2:]) for step in policy.steps(row)]
-        assert expected == [(step[0], *step[2:]) for step in drawn(plan, row)]
+        assert expected == [(step[0], *step[2:]) for step in drawn(policy, row)]
 
 
 @pytest.mark.parametrize("name", [*MADE, "fa-reduced-cifar10", "trivialaugment", "uniform-random"])
 def test_shapes_and_dtypes_of_the_tables(name: str) -> None:
     """As they are documented; unused places hold no operation, and no slot lies outside the row."""
     policy = MADE[name] if name in MADE else Policy.load(name)
-    plan = policy.plan()
-    stages, choices = plan.operation_SK.shape
-    assert (stages, stages) == (plan.stages, len(plan.count_S))
-    assert (stages, choices, 2) == plan.p_SK2.shape == plan.magnitude_SK2.shape
-    assert plan.cumulative_SK.shape in ((stages, 0), (stages, choices))
-    for slots in (plan.choice_slot_S, plan.p_slot_S, plan.magnitude_slot_S, plan.gate_slot_S, plan.shape_slot_S):
-        assert ((stages,), np.int64) == (slots.shape, slots.dtype)
-        assert ((slots >= NOTHING) & (slots < plan.slots)).all()
-    assert (plan.gate_slot_S + 3 < plan.slots).all()
-    assert (plan.shape_slot_S + 1 < plan.slots).all()
-    assert (plan.count_S <= choices).all()
-    assert np.issubdtype(plan.operation_SK.dtype, np.int64)
-    assert ((plan.operation_SK >= NOTHING) & (plan.operation_SK < len(plan.operations))).all()
-    for array in (plan.p_SK2, plan.magnitude_SK2, plan.cumulative_SK):
+    tables, slots = policy.stages(), policy.slots
+    stages, choices = tables.operation_SK.shape
+    assert (stages,) == tables.count_S.shape
+    assert (stages, choices, 2) == tables.p_SK2.shape == tables.magnitude_SK2.shape
+    assert tables.cumulative_SK.shape in ((stages, 0), (stages, choices))
+    assert ((stages, 5), np.int64) == (tables.slots_S5.shape, tables.slots_S5.dtype)
+    assert ((tables.slots_S5 >= NOTHING) & (tables.slots_S5 < slots)).all()
+    assert (tables.slots_S5[:, [0, 3, 4]] > NOTHING).all()
+    assert (tables.slots_S5[:, 3] + 3 < slots).all()
+    assert (tables.slots_S5[:, 4] + 1 < slots).all()
+    assert (tables.count_S <= choices).all()
+    assert np.issubdtype(tables.operation_SK.dtype, np.int64)
+    assert ((tables.operation_SK >= NOTHING) & (tables.operation_SK < len(policy.table))).all()
+    for array in (tables.p_SK2, tables.magnitude_SK2, tables.cumulative_SK):
         assert (np.float64, True) == (array.dtype, bool(((array >= 0) & (array <= 1)).all()))

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from faa_core import FaaError, Op, Policy, SubPolicies, UnknownNameError, operation, plugins
+from faa_core import SEARCH_LIST, FaaError, Op, Policy, SubPolicies, UnknownNameError, operation, plugins
+from faa_core.operations import operation_names
 from faa_core.policies import parse_policy
 
 Install = Callable[..., None]
@@ -130,11 +131,18 @@ def test_a_broken_plugin_fails_only_when_used(install: Install, source: str, val
 
 
 def test_our_own_plugins_load() -> None:
-    """Every operation and policy of this package."""
-    for group in ("faa.ops", "faa.policies"):
-        own = [entry for entry in plugins.status(group) if entry.distribution == "faa-core"]
-        assert len(own) >= 10
-        assert [None] * len(own) == [entry.error for entry in own]
+    """Every policy of this package; operations need no entry point."""
+    own = [entry for entry in plugins.status("faa.policies") if entry.distribution == "faa-core"]
+    assert len(own) >= 10
+    assert [None] * len(own) == [entry.error for entry in own]
+    assert {row.name for row in SEARCH_LIST} < set(operation_names())
+
+
+def test_a_plugin_cannot_take_the_name_of_a_standard_operation(install: Install) -> None:
+    """What a policy means by it would depend on what is installed."""
+    install("throwaway-l", group="faa.ops", entries={"Invert": "throwaway_h:TURN"}, modules={"throwaway_h": SWIRL})
+    with pytest.raises(FaaError, match=r"'Invert' of group faa\.ops is offered twice: by faa-core and by throwaway-l"):
+        operation("Invert")
 
 
 def test_an_operation_of_a_plugin_works_in_a_policy(install: Install) -> None:

@@ -16,7 +16,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import AutoAugmentPolicy
 
 from faa_core import Operation, Parametric, Policy, Step, SubPolicies
-from faa_core.ops import Canvas
+from faa_core.operations import Canvas
 
 Picture = Callable[[str], PILImage]
 KINDS = ["gradient", "noise", "odd", "wide", "grey-odd"]

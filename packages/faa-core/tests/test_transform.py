@@ -16,9 +16,9 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from faa_core import FaaError, Op, Policy, Step, SubPolicies, operation
-from faa_core.ops import Canvas
+from faa_core.applying.transform import PolicyTransform
+from faa_core.operations import Canvas
 from faa_core.randomness import uniforms
-from faa_core.transform import PolicyTransform
 
 Picture = Callable[[str], PILImage]
 INVERT = SubPolicies(name="invert", sub_policies=((Op(op="Invert", p=1, magnitude=0),),))

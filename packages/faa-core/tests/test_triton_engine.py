@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from faa_core.batch import torch_engine
-from faa_core.batch.instructions import Code
+from faa_core.engines.torch import engine as torch_engine
+from faa_core.operations.instructions import Code
 
 pytest.importorskip("triton")
 
@@ -30,7 +30,7 @@ INTERPRETED = """
 import sys
 import numpy as np
 import torch
-from faa_core.batch import triton_engine
+from faa_core.engines.triton import engine as triton_engine
 
 given = dict(np.load(sys.argv[1]))
 done = {}
@@ -177,7 +177,7 @@ def test_the_kernel_compiles_without_a_gpu(monkeypatch, tmp_path, side, channels
     from triton.backends.compiler import GPUTarget  # noqa: PLC0415
     from triton.backends.nvidia import compiler  # noqa: PLC0415
 
-    from faa_core.batch.triton_kernel import augment  # noqa: PLC0415
+    from faa_core.engines.triton.kernel import augment  # noqa: PLC0415
 
     if not (Path(compiler.__file__).parent / "bin/ptxas").exists():
         pytest.skip("this build of Triton has no assembler for CUDA devices")
@@ -210,7 +210,7 @@ def on_gpu(own: Case) -> dict[str, Tensor]:
 @pytest.mark.parametrize("size", [*SIZES, (65, 64), (224, 224)])
 @pytest.mark.parametrize("stages", [0, 1, 2, 3, 4, 5])
 def test_a_gpu_gives_the_pixels_of_the_cpu(channels, size, stages):
-    from faa_core.batch import triton_engine  # noqa: PLC0415 the interpreter must not be imported with the tests
+    from faa_core.engines.triton import engine as triton_engine  # noqa: PLC0415 the interpreter must not be imported with the tests
 
     own = chains(channels, size, stages, 3000 if size[0] <= 64 else 200)
     done = triton_engine.run(**on_gpu(own), scale=own.scale_C.tolist() or None, bias=own.bias_C.tolist() or None)
@@ -220,7 +220,7 @@ def test_a_gpu_gives_the_pixels_of_the_cpu(channels, size, stages):
 @pytest.mark.gpu
 @needs_gpu
 def test_a_captured_graph_reads_new_images_and_instructions():
-    from faa_core.batch import triton_engine  # noqa: PLC0415
+    from faa_core.engines.triton import engine as triton_engine  # noqa: PLC0415
 
     first, second = (case(3, (32, 32), np.array([[a, b]] * 200), seed=1) for a, b in ((1, 11), (9, 7)))
     given = on_gpu(first)
@@ -241,7 +241,7 @@ def test_a_captured_graph_reads_new_images_and_instructions():
 @pytest.mark.gpu
 @needs_gpu
 def test_a_batch_is_one_launch_and_nothing_waits():
-    from faa_core.batch import triton_engine  # noqa: PLC0415
+    from faa_core.engines.triton import engine as triton_engine  # noqa: PLC0415
 
     given = on_gpu(chains(3, (32, 32), 4, 512))
     triton_engine.run(**given, scale=SCALE, bias=BIAS)  # compiles

@@ -15,8 +15,8 @@ from torchvision.transforms.v2 import functional as F  # noqa: N812 torchvision'
 from torchvision.tv_tensors import BoundingBoxes, BoundingBoxFormat, KeyPoints, Mask
 
 from faa_core import FaaError, Operation, Policy, operation
-from faa_core.annotations import moved_boxes, moved_keypoints, moved_mask
-from faa_core.ops import Canvas, Step, geometry, kernels, table
+from faa_core.applying.annotations import moved_boxes, moved_keypoints, moved_mask
+from faa_core.operations import Canvas, Step, geometry, kernels, table
 
 ROWS = {row.name: row for row in vars(table).values() if isinstance(row, Operation)}
 GEOMETRIC = [name for name, row in ROWS.items() if row.matrix is not None]

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from faa_core import FaaError, Op, SubPolicies
-from faa_core.batch import Baseline
+from faa_core.applying import Baseline
 from faa_search.data import ArraySource
 from faa_search.progress import Silent
 from faa_search.settings import TrainConfig

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from faa_core import FaaError, Op, Policy, SubPolicies
-from faa_core.batch import Baseline
+from faa_core.applying import Baseline
 from faa_search.data import ArraySource
 from faa_search.progress import Silent
 from faa_search.runs.records.figures import check_row

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from faa_core import FaaError, Policy
-from faa_core.batch import Baseline
+from faa_core.applying import Baseline
 from faa_search.data import ArraySource, DatasetRequest
 from faa_search.data.digits import open_digits
 from faa_search.keyed_torch import torch_seeded

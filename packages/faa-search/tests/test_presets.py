@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faa_core import SEARCH_LIST, FaaError, UnknownNameError, operation
-from faa_core.ops import Step, apply_steps
+from faa_core.operations import Step, apply_steps
 from faa_search.searching.samplers.presets import PRESETS, chosen_operations
 
 OPS = tuple(row.name for row in SEARCH_LIST)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from faa_core import FaaError, Policy
-from faa_core.batch import Baseline
+from faa_core.applying import Baseline
 from faa_search.data import ArraySource
 from faa_search.progress import Silent
 from faa_search.settings import TrainConfig

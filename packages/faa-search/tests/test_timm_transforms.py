@@ -16,7 +16,7 @@ from torchvision.datasets import FakeData
 
 import faa_search
 from faa_core import FaaError, Op, Policy, SubPolicies, UnknownNameError
-from faa_core.transform import PolicyTransform
+from faa_core.applying.transform import PolicyTransform
 from faa_search import create_transform
 
 INVERT = SubPolicies(name="invert", sub_policies=((Op(op="Invert", p=1, magnitude=0),),))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from faa_core import Policy
-from faa_core.batch import Baseline
+from faa_core.applying import Baseline
 from faa_search.data import ArraySource
 from faa_search.settings import TrainConfig
 from faa_search.training import View, train

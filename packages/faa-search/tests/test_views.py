@@ -10,7 +10,7 @@ import torch
 from scipy.stats import chisquare
 
 from faa_core import FaaError, Op, Policy, SubPolicies
-from faa_core.batch import Baseline
+from faa_core.applying import Baseline
 from faa_core.randomness import key_of, uniforms
 from faa_search.data import ArraySource, DatasetRequest, DecodedSource
 from faa_search.data.named import open_named

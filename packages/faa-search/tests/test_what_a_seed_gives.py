@@ -8,7 +8,7 @@ import pytest
 from accelerate import Accelerator
 
 from faa_core import Policy
-from faa_core.batch import Baseline
+from faa_core.applying import Baseline
 from faa_search.data import ArraySource, stratified
 from faa_search.progress import Silent
 from faa_search.searching.fast.rounds import Slot, draws_seed, proposal_seed

@@ -1,8 +1,8 @@
 """Zoom, a geometric operation: the pixels, and whatever else belongs to an image, move by one map."""
 
-from faa_core.ops import Canvas, Operation
-from faa_core.ops.geometry import Matrix
-from faa_core.ops.kernels import Moved
+from faa_core.operations import Canvas, Operation
+from faa_core.operations.geometry import Matrix
+from faa_core.operations.kernels import Moved
 
 
 def zoom(factor: float, width: int, height: int, _canvas: Canvas) -> Matrix:

@@ -3,7 +3,7 @@
 from importlib.metadata import version
 
 from faa_core.errors import FaaError, UnknownNameError
-from faa_core.ops import SEARCH_LIST, Operation, Step, operation
+from faa_core.operations import SEARCH_LIST, Operation, Step, operation
 from faa_core.policies import Choice, LayeredSubPolicies, Layers, Op, Parametric, Policy, SubPolicies, random_policy
 
 __version__ = version("faa-core")

@@ -1,11 +1,14 @@
 """Finding what is installed, ours and others', through entry points; listing imports nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
 from typing import Any
 
 from faa_core.errors import FaaError, UnknownNameError
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 GROUPS = (
     "faa.ops",
     "faa.policies",
@@ -34,22 +37,22 @@ def names(group: str) -> list[str]:
     return sorted(_entries(group))
 
 
-def load(group: str, name: str, *, kind: str, hint: str = "") -> Any:
-    """Return the object a plugin offers under a name.
+def load(group: str, name: str, *, kind: str, hint: str = "", ours: Mapping[str, Any] = NOTHING) -> Any:
+    """Return the object that a plugin offers under a name, or one of ours that need no entry point.
 
     Raises:
         UnknownNameError: If nothing in the group has that name.
         FaaError: If two distributions offer the name, or the plugin fails to import.
     """
     entries = _entries(group)
-    if name not in entries:
-        raise UnknownNameError(kind, name, entries, hint=hint)
-    entry, *others = entries[name]
-    if others:
-        raise FaaError(
-            f"'{name}' of group {group} is offered twice: by {_origin(entry)} and by {_origin(others[0])}. "
-            "Uninstall one of them."
-        )
+    if name not in {*ours, *entries}:
+        raise UnknownNameError(kind, name, [*ours, *entries], hint=hint)
+    by = [*(["faa-core"] if name in ours else []), *(_origin(entry) for entry in entries.get(name, []))]
+    if len(by) > 1:
+        raise FaaError(f"'{name}' of group {group} is offered twice: by {by[0]} and by {by[1]}. Uninstall one of them.")
+    if name in ours:
+        return ours[name]
+    entry = entries[name][0]
     try:
         return entry.load()
     except Exception as error:

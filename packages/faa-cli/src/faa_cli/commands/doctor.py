@@ -27,7 +27,7 @@ def doctor() -> None:
     say_starting()
     import torch  # noqa: PLC0415 slow to import
 
-    from faa_core.batch import engine_statuses  # noqa: PLC0415
+    from faa_core.applying import engine_statuses  # noqa: PLC0415
     from faa_search.runs.environment import versions  # noqa: PLC0415
 
     say(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}")

@@ -17,7 +17,7 @@ from faa_core.formats.albumentations_near import nearest_transform
 from faa_core.formats.albumentations_nodes import GROUPS, children_of, kind_of, p_of, root_of
 from faa_core.formats.axes import build, differ_in_noise, parts, place
 from faa_core.formats.leeway import UNSAID, Leeway
-from faa_core.ops import operation
+from faa_core.operations import operation
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Choice, Layers, SubPolicies
 from faa_core.policies.layered import LayeredSubPolicies

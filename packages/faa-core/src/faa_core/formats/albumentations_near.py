@@ -4,8 +4,8 @@ import math
 from typing import Any, NamedTuple
 
 from faa_core.formats.albumentations_ops import transform
-from faa_core.ops import Operation
-from faa_core.ops.table import NATURAL_GREY
+from faa_core.operations import Operation
+from faa_core.operations.table import NATURAL_GREY
 from faa_core.policies.policy import Policy
 
 BICUBIC = 2  # OpenCV's number

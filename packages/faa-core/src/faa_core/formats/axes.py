@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from faa_core.errors import FaaError
 from faa_core.formats.leeway import Leeway
-from faa_core.ops import Operation, operation
+from faa_core.operations import Operation, operation
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import SubPolicies
 from faa_core.policies.policy import Policy

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from faa_core.errors import FaaError
 from faa_core.formats.axes import build, nearest_axis, on_axis, words
 from faa_core.formats.leeway import Leeway
-from faa_core.ops import Operation, operation
+from faa_core.operations import Operation, operation
 from faa_core.policies.document import OperationRow, operation_of, row_of
 from faa_core.policies.kinds import Choice, Layers
 from faa_core.policies.loading import MOST_BYTES

@@ -16,7 +16,7 @@ from faa_core.errors import FaaError, UnknownNameError
 from faa_core.formats.axes import ALIKE, build, differ_in_noise, is_number, parts, place
 from faa_core.formats.leeway import UNSAID, Leeway
 from faa_core.formats.literals import read_table
-from faa_core.ops import Operation, operation
+from faa_core.operations import Operation, operation
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Parametric, SubPolicies
 from faa_core.policies.policy import Op, Policy

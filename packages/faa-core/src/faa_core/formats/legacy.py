@@ -13,7 +13,7 @@ from faa_core.formats.axes import build, differ_in_noise, is_number, nearest_axi
 from faa_core.formats.leeway import Leeway
 from faa_core.formats.literals import Table, read_table
 from faa_core.formats.original_search import found_in_log, found_in_parameters, without_colours
-from faa_core.ops import SEARCH_LIST, Operation, operation
+from faa_core.operations import SEARCH_LIST, Operation, operation
 from faa_core.policies.kinds import SubPolicies
 from faa_core.policies.policy import Op, Policy
 

@@ -9,7 +9,7 @@ from faa_core.formats.axes import is_number
 from faa_core.formats.entries import Entry
 from faa_core.formats.evaluating import Unknown
 from faa_core.formats.leeway import Leeway
-from faa_core.ops import operation
+from faa_core.operations import operation
 from faa_core.policies.document import OperationRow
 
 GREY = (128, 128, 128)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from faa_core.errors import FaaError
 from faa_core.formats.evaluating import evaluate, has_unknown
 from faa_core.formats.literals import parsing
-from faa_core.ops import SEARCH_LIST
+from faa_core.operations import SEARCH_LIST
 from faa_core.reading import NotJsonError, parse_json
 from faa_core.text import counted
 

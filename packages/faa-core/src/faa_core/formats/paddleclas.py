@@ -13,7 +13,7 @@ from faa_core.formats.axes import build, is_number
 from faa_core.formats.entries import Entry, autoaugment_imagenet, placed
 from faa_core.formats.leeway import UNSAID, Leeway
 from faa_core.formats.sections import Found, chosen
-from faa_core.ops import operation
+from faa_core.operations import operation
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Parametric, SubPolicies
 from faa_core.policies.policy import Policy

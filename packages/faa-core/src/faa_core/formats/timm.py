@@ -39,7 +39,7 @@ from faa_core.formats.timm_tables import (
     table,
     their_name,
 )
-from faa_core.ops import Colour
+from faa_core.operations import Colour
 from faa_core.policies.kinds import Parametric, SubPolicies
 from faa_core.policies.policy import Op, Policy
 

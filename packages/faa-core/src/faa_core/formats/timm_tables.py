@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from types import MappingProxyType
 from typing import NamedTuple
 
-from faa_core.ops import Operation, operation
+from faa_core.operations import Operation, operation
 from faa_core.policies.document import OperationRow
 
 Entry = tuple[str, float, int]  # operation, probability, level

@@ -12,7 +12,7 @@ from torchvision.transforms import autoaugment as v1
 from torchvision.transforms.v2 import AutoAugmentPolicy
 
 from faa_core.errors import FaaError
-from faa_core.ops import table as ops
+from faa_core.operations import table as ops
 from faa_core.policies.builtin import randaugment, trivialaugment
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Parametric, SubPolicies

@@ -4,7 +4,6 @@ from faa_core.policies.builtin import random_policy
 from faa_core.policies.kinds import Choice, Layers, Parametric, SubPolicies
 from faa_core.policies.layered import LayeredSubPolicies
 from faa_core.policies.loading import json_schema, load_policy, parse_policy
-from faa_core.policies.plan import Plan
 from faa_core.policies.policy import Op, Policy
 
 __all__ = [
@@ -13,7 +12,6 @@ __all__ = [
     "Layers",
     "Op",
     "Parametric",
-    "Plan",
     "Policy",
     "SubPolicies",
     "json_schema",

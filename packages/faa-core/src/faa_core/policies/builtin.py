@@ -5,8 +5,8 @@ from importlib.resources import files
 import numpy as np
 
 from faa_core.errors import FaaError
-from faa_core.ops import SEARCH_LIST, Operation
-from faa_core.ops import table as ops
+from faa_core.operations import SEARCH_LIST, Operation
+from faa_core.operations import table as ops
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Parametric, SubPolicies
 from faa_core.policies.loading import parse_policy

@@ -1,11 +1,13 @@
 """The rows of a policy document: operations as they are written in JSON, and back."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from faa_core.errors import FaaError
-from faa_core.ops import Operation, Unit, operation
+from faa_core.operations import Operation, Unit, operation
+from faa_core.operations.instructions import Code
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 Fill = tuple[Channel, Channel, Channel]
@@ -67,16 +69,15 @@ def operation_of(name: str, row: OperationRow | None) -> Operation:
                 f"Operation '{name}' counts its axis in '{row.unit}', but its kernel '{base.name}' takes '{base.unit}'."
             )
         _check_range(name, row, base)
-        return Operation(
+        return replace(
+            base,
             name=name,
-            kernel=base.kernel,
-            base=base.base,
             low=row.low,
             high=row.high,
             unit=row.unit,
             mirrored=row.mirrored,
+            identity=None,
             fill=row.fill or base.fill,
-            matrix=base.matrix,
         )
     standard = row_of(base)
     if row.model_copy(update={"kernel": standard.kernel, "fill": row.fill or standard.fill}) != standard:
@@ -96,8 +97,10 @@ def _check_range(name: str, row: OperationRow, base: Operation) -> None:
     limit = FARTHEST[row.unit]
     if max(abs(row.low), abs(row.high)) > limit:
         raise FaaError(f"Operation '{name}' goes from {row.low:g} to {row.high:g} {row.unit}; ±{limit:g} is allowed.")
-    if base.base == "RandomResizedCrop" and (
-        row.mirrored or not 0 < min(row.low, row.high) <= max(row.low, row.high) <= 1
+    if (
+        base.in_batches is not None
+        and base.in_batches.code == Code.RESIZE
+        and (row.mirrored or not 0 < min(row.low, row.high) <= max(row.low, row.high) <= 1)
     ):
         raise FaaError(f"Operation '{name}' must keep between 0 and 1 of the area, without mirroring: {_axis(row)}.")
 

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationInfo, field_validator, model_validator
 
-from faa_core.ops import Operation, Step
+from faa_core.operations import Operation, Step
 from faa_core.policies.document import Fraction
-from faa_core.policies.plan import NOTHING, Plan
 from faa_core.policies.policy import Op, Policy
+from faa_core.policies.stages import NOTHING, Stages, stages_of
 from faa_core.randomness import normal
 
 Interval = tuple[Fraction, Fraction]
@@ -61,7 +61,7 @@ class SubPolicies(Policy):
             else use.magnitude
         )
 
-    def plan(self) -> Plan:
+    def stages(self) -> Stages:
         """Return one stage per position in a sub-policy; all stages pick the same sub-policy."""
         number, stage = len(self.sub_policies), np.arange(self.depth)
         index = {name: at for at, name in enumerate(self.table)}
@@ -70,18 +70,15 @@ class SubPolicies(Policy):
         for k, sub_policy in enumerate(self.sub_policies):
             for s, use in enumerate(sub_policy):
                 operation_SK[s, k], p_SK[s, k], magnitude_SK[s, k] = index[use.op], use.p, use.magnitude
-        return Plan(
+        return stages_of(
             slots=self.slots,
-            operations=tuple(self.table.values()),
             choice_slot_S=np.zeros_like(stage),
             count_S=np.full_like(stage, number),
             cumulative_SK=np.zeros((self.depth, 0)),
             operation_SK=operation_SK,
             p_SK2=np.stack([p_SK, p_SK], axis=-1),
             magnitude_SK2=np.stack([magnitude_SK, magnitude_SK], axis=-1),
-            p_slot_S=np.full_like(stage, NOTHING),
-            magnitude_slot_S=1 + 6 * self.depth + stage if self.magnitude_std else np.full_like(stage, NOTHING),
-            bins=0,
+            magnitude_slot_S=1 + 6 * self.depth + stage if self.magnitude_std else None,
             std=self.magnitude_std,
             gate_slot_S=1 + 4 * stage,
             shape_slot_S=1 + 4 * self.depth + 2 * stage,
@@ -134,13 +131,12 @@ class Parametric(Policy):
                 steps.append(step_of(operation, self._magnitude(position), row[7 * at + 3 :], shape))
         return tuple(steps)
 
-    def plan(self) -> Plan:
+    def stages(self) -> Stages:
         """Return one stage per operation that is drawn, all from the same uses."""
         stage, choices = np.arange(self.num_ops), (self.num_ops, len(self.ops))
         index = {name: at for at, name in enumerate(self.table)}
-        return Plan(
+        return stages_of(
             slots=self.slots,
-            operations=tuple(self.table.values()),
             choice_slot_S=7 * stage,
             count_S=np.full_like(stage, len(self.ops)),
             cumulative_SK=np.zeros((self.num_ops, 0)),
@@ -211,7 +207,7 @@ class Layers(Policy):
             steps.append(step_of(self.table[choice.op], choice.magnitude, row[5 * at + 1 :], shape))
         return tuple(steps)
 
-    def plan(self) -> Plan:
+    def stages(self) -> Stages:
         """Return one stage per layer; shorter layers are filled up with choices that are never picked."""
         stage, choices = np.arange(len(self.layers)), max(len(layer) for layer in self.layers)
         index = {name: at for at, name in enumerate(self.table)}
@@ -221,18 +217,14 @@ class Layers(Policy):
             operation_SK[s, : len(layer)] = [index[choice.op] for choice in layer]
             magnitude_SK[s, : len(layer)] = [choice.magnitude for choice in layer]
             cumulative_SK[s, : len(layer)] = ends
-        return Plan(
+        return stages_of(
             slots=self.slots,
-            operations=tuple(self.table.values()),
             choice_slot_S=5 * stage,
             count_S=np.array([len(layer) for layer in self.layers]),
             cumulative_SK=cumulative_SK,
             operation_SK=operation_SK,
             p_SK2=np.ones((*operation_SK.shape, 2)),
             magnitude_SK2=np.stack([magnitude_SK, magnitude_SK], axis=-1),
-            p_slot_S=np.full_like(stage, NOTHING),
-            magnitude_slot_S=np.full_like(stage, NOTHING),
-            bins=0,
             gate_slot_S=5 * stage + 1,
             shape_slot_S=5 * len(stage) + 2 * stage,
         )

@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from faa_core.ops import Step
+from faa_core.operations import Step
 from faa_core.policies.kinds import TOLERANCE, Choice, ends_of, step_of
-from faa_core.policies.plan import NOTHING, Plan
 from faa_core.policies.policy import Policy
+from faa_core.policies.stages import NOTHING, Stages, stages_of
 
 Layer = Annotated[tuple[Choice, ...], Field(min_length=1)]
 
@@ -66,7 +66,7 @@ class LayeredSubPolicies(Policy):
             steps.append(step_of(self.table[choice.op], choice.magnitude, row[2 + 5 * at :], shape))
         return tuple(steps)
 
-    def plan(self) -> Plan:
+    def stages(self) -> Stages:
         """Return one stage per layer; its uses are in a group for each sub-policy, filled up to equal sizes."""
         stage, groups = np.arange(self.depth), len(self.sub_policies)
         choices = max((len(layer) for layers in self.sub_policies for layer in layers), default=1)
@@ -80,9 +80,8 @@ class LayeredSubPolicies(Policy):
                 cumulative_SGK[s, g, : len(layer)] = self.cumulative[g][s]
         operation_SK = operation_SGK.reshape(self.depth, -1)
         magnitude_SK = magnitude_SGK.reshape(self.depth, -1)
-        return Plan(
+        return stages_of(
             slots=self.slots,
-            operations=tuple(self.table.values()),
             groups=groups,
             choice_slot_S=1 + 5 * stage,
             count_S=np.full_like(stage, groups * choices),
@@ -90,9 +89,6 @@ class LayeredSubPolicies(Policy):
             operation_SK=operation_SK,
             p_SK2=np.ones((*operation_SK.shape, 2)),
             magnitude_SK2=np.stack([magnitude_SK, magnitude_SK], axis=-1),
-            p_slot_S=np.full_like(stage, NOTHING),
-            magnitude_slot_S=np.full_like(stage, NOTHING),
-            bins=0,
             gate_slot_S=2 + 5 * stage,
             shape_slot_S=1 + 5 * self.depth + 2 * stage,
         )

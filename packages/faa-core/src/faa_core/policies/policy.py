@@ -18,17 +18,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from faa_core.errors import FaaError
 from faa_core.files import write_text
-from faa_core.ops import Operation, Step, apply_steps
+from faa_core.operations import Operation, Step, apply_steps
+from faa_core.operations.instructions import Code
 from faa_core.policies.document import Fill, Fraction, OperationRow, operation_of, row_of
 from faa_core.policies.frozen import FrozenDict, frozen
-from faa_core.policies.plan import Plan
+from faa_core.policies.stages import Stages
 from faa_core.randomness import check_keys, key_of, uniforms, whole_numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from faa_core.batch import Baseline, Normalize, PolicyBatch
-    from faa_core.transform import PolicyTransform
+    from faa_core.applying import Baseline, Normalize, PolicyBatch
+    from faa_core.applying.transform import PolicyTransform
 
 
 class Op(BaseModel):
@@ -81,8 +82,8 @@ class Policy(BaseModel):
         """How many uniform numbers the draw of one image takes."""
 
     @abstractmethod
-    def plan(self) -> Plan:
-        """Return the tables from which many images are drawn at once, as `steps` draws one."""
+    def stages(self) -> Stages:
+        """Return the arrays from which many images are drawn at once, as `steps` draws one."""
 
     @abstractmethod
     def steps(self, row: Sequence[float]) -> tuple[Step, ...]:
@@ -101,7 +102,7 @@ class Policy(BaseModel):
     @property
     def mixes_images(self) -> bool:
         """Whether an operation mixes in another image, a partner (SamplePairing)."""
-        return any(operation.base == "SamplePairing" for operation in self.table.values())
+        return any(row.in_batches is not None and row.in_batches.code == Code.MIX for row in self.table.values())
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy with some fields replaced, unchecked; what it caches is its own."""
@@ -149,7 +150,7 @@ class Policy(BaseModel):
         Args:
             partners: Images that SamplePairing mixes in.
         """
-        from faa_core.transform import PolicyTransform  # noqa: PLC0415 torch is slow to import and not always needed
+        from faa_core.applying.transform import PolicyTransform  # noqa: PLC0415 torch is slow to import and not always needed
 
         return PolicyTransform(self, partners=partners)
 
@@ -172,7 +173,7 @@ class Policy(BaseModel):
         Raises:
             FaaError: If there is no such engine, or partners are needed and missing.
         """
-        from faa_core.batch import PolicyBatch  # noqa: PLC0415 torch is slow to import and not always needed
+        from faa_core.applying import PolicyBatch  # noqa: PLC0415 torch is slow to import and not always needed
 
         return PolicyBatch(self, baseline=baseline, normalize=normalize, partners=partners, engine=engine)
 

@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image
 
 from faa_core.errors import FaaError
-from faa_core.ops import Colour, Operation, Step, table
+from faa_core.operations import Colour, Operation, Step, table
 from faa_core.policies import Policy, load_policy, parse_policy
 from faa_core.testing.images import Pixels, from_pillow
 

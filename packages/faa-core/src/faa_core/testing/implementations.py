@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from PIL.Image import Resampling
 
-from faa_core.batch import EngineStatus, PolicyBatch, engine_statuses
-from faa_core.batch.engines import Engine, missing_for
-from faa_core.batch.instructions import Base, instructions_of, packed
-from faa_core.batch.operators import augment
+from faa_core.applying import EngineStatus, PolicyBatch, engine_statuses
+from faa_core.applying.operators import augment
+from faa_core.engines.choosing import Engine, missing_for
 from faa_core.errors import FaaError, UnknownNameError
-from faa_core.ops import Canvas, Colour, Step
+from faa_core.operations import Canvas, Colour, Step
+from faa_core.operations import Drawn as Placed
+from faa_core.operations.instructions import instruction, packed
 from faa_core.policies import Op, Policy, SubPolicies
 from faa_core.testing.golden import Call, Drawn, Pair, standard_operations
 from faa_core.testing.images import Pixels, from_pillow, to_pillow
@@ -132,17 +133,12 @@ def _engine_pixels(name: Engine, device: str, image_HWC: Pixels, call: Call) -> 
     use = Op(op=call.operation, p=1.0, magnitude=0.0)
     asked = SubPolicies(sub_policies=((use,),)).model_copy(update={"interpolation": call.interpolation})
     _need(name, asked)
-    row_17 = instructions_of(
-        Base[call.operation],
-        np.array([call.argument]),
-        np.array([call.place]),
-        np.array([call.shape]),
-        height=image_HWC.shape[0],
-        width=image_HWC.shape[1],
-        nearest=call.interpolation == "nearest",
-        partners=1,
-    )
-    instructions_118 = torch.from_numpy(np.append(row_17, packed(call.fill)))[None, None]
+    height, width = image_HWC.shape[:2]
+    batched = standard_operations()[call.operation].in_batches
+    assert batched is not None  # noqa: S101 all of ours are carried out in batches
+    numbers = batched.numbers(call.argument, width, height, Placed(call.place, call.shape))
+    code, parameters = instruction(batched.code, numbers, call.interpolation == "nearest", 1)
+    instructions_118 = torch.tensor([[[code, *parameters, packed(call.fill)]]], dtype=torch.float64)
     image_1CHW = _batch(image_HWC, 1, device)
     done_1CHW = augment(image_1CHW, instructions_118, image_1CHW.flip(2), name, call.interpolation, [], [])
     return _unbatch(done_1CHW)[0]

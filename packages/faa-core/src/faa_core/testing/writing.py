@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from faa_core.files import replacing, write_text
-from faa_core.ops import Operation
+from faa_core.operations import Operation
 from faa_core.policies import Choice, Layers, Op, Policy, SubPolicies, load_policy
 from faa_core.policies.document import OperationRow
 from faa_core.testing.golden import SCHEMA, Call, Pair, standard_operations

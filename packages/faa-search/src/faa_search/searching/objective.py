@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from faa_core import Policy
-from faa_core.batch import UNTOUCHED, sort_alike
+from faa_core.applying import UNTOUCHED, sort_alike
 from faa_search.settings import RewardName
 from faa_search.training.network import Network, evaluating
 

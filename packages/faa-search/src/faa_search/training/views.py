@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from faa_core import FaaError, Policy
-from faa_core.batch import Baseline, PolicyBatch
+from faa_core.applying import Baseline, PolicyBatch
 from faa_core.randomness import key_of, seed_of, uniforms
 from faa_search.data import ArraySource, ImageSource
 from faa_search.data.sizing import colour_jitter, fitted, random_resized_crop

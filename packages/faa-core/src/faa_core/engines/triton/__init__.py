@@ -1,0 +1,1 @@
+"""The engine for CUDA devices: a batch in one launch."""
