@@ -16,7 +16,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from faa_core.operations import Drawn, Step
+from faa_core.operations import Drawn, Step, batched_of
 from faa_core.operations.geometry import Matrix, inverted
 from faa_core.operations.instructions import Code
 from faa_core.operations.kernels import read_by
@@ -40,7 +40,7 @@ def matrices(steps: tuple[Step, ...], width: int, height: int) -> list[Matrix]:
 def moved_plane(plane: PILImage, steps: tuple[Step, ...], resample: Resampling) -> PILImage:
     """Return an image of one channel after the geometric steps; 0 where nothing of it arrives."""
     for step in steps:
-        batched = step.operation.in_batches
+        batched = batched_of(step.operation)
         for matrix in matrices((step,), plane.width, plane.height):
             read = read_by(matrix, resample) if batched and batched.code == Code.AFFINE else matrix
             plane = plane.transform(plane.size, Transform.AFFINE, read, resample, fillcolor=0)

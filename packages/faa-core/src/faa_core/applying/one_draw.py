@@ -59,8 +59,8 @@ class OneDraw:
 
     def _instructions(self, key: int, *, height: int, width: int, compiled: bool) -> Real:
         """Return the instructions of one image, ``[S, 8]``."""
-        only_1S8 = drawn(self._prepared, (key, 0), self._first_1, (height, width), compiled=compiled)
-        return only_1S8[0]
+        only_S8: Real = drawn(self._prepared, (key, 0), self._first_1, (height, width), compiled=compiled)[0]
+        return only_S8
 
 
 def shares_draws(policy: Policy) -> bool:

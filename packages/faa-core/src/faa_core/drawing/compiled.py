@@ -26,9 +26,10 @@ from faa_core.operations.instructions import Code
 from faa_core.operations.operation import NumbersOf
 from faa_core.policies.stages import Real, Stages, Whole
 
-PAIR = types.UniTuple(types.float64, 2)
-SIX = types.UniTuple(types.float64, 6)
-GIVEN = (types.float64, types.int64, types.int64, types.NamedUniTuple(PAIR, 2, Drawn))  # see `NumbersOf`
+numba_types: Any = types
+SIX = numba_types.UniTuple(types.float64, 6)
+DRAWN = numba_types.NamedUniTuple(numba_types.UniTuple(types.float64, 2), 2, Drawn)
+GIVEN = (types.float64, types.int64, types.int64, DRAWN)  # see `NumbersOf`
 
 for _module in (geometry, numbers):  # their functions call each other, which numba does not compile by itself
     for _name, _function in inspect.getmembers(_module, inspect.isfunction):
@@ -66,9 +67,8 @@ def uncompilable(names: tuple[str, ...]) -> str:
     return ""
 
 
-@intrinsic
-def numbers_at(_context: Any, address: Any, argument: Any, width: Any, height: Any, drawn: Any) -> Any:
-    """Call the function at an address."""
+def _calling(_context: Any, _address: Any, _argument: Any, _width: Any, _height: Any, _drawn: Any) -> Any:
+    """Return the signature of a call of a function at an address, and what builds the call."""
 
     def build(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         given = [context.get_value_type(kind) for kind in GIVEN]
@@ -76,6 +76,9 @@ def numbers_at(_context: Any, address: Any, argument: Any, width: Any, height: A
         return builder.call(builder.inttoptr(values[0], pointer), values[1:])
 
     return SIX(types.int64, *GIVEN), build
+
+
+numbers_at: Any = intrinsic(_calling)
 
 
 @compiled(error_model="numpy")

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from faa_core.drawing.baseline import Baseline
-from faa_core.operations.instructions import packed
+from faa_core.operations import batched_of
+from faa_core.operations.instructions import Code, packed
 from faa_core.policies.policy import Policy
 from faa_core.policies.stages import Real, Whole
 
@@ -36,7 +37,7 @@ def around(policy: Policy, baseline: Baseline | None = None, *, partners: int = 
         partners: How many images there are to mix in.
     """
     after, rows = baseline or Baseline(), policy.table.values()
-    codes = [row.in_batches.code if row.in_batches else 0 for row in rows]
+    codes = [batched.code if batched else Code.NOTHING for batched in map(batched_of, rows)]
     whole = [(code, row.mirrored, packed(row.fill or policy.fill)) for code, row in zip(codes, rows, strict=True)]
     return Around(
         whole_O3=np.array(whole, dtype=np.int64).reshape(-1, 3),

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 
 from faa_core.errors import FaaError
-from faa_core.operations import STANDARD, operation
+from faa_core.operations import STANDARD, batched_of
 from faa_core.operations.geometry import shear_x, shear_y
 from faa_core.operations.instructions import Code
 from faa_core.policies.policy import Policy
@@ -81,13 +81,14 @@ def missing_for(policy: Policy) -> dict[Engine, str]:
     usual = ""
     if policy.interpolation != "nearest":
         usual = f"it only samples the nearest pixel, the policy asks for {policy.interpolation}"
-    elif any(row.in_batches is not None and row.in_batches.code == Code.RESIZE for row in policy.table.values()):
-        usual = "it has no RandomResizedCrop"
     every = ""
     for name, row in policy.table.items():
-        if row.in_batches is None or row.in_batches != operation(row.base).in_batches:
+        batched = batched_of(row)
+        if batched is None:
             every = f"the operation '{name}' has its own pixels"
-        elif row.in_batches.numbers in (shear_x, shear_y) and max(abs(row.low), abs(row.high)) > STEEPEST:
+        elif batched.code == Code.RESIZE:
+            usual = usual or "it has no RandomResizedCrop"
+        elif batched.numbers in (shear_x, shear_y) and max(abs(row.low), abs(row.high)) > STEEPEST:
             every = f"the operation '{name}' shears by more than {STEEPEST:g}"
     limits = {"triton": every or usual, "numba": every or usual, "torch": every, "pillow": ""}
     missing = {status.name: status.missing or limits[status.name] for status in engine_statuses()}

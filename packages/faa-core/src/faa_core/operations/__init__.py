@@ -2,7 +2,7 @@
 
 from faa_core.operations.canvas import Canvas, Colour, Drawn
 from faa_core.operations.operation import Batched, Kernel, Operation, Step, Unit, apply_steps
-from faa_core.operations.table import SEARCH_LIST, STANDARD, operation, operation_names
+from faa_core.operations.table import SEARCH_LIST, STANDARD, batched_of, operation, operation_names
 
 __all__ = [
     "SEARCH_LIST",
@@ -16,6 +16,7 @@ __all__ = [
     "Step",
     "Unit",
     "apply_steps",
+    "batched_of",
     "operation",
     "operation_names",
 ]

@@ -12,7 +12,7 @@ from functools import cache
 from types import MappingProxyType
 
 from faa_core import plugins
-from faa_core.errors import FaaError
+from faa_core.errors import FaaError, UnknownNameError
 from faa_core.operations import geometry, kernels, numbers
 from faa_core.operations.geometry import InverseMap
 from faa_core.operations.instructions import Code
@@ -208,3 +208,19 @@ def operation(name: str) -> Operation:
     if not isinstance(row, Operation) or row.name != name:
         raise FaaError(f"The plugin '{name}' of group {GROUP} must be an Operation of that name, not {row!r}.")
     return row
+
+
+def batched_of(row: Operation) -> Batched | None:
+    """Return how engines carry an operation out for batches: as its base, if it has that one's kernel.
+
+    Args:
+        row: Of a policy, on any axis.
+
+    Returns:
+        None where its pixels are made by its kernel alone, image by image.
+    """
+    try:
+        base = operation(row.base)
+    except UnknownNameError:  # an operation that was made without being installed
+        return None
+    return base.in_batches if base.kernel == row.kernel else None

@@ -7,6 +7,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -18,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from faa_core.errors import FaaError
 from faa_core.files import write_text
-from faa_core.operations import Operation, Step, apply_steps
+from faa_core.operations import Operation, Step, apply_steps, batched_of
 from faa_core.operations.instructions import Code
 from faa_core.policies.document import Fill, Fraction, OperationRow, operation_of, row_of
 from faa_core.policies.frozen import FrozenDict, frozen
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     from faa_core.applying import Baseline, Normalize, PolicyBatch
     from faa_core.applying.transform import PolicyTransform
+
+ABOVE = "faa_core.applying"  # named, not imported: it builds on policies, and torch is slow to import
 
 
 class Op(BaseModel):
@@ -102,7 +105,8 @@ class Policy(BaseModel):
     @property
     def mixes_images(self) -> bool:
         """Whether an operation mixes in another image, a partner (SamplePairing)."""
-        return any(row.in_batches is not None and row.in_batches.code == Code.MIX for row in self.table.values())
+        batched = (batched_of(row) for row in self.table.values())
+        return any(one is not None and one.code == Code.MIX for one in batched)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy with some fields replaced, unchecked; what it caches is its own."""
@@ -150,9 +154,8 @@ class Policy(BaseModel):
         Args:
             partners: Images that SamplePairing mixes in.
         """
-        from faa_core.applying.transform import PolicyTransform  # noqa: PLC0415 torch is slow to import and not always needed
-
-        return PolicyTransform(self, partners=partners)
+        made: PolicyTransform = import_module(f"{ABOVE}.transform").PolicyTransform(self, partners=partners)
+        return made
 
     def to_batch(
         self,
@@ -173,9 +176,10 @@ class Policy(BaseModel):
         Raises:
             FaaError: If there is no such engine, or partners are needed and missing.
         """
-        from faa_core.applying import PolicyBatch  # noqa: PLC0415 torch is slow to import and not always needed
-
-        return PolicyBatch(self, baseline=baseline, normalize=normalize, partners=partners, engine=engine)
+        made: PolicyBatch = import_module(ABOVE).PolicyBatch(
+            self, baseline=baseline, normalize=normalize, partners=partners, engine=engine
+        )
+        return made
 
     def to_json(self) -> str:
         """Return the whole document: every default and every used operation's axis written out."""
@@ -198,9 +202,8 @@ class Policy(BaseModel):
 
         See `faa_core.formats.resolve_policy`.
         """
-        from faa_core.formats import resolve_policy  # noqa: PLC0415 formats build kinds of Policy
-
-        return resolve_policy(name_or_path)
+        found: Policy = import_module("faa_core.formats").resolve_policy(name_or_path)
+        return found
 
 
 def _pretty(document: dict[str, Any]) -> str:

@@ -89,7 +89,7 @@ class OperationContract:
         if self.operation.matrix is None:
             return
         for argument, canvas in product(self.arguments(), self.canvases(to_pillow(images()["noise"]))):
-            matrix = self.operation.matrix(argument, 37, 53, canvas)
+            matrix = self.operation.matrix(argument, 37, 53, canvas.drawn)
             sound = len(matrix) == 6 and all(math.isfinite(entry) for entry in matrix)
             expect(sound, f"the matrix at {argument} is six finite numbers, not {matrix}")
 
