@@ -23,12 +23,15 @@ from faa_core import (
     plugins,
     random_policy,
 )
+from faa_core.operations import STANDARD
 from faa_core.policies import json_schema, load_policy, parse_policy
 
 BUILT_IN = [
     "none",
     "uniform-random",
     "trivialaugment",
+    "trivialaugment-standard",
+    "trivialaugment-wide",
     "randaugment",
     "autoaugment-cifar10",
     "autoaugment-svhn",
@@ -316,7 +319,7 @@ def test_a_name_that_nothing_has() -> None:
     """The error suggests the closest names and mentions files."""
     with pytest.raises(UnknownNameError, match=r"No policy is called 'trivialaugmen'; did you mean trivialaugment"):
         Policy.load("trivialaugmen")
-    with pytest.raises(UnknownNameError, match=r"A policy's file is allowed too, and a timm string such as rand-m9-n2"):
+    with pytest.raises(UnknownNameError, match=r"a policy's file and a timm string such as rand-m9-n2 are allowed too"):
         Policy.load("zzzz")
 
 
@@ -422,9 +425,9 @@ def test_the_readme_is_true() -> None:
     example = text.partition("```json\n")[2].partition("```")[0]
     policy = parse_policy(example, source="README.md")
     assert {"Tilt", "Equalize"} == set(policy.table)
-    for group in ("faa.ops", "faa.policies"):
-        own = [entry.name for entry in plugins.status(group) if entry.distribution == "faa-core"]
-        assert [] == [name for name in own if name.removeprefix("autoaugment").removeprefix("fa-reduced") not in text]
+    own = [entry.name for entry in plugins.status("faa.policies") if entry.distribution == "faa-core"]
+    shortened = [name.removeprefix("autoaugment").removeprefix("fa-reduced") for name in own]
+    assert [] == [name for name in (*STANDARD, *shortened) if name not in text]
 
 
 @pytest.mark.parametrize(("low", "high"), [(-36_001, 0), (0, 36_001)])

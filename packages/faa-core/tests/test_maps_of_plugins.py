@@ -10,10 +10,9 @@ from PIL import Image
 from torchvision import tv_tensors
 
 from faa_core import FaaError, Op, Policy, SubPolicies, operation
-from faa_core.applying import PolicyBatch
 from faa_core.engines.choosing import missing_for
 
-MAPS = '''
+MAPS = """
 import math
 from faa_core import Operation
 from faa_core.operations.kernels import Moved
@@ -44,7 +43,7 @@ SWIRL = Operation(name="Swirl", kernel=Moved(swirl), high=300.0, unit="degrees",
 HELPED = Operation(name="Helped", kernel=Moved(helped), low=-0.5, high=0.5, unit="fraction", matrix=helped)
 OWN = Operation(name="Own", kernel=own, high=2.0, low=0.5, unit="factor", matrix=zoom)
 FAR = Operation(name="Far", kernel=Moved(zoom), low=1e-6, high=1.0, unit="factor", matrix=zoom)
-'''
+"""
 NAMES = ("Zoom", "Stretch", "Swirl", "Helped", "Own", "Far")
 ENGINES = (
     "torch",
@@ -149,17 +148,6 @@ def test_a_map_that_reads_too_far_away(engine: str) -> None:
     with pytest.raises(FaaError, match=r"A map of Far is not finite, or reads 32,768 pixels away .* engine='pillow'"):
         augmented(policy, images, engine)
     assert augmented(policy, images, "pillow").shape == images.shape
-
-
-def test_its_module_can_be_copied_to_another_process() -> None:
-    """The addresses of compiled code are this process's; a module that was pickled finds its own."""
-    import pickle  # noqa: PLC0415, S403 what a DataLoader does
-
-    policy, images = policy_of("Zoom"), images_of(16, 16)
-    module: PolicyBatch = pickle.loads(pickle.dumps(policy.to_batch()))  # noqa: S301
-    done = module(images, seed=3, epoch=1, indices=range(len(images)))
-    assert torch.equal(augmented(policy, images, "pillow"), done)
-    assert not any("address" in name for name in vars(module))
 
 
 def test_a_row_is_all_that_an_operation_is() -> None:

@@ -194,7 +194,7 @@ def test_a_policy_of_a_plugin(install: Install) -> None:
         "throwaway-j",
         group="faa.policies",
         entries={"mine": "throwaway_j:mine", "wrong": "throwaway_j:wrong"},
-        modules={"throwaway_j": "from faa_core.policies.builtin import none as mine\n\ndef wrong():\n    return 3"},
+        modules={"throwaway_j": "from faa_core.policies.search_free import none as mine\n\ndef wrong():\n    return 3"},
     )
     assert Policy.load("mine") == Policy.load("none")
     with pytest.raises(FaaError, match=r"'wrong' of group faa\.policies must return a Policy, not 3"):

@@ -10,13 +10,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from faa_core import plugins
 from faa_core.errors import FaaError
 from faa_core.files import replacing
 from faa_core.formats.leeway import Leeway
 from faa_core.formats.literals import read_table
 from faa_core.formats.registry import FORMATS, Format, find_format, guess_format, string_format, suffix_format
-from faa_core.policies.loading import MOST_BYTES, as_given, load_policy, parse_policy
+from faa_core.policies.loading import MOST_BYTES, as_given, is_name, load_policy, parse_policy
 from faa_core.policies.policy import Policy
 from faa_core.reading import as_text, read_content
 from faa_core.text import safe
@@ -48,7 +47,7 @@ def resolve_policy(name_or_path: str | Path) -> Policy:
         FaaError: If the file is damaged, in no known format, or says what our operations cannot do.
     """
     given = as_given(name_or_path)
-    if given in plugins.names("faa.policies"):
+    if is_name(given):
         return load_policy(given)
     if os.path.isfile(given):  # noqa: PTH113 a path that no system allows is no file, and no error
         content = read_content(Path(given), most=MOST_BYTES)
@@ -83,7 +82,7 @@ def read_policy(
         raise FaaError("The name of a policy must not be empty.")
     chosen = None if format is None else find_format(format)
     given, path = as_given(name_or_path), Path(name_or_path)
-    installed = given in plugins.names("faa.policies")
+    installed = is_name(given)
     text = (None if installed else string_format(given)) if chosen is None else chosen
     if os.path.isfile(path) and not installed:  # noqa: PTH113 a path that no system allows is no file, and no error
         policy = _read(path, chosen, table, leeway)

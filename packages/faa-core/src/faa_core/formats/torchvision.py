@@ -13,10 +13,10 @@ from torchvision.transforms.v2 import AutoAugmentPolicy
 
 from faa_core.errors import FaaError
 from faa_core.operations import table as ops
-from faa_core.policies.builtin import randaugment, trivialaugment
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Parametric, SubPolicies
 from faa_core.policies.policy import Op, Policy
+from faa_core.policies.search_free import randaugment, trivialaugment
 
 BINS = 10
 SIDE = 331  # torchvision's translations are a fraction of the side, with AutoAugment's 331 pixels in the formula

@@ -12,13 +12,14 @@ from faa_core.paths import refuse_address
 from faa_core.policies.kinds import Layers, Parametric, SubPolicies
 from faa_core.policies.layered import LayeredSubPolicies
 from faa_core.policies.policy import Policy
+from faa_core.policies.search_free import with_strength
 from faa_core.reading import as_text, faults, parse_json, read_content
 from faa_core.text import safe
 
 MOST_BYTES = 1 << 22  # of a file; the largest published policy has 0.1 MB
 FILE = "policy.json"  # what a run calls its policy
 OTHERS = "Other tools' formats are read too; `faa policy convert --help` lists them."
-HINT = "A policy's file is allowed too, and a timm string such as rand-m9-n2."
+HINT = "randaugment-m0 … -m30, a policy's file and a timm string such as rand-m9-n2 are allowed too."
 Document = Annotated[SubPolicies | Parametric | Layers | LayeredSubPolicies, Field(discriminator="kind")]
 
 
@@ -30,7 +31,9 @@ def load_policy(name_or_path: str | Path) -> Policy:
         FaaError: If the file is no valid policy document.
     """
     given = as_given(name_or_path)
-    if given not in plugins.names("faa.policies"):
+    if (own := with_strength(given)) is not None:
+        return own
+    if not is_name(given):
         path = Path(given)
         if os.path.isfile(path / FILE):  # noqa: PTH113 a path that no system allows is no file, and no error
             raise FaaError(f"'{safe(given)}' is a folder; the policy in it is '{safe(path / FILE)}', so give that.")
@@ -42,6 +45,11 @@ def load_policy(name_or_path: str | Path) -> Policy:
     if not isinstance(policy, Policy):
         raise FaaError(f"The plugin '{given}' of group faa.policies must return a Policy, not {policy!r}.")
     return policy
+
+
+def is_name(given: str) -> bool:
+    """Return whether a text names an installed policy, or one that has its strength in its name."""
+    return given in plugins.names("faa.policies") or with_strength(given) is not None
 
 
 def as_given(name_or_path: Any) -> str:
