@@ -1,4 +1,4 @@
-"""Policies that need no search: TrivialAugment in its authors' two spaces, RandAugment with its strength in its name."""
+"""Policies that need no search: both spaces of TrivialAugment, and RandAugment with its strength in its name."""
 
 import math
 from collections import Counter

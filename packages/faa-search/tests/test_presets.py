@@ -25,7 +25,7 @@ def after(name: str, image: NDArray[np.uint8], magnitude: float) -> NDArray[np.u
 
 def test_presets_name_operations_of_the_search() -> None:
     """A misspelt one would leave nothing out; every one has a reason; the table is frozen."""
-    assert list(PRESETS) == ["digits", "medical-gray", "remote-sensing", "keep-color"]
+    assert list(PRESETS) == ["digits", "characters", "signs", "medical-gray", "remote-sensing", "keep-color"]
     for name, preset in PRESETS.items():
         assert preset.name == name
         assert set(preset.excludes) <= set(OPS)
@@ -43,6 +43,14 @@ def test_presets_name_operations_of_the_search() -> None:
         (
             "digits",
             "ShearX ShearY Rotate AutoContrast Invert Equalize Posterize Contrast Color Brightness Sharpness".split(),
+        ),
+        (
+            "characters",
+            "ShearY AutoContrast Invert Equalize Posterize Contrast Color Brightness Sharpness".split(),
+        ),
+        (
+            "signs",
+            "ShearX ShearY Rotate AutoContrast Equalize Posterize Contrast Color Brightness Sharpness".split(),
         ),
         ("medical-gray", ["ShearX", "ShearY", "Rotate", "Sharpness"]),
         ("remote-sensing", [*OPS[:5], "Brightness", "Sharpness", "Cutout"]),
@@ -72,6 +80,26 @@ def test_strokes_vanish_by_solarize() -> None:
         for magnitude in (0.0, 0.5, 1.0):
             pixels = after(name, stroke, magnitude)
             assert int(pixels.max()) - int(pixels.min()) > 20
+
+
+def test_a_lean_remains() -> None:
+    """Of characters: an upright stroke stays as upright as it was; what is left out leans it."""
+    stroke = np.zeros((21, 21, 3), np.uint8)
+    stroke[4:17, 9:12] = 255
+
+    def lean(name: str, magnitude: float) -> float:
+        """Return how far the stroke's upper half lies beside its lower half, in pixels."""
+        lit = after(name, stroke, magnitude)[..., 0].astype(float)
+        lit -= lit.min()
+        across = np.arange(21)
+        upper, lower = ((rows.sum(0) * across).sum() / rows.sum() for rows in (lit[5:9], lit[12:16]))
+        return abs(float(upper - lower))
+
+    left_out = set(PRESETS["characters"].excludes) - set(PRESETS["digits"].excludes)
+    assert left_out == {"ShearX", "Rotate"}
+    assert all(max(lean(name, 0.0), lean(name, 1.0)) > 1 for name in left_out)
+    for name in set(chosen_operations(OPS, preset="characters", exclude=())) - {"Invert", "Equalize", "Contrast"}:
+        assert max(lean(name, 0.0), lean(name, 1.0)) < 0.5, name
 
 
 def test_what_remains_keeps_the_hue() -> None:

@@ -14,6 +14,7 @@ from faa_search.settings import SearchConfig, TrainConfig
 from faa_search.settings.recipes import load_recipe, parse_recipe, recipe_names, recipe_schema
 from faa_search.settings.resolving import Layer, resolve
 from faa_search.training import View
+from faa_search.training.baseline import baseline_of, resized_crop_of
 from faa_search.training.checkpoint import EpochPart
 from faa_search.training.loading import TrainingBatches, load
 from faa_search.training.models import model_input
@@ -21,7 +22,6 @@ from faa_search.training.network import make_network
 from faa_search.training.optimisation import make_optimizer, make_scheduler, peak_rate
 from faa_search.training.plan import make_plan
 from faa_search.training.trainer import EpochTally, Trainer
-from faa_search.training.views import baseline_of, resized_crop_of
 from faa_search.workers.processes import rank_of
 
 NAMES = recipe_names()

@@ -16,8 +16,9 @@ from faa_search.data import ArraySource, DatasetRequest, DecodedSource
 from faa_search.data.named import open_named
 from faa_search.settings import TrainConfig
 from faa_search.training import View
+from faa_search.training.baseline import baseline_of, resized_crop_of
 from faa_search.training.loading import OrderedBatches, load
-from faa_search.training.views import baseline_of, placed, resident, resized_crop_of
+from faa_search.training.views import placed, resident
 from faa_search.workers.ranks import Rank
 
 Noise = Callable[..., ArraySource]

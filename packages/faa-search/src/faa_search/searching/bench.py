@@ -18,9 +18,10 @@ from faa_search.searching.folds import Fold
 from faa_search.searching.images import SearchImages, open_images, stage
 from faa_search.searching.objective import HeldOut, Staged, held_out, scoring_batch
 from faa_search.settings import FoldedSearchConfig, SharedSearchConfig
+from faa_search.training.baseline import baseline_of, resized_crop_of
 from faa_search.training.models import ModelInput, model_input
 from faa_search.training.network import Network, make_network
-from faa_search.training.views import View, baseline_of, resized_crop_of
+from faa_search.training.views import View
 from faa_search.workers.executors.protocol import Fetch, Place
 from faa_search.workers.processes import Alone
 

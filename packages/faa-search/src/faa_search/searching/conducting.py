@@ -24,6 +24,7 @@ from faa_search.searching.protocol import Searcher
 from faa_search.searching.search import Search
 from faa_search.settings import Role, SharedSearchConfig
 from faa_search.settings.calls import check_settings, directory_of
+from faa_search.training.baseline import in_words
 from faa_search.training.models import check_model, model_input
 from faa_search.training.schedules import check_schedule
 from faa_search.workers.executors.launched import serve
@@ -128,6 +129,7 @@ class _Conducted:
         """Have the algorithm do its stages, and keep what it finds."""
         setup = MakeBench(config=self.config, directory=directory, images=images, reporter=self.reporter)
         self.tell(self.config)
+        self.reporter.note(in_words(self.config, images.train))
         with self.factory(setup, self.options) as executor, stop_requests() as request:
             search = Search(
                 config=self.config,

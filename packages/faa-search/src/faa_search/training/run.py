@@ -25,6 +25,7 @@ from faa_search.runs.results import read_training
 from faa_search.runs.schemas import write_record
 from faa_search.settings import TrainConfig
 from faa_search.settings.calls import check_policy_given, check_settings, directory_of
+from faa_search.training.baseline import baseline_of, in_words, resized_crop_of
 from faa_search.training.checkpoint import STATE, WEIGHTS, load_weights
 from faa_search.training.companions import Companion
 from faa_search.training.copy_losses import CopyLosses
@@ -34,7 +35,7 @@ from faa_search.training.fitting import Log, Measure, Measures, fit
 from faa_search.training.models import ModelInput, check_model, model_input
 from faa_search.training.saving import FitJob
 from faa_search.training.tracking import check_trackers, tracking
-from faa_search.training.views import View, baseline_of, resized_crop_of
+from faa_search.training.views import View
 from faa_search.training.warmup import GrowingShare, PolicyWarmup
 from faa_search.workers.processes import from_main, make_accelerator, share, together
 
@@ -128,6 +129,7 @@ def _run(
 
     source, validation = _validation_part(data.train, config)
     job = _job(config, directory, policy, source, size=data.size)
+    reporter.note(in_words(config, source))
     if not (job.directory / STATE).is_file() and accelerator.num_processes == 1:
         reporter.note(_cost(job, config, accelerator, runs=runs))
     test = None if data.open_test is None else score(cache(data.open_test))

@@ -24,37 +24,12 @@ from faa_core.applying import Baseline, PolicyBatch
 from faa_core.randomness import key_of, seed_of, uniforms
 from faa_search.data import ArraySource, ImageSource
 from faa_search.data.sizing import colour_jitter, fitted, random_resized_crop
-from faa_search.settings import FitConfig
+from faa_search.training.baseline import ResizedCrop
 from faa_search.training.policies import PolicySource, source_of
 
 Key = tuple[int, int, int]  # (epoch or view, copy, number); the number modulo the count of images is the image
 Batch = tuple[Tensor, Tensor]  # images uint8 [B, C, H, W], labels int64 [B]
-Interval = tuple[float, float]
-ResizedCrop = tuple[Interval, Interval]  # ranges of the area and of the aspect
 BLOCK = 4096  # images that are brought to the device together
-SMALL_SIDE = 64  # images up to this many pixels a side are cropped by padding, as CIFAR's are
-
-
-def baseline_of(config: FitConfig, source: ImageSource, mean: Sequence[float]) -> Baseline:
-    """Return the crop by padding, flip and cutout that the settings ask for on these images."""
-    red, green, blue = (round(255 * value) for value in mean)
-    return Baseline(
-        pad=config.crop_pad if _crop_mode(config, source) == "pad" else 0,
-        hflip=config.hflip,
-        cutout=config.cutout,
-        fill=(red, green, blue),
-    )
-
-
-def resized_crop_of(config: FitConfig, source: ImageSource) -> ResizedCrop | None:
-    """Return the random resized crop that the settings ask for on these images, or None for none."""
-    return (config.scale, config.ratio) if _crop_mode(config, source) == "rrc" else None
-
-
-def _crop_mode(config: FitConfig, source: ImageSource) -> str:
-    if config.train_crop_mode != "auto":
-        return config.train_crop_mode
-    return "pad" if isinstance(source, ArraySource) and source.side[0] <= SMALL_SIDE else "rrc"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

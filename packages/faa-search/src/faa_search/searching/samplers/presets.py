@@ -29,15 +29,40 @@ class Preset:
     flips: bool
 
 
+_STROKES = {
+    "TranslateX": "up to 45 % of the width pushes strokes out of the image, or a neighbour to its centre",
+    "TranslateY": "up to 45 % of the height pushes strokes out of the image",
+    "Solarize": "white strokes on black become black on black",
+    "Cutout": "can cover the stroke that tells 8 from 3 or 6",
+}
 _DIGITS = Preset(
     name="digits",
     says="Digits and letters: what must stay is every stroke, and which way round it is.",
+    excludes=MappingProxyType(_STROKES),
+    flips=False,
+)
+_CHARACTERS = Preset(
+    name="characters",
+    says="Characters of any script: also how a stroke leans tells them apart.",
+    excludes=MappingProxyType(
+        _STROKES
+        | {
+            "ShearX": "leans upright strokes, which can make another character",
+            "Rotate": "up to 30 degrees makes a leaning stroke upright or level, which can make another character",
+        }
+    ),
+    flips=False,
+)
+_SIGNS = Preset(
+    name="signs",
+    says="Traffic signs, labels and logos: colour and figure must stay, and which way round it is.",
     excludes=MappingProxyType(
         {
-            "TranslateX": "up to 45 % of the width pushes strokes out of the image, or a neighbour to its centre",
-            "TranslateY": "up to 45 % of the height pushes strokes out of the image",
-            "Solarize": "white strokes on black become black on black",
-            "Cutout": "can cover the stroke that tells 8 from 3 or 6",
+            "TranslateX": "up to 45 % of the width pushes the figure out of the image",
+            "TranslateY": "up to 45 % of the height pushes the figure out of the image",
+            "Invert": "turns every colour into its opposite, and red tells a ban from an order",
+            "Solarize": "turns bright colours into their opposites",
+            "Cutout": "can cover the figure, or a digit of it",
         }
     ),
     flips=False,
@@ -96,7 +121,7 @@ _KEEP_COLOR = Preset(
     flips=True,
 )
 PRESETS: Mapping[str, Preset] = MappingProxyType(
-    {preset.name: preset for preset in (_DIGITS, _MEDICAL_GRAY, _REMOTE_SENSING, _KEEP_COLOR)}
+    {preset.name: preset for preset in (_DIGITS, _CHARACTERS, _SIGNS, _MEDICAL_GRAY, _REMOTE_SENSING, _KEEP_COLOR)}
 )
 
 
