@@ -1,7 +1,8 @@
 """Policies as parts of torch's networks: compiled, in `nn.Sequential`, in evaluation, and as keys of dictionaries."""
 
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, default_collate
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
@@ -143,3 +145,59 @@ def test_policies_are_keys() -> None:
     assert len({hash(policy) for policy in POLICIES}) == len(POLICIES)
     found = INVERT.model_copy(update={"provenance": {"trials": [1, 2], "versions": {"torch": "2"}}})
     assert len({found, INVERT, found.model_copy()}) == 2
+
+
+def test_where_people_put_a_layer() -> None:
+    """In v2.Compose, in a loader's collate_fn, in a hook that gets a batch on its device: a new draw at each call."""
+    layer = Policy.load("trivialaugment").to_batch()
+    loader = DataLoader(
+        [(image, number) for number, image in enumerate(IMAGES)],
+        batch_size=3,
+        collate_fn=v2.Compose([default_collate, lambda batch: (layer(batch[0]), batch[1])]),
+    )
+
+    class Lightning(nn.Module):
+        """As its trainer calls it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.augment = layer
+
+        def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], _loader: int) -> tuple[Tensor, Tensor]:
+            return self.augment(batch[0]), batch[1]
+
+    ways: list[Callable[[], Tensor]] = [
+        lambda: v2.Compose([layer, v2.ToDtype(torch.float32, scale=True)])(IMAGES),
+        lambda: torch.cat([images for images, _labels in loader]),
+        lambda: Lightning().train().on_after_batch_transfer((IMAGES, torch.arange(6)), 0)[0],
+    ]
+    for way in ways:
+        torch.manual_seed(3)
+        first, second = way(), way()
+        torch.manual_seed(3)
+        assert torch.equal(first, way())
+        assert not torch.equal(first, second)
+
+
+def test_its_draws_go_on_where_the_generator_was_kept() -> None:
+    """A training that keeps torch's generator and takes it up again draws what it would have drawn."""
+    layer = Policy.load("trivialaugment").to_batch()
+    torch.manual_seed(5)
+    layer(IMAGES)
+    kept = torch.get_rng_state()
+    straight = layer(IMAGES)
+    torch.manual_seed(6)
+    torch.set_rng_state(kept)
+    assert torch.equal(straight, layer(IMAGES))
+
+
+def test_what_is_not_a_batch_is_refused_with_the_line_to_write() -> None:
+    """Numbers in 0 … 1, and rows where channels belong: the line makes a batch of them."""
+    layer = INVERT.to_batch()
+    for images, line in (
+        (IMAGES / 255, "(images * 255).round().to(torch.uint8)"),
+        (IMAGES.permute(0, 2, 3, 1).contiguous(), "images.permute(0, 3, 1, 2)"),
+    ):
+        with pytest.raises(FaaError, match=re.escape(line)):
+            layer(images)
+        assert torch.equal(255 - IMAGES, layer(eval(line, {"torch": torch, "images": images})))  # noqa: S307

@@ -115,7 +115,7 @@ def test_the_operators_keep_torchs_rules(engine: str) -> None:
     torch.library.opcheck(torch.ops.faa_core.draw, drawing, test_utils=checks)
     rows = torch.ops.faa_core.draw(*drawing)
     for scale, bias in (([], []), ([0.1, 0.2, 0.3], [1.0, 2.0, 3.0])):
-        arguments = (images, rows, module.partners, engine, "nearest", scale, bias)
+        arguments = (images, rows, module.partners, engine, "nearest", scale, bias, 1)
         torch.library.opcheck(torch.ops.faa_core.augment, arguments, test_utils=checks)
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from faa_core import Policy, random_policy
+from faa_core import FaaError, Policy, random_policy
 from faa_core.applying import Baseline, Normalize, PolicyBatch
 from faa_core.operations import operation_names
 
@@ -235,3 +235,22 @@ def test_fresh_processes_change_nothing() -> None:
         for module in (module_of("torch", normalize=NORMALIZE), module_of("auto"), module_of("pillow")):
             there = pool.submit(module, images_of(), seed=3, epoch=2, indices=INDICES).result()
             assert torch.equal(run(module, images_of(), INDICES), there)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("threads", [2, 3, 200])
+def test_threads_change_nothing(engine: str, threads: int) -> None:
+    """However the images of a batch are shared among them, normalised or not; also of one image and of none."""
+    usual = random_policy(400, seed=8, num_ops=3, ops=tuple(name for name in EVERY if name != "RandomResizedCrop"))
+    for normalize in (None, NORMALIZE):
+        parts = {"normalize": normalize, "partners": images_of(5), "baseline": Baseline(pad=4, hflip=0.5)}
+        alone, shared = (usual.to_batch(engine=engine, threads=count, **parts) for count in (1, threads))
+        for count in (COUNT, 7, 1, 0):
+            images, indices = images_of()[:count], INDICES[:count]
+            assert torch.equal(run(alone, images, indices), run(shared, images, indices))
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1025, 1.5, None, "2"])
+def test_threads_that_there_cannot_be(threads: object) -> None:
+    with pytest.raises(FaaError, match="`threads` must be a whole number from 1 to 1,024"):
+        Policy.load("none").to_batch(threads=threads)  # type: ignore[arg-type]

@@ -23,6 +23,7 @@ from faa_core.policies.policy import Policy
 from faa_core.policies.stages import NO_STAGES
 from faa_core.randomness import check_keys
 
+MOST_THREADS = 1024
 Indices = Tensor | Sequence[int] | NDArray[np.integer[Any]]
 
 
@@ -47,11 +48,15 @@ class PolicyBatch(nn.Module):
         normalize: Normalize | None = None,
         partners: Tensor | None = None,
         engine: Engine | Literal["auto"] = "auto",
+        threads: int = 1,
     ) -> None:
         """See `Policy.to_batch`."""
         super().__init__()
         check_parts(policy, baseline, normalize, partners)
-        self.policy, self.baseline, self.normalize, self.engine = policy, baseline, normalize, engine
+        if not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
+            raise FaaError(f"`threads` must be a whole number from 1 to {MOST_THREADS:,}, not {threads!r:.40}.")
+        self.policy, self.baseline, self.normalize = policy, baseline, normalize
+        self.engine, self.threads = engine, threads
         given = 0 if partners is None else len(partners)
         if given == 0 and policy.mixes_images:
             raise FaaError(
@@ -171,7 +176,9 @@ class PolicyBatch(nn.Module):
         augmenting = augment_operator if torch.compiler.is_compiling() else augment
         scale = self._scale if images.dtype == torch.uint8 else [factor / 257 for factor in self._scale]
         interpolation = self.policy.interpolation
-        result: Tensor = augmenting(images, instructions, self.partners, engine, interpolation, scale, self._bias)
+        result: Tensor = augmenting(
+            images, instructions, self.partners, engine, interpolation, scale, self._bias, self.threads
+        )
         return result
 
     def __setstate__(self, state: dict[str, Any]) -> None:

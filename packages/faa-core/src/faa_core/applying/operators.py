@@ -75,6 +75,7 @@ def augment(
     interpolation: str,
     scale: Sequence[float],
     bias: Sequence[float],
+    threads: int,
 ) -> Tensor:
     """Return the images after their instructions; float32, times scale plus bias, unless these are empty.
 
@@ -86,11 +87,12 @@ def augment(
         interpolation: Of the policy.
         scale: One number per channel, or none.
         bias: One number per channel, or none.
+        threads: That carry out the batch together, of numba's engine.
     """
     if engine == "numba":
         from faa_core.engines.numba import calls  # noqa: PLC0415 numba is optional
 
-        return calls.run(images, instructions, partners, scale, bias)
+        return calls.run(images, instructions, partners, scale, bias, threads)
     if engine == "triton":
         from faa_core.engines.triton import engine as triton_engine  # noqa: PLC0415 triton is optional
 
@@ -119,5 +121,6 @@ def _(
     interpolation: str,
     scale: Sequence[float],
     bias: Sequence[float],
+    threads: int,
 ) -> Tensor:
     return torch.empty(images.shape, dtype=torch.float32 if scale else images.dtype, device=images.device)

@@ -164,6 +164,7 @@ class Policy(BaseModel):
         normalize: "Normalize | None" = None,
         partners: "Tensor | None" = None,
         engine: 'Literal["auto", "triton", "numba", "torch", "pillow"]' = "auto",
+        threads: int = 1,
     ) -> "PolicyBatch":
         """Return the policy as a module for batches, in which each image has its own draw.
 
@@ -172,12 +173,13 @@ class Policy(BaseModel):
             normalize: Gives float32 instead of uint8 images; None for uint8.
             partners: uint8 ``[M, C, H, W]``: images that SamplePairing mixes in; they move with the module.
             engine: What carries it out; "auto" takes the fastest that can, for every batch.
+            threads: That share the images of a batch, where numba carries it out; they change no bit.
 
         Raises:
             FaaError: If there is no such engine, or partners are needed and missing.
         """
         made: PolicyBatch = import_module(ABOVE).PolicyBatch(
-            self, baseline=baseline, normalize=normalize, partners=partners, engine=engine
+            self, baseline=baseline, normalize=normalize, partners=partners, engine=engine, threads=threads
         )
         return made
 

@@ -140,7 +140,7 @@ def _engine_pixels(name: Engine, device: str, image_HWC: Pixels, call: Call) -> 
     code, parameters = instruction(batched.code, numbers, call.interpolation == "nearest", 1)
     instructions_118 = torch.tensor([[[code, *parameters, packed(call.fill)]]], dtype=torch.float64)
     image_1CHW = _batch(image_HWC, 1, device)
-    done_1CHW = augment(image_1CHW, instructions_118, image_1CHW.flip(2), name, call.interpolation, [], [])
+    done_1CHW = augment(image_1CHW, instructions_118, image_1CHW.flip(2), name, call.interpolation, [], [], 1)
     return _unbatch(done_1CHW)[0]
 
 

@@ -38,10 +38,18 @@ def in_words(config: FitConfig, source: ImageSource) -> str:
     mode = _crop_mode(config, source)
     (least, _most), _ratio = config.scale, config.ratio
     parts = [
-        *([f"padded by {config.crop_pad} pixels and cropped back to size"] if mode == "pad" and config.crop_pad else []),
+        *(
+            [f"padded by {config.crop_pad} pixels and cropped back to size"]
+            if mode == "pad" and config.crop_pad
+            else []
+        ),
         *([f"cropped to {least:.0%} of its area or more, and resized"] if mode == "rrc" else []),
         *([f"mirrored left to right with probability {config.hflip:g}"] if config.hflip else []),
-        *([f"changed in brightness, contrast and colour by up to {config.color_jitter:g}"] if config.color_jitter else []),
+        *(
+            [f"changed in brightness, contrast and colour by up to {config.color_jitter:g}"]
+            if config.color_jitter
+            else []
+        ),
         *([f"covered by a square of {config.cutout} pixels"] if config.cutout else []),
     ]
     if not parts:

@@ -1,6 +1,7 @@
 """From tensors and Pillow's images to the compiled engine, and back."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -31,7 +32,12 @@ def run_pil(image: PILImage, instructions_S8: Real) -> PILImage:
 
 
 def run(
-    images: Tensor, instructions: Tensor, partners: Tensor, scale: Sequence[float], bias: Sequence[float]
+    images: Tensor,
+    instructions: Tensor,
+    partners: Tensor,
+    scale: Sequence[float],
+    bias: Sequence[float],
+    threads: int = 1,
 ) -> Tensor:
     """Return uint8 images ``[B, C, H, W]`` after their instructions; see `faa_core.applying.operators.augment`."""
     batch, channels, height, width = images.shape
@@ -39,12 +45,21 @@ def run(
     size = channels * height * width
     flat = images.contiguous().view(batch, size).numpy()
     others = partners.reshape(len(partners), size).numpy() if len(partners) else np.empty((0, size), dtype=np.uint8)
-    if not scale:
-        result = torch.empty_like(images, memory_format=torch.contiguous_format)
-        engine.augment(flat, rows, others, shape, result.view(batch, size).numpy())
-        return result
-    result = torch.empty(images.shape, dtype=torch.float32, device="cpu")
+    result = torch.empty(images.shape, dtype=torch.float32 if scale else torch.uint8, device="cpu")
     factors = np.array(scale, dtype=np.float32), np.array(bias, dtype=np.float32)
     planes = result.view(batch, channels, height * width).numpy()
-    engine.augment_and_normalize(flat, rows, others, shape, *factors, planes)
+
+    def carry_out(part: slice) -> None:
+        if scale:
+            engine.augment_and_normalize(flat[part], rows[part], others, shape, *factors, planes[part])
+        else:
+            engine.augment(flat[part], rows[part], others, shape, planes[part].reshape(-1, size))
+
+    if threads == 1 or batch < 2:
+        carry_out(slice(0, batch))
+        return result
+    length = -(-batch // threads)
+    parts = [slice(start, min(start + length, batch)) for start in range(0, batch, length)]
+    with ThreadPoolExecutor(len(parts)) as pool:  # the compiled code releases the interpreter's lock
+        list(pool.map(carry_out, parts))
     return result
