@@ -21,7 +21,8 @@ class SpaceConfig(Settings):
     exclude_ops: Names = Field(default=(), description="Operations to leave out, as Invert,Rotate.")
     preset: Text | None = Field(
         default=None,
-        description="Leave out what harms images of digits, characters, signs, medical-gray, remote-sensing or keep-color.",
+        description="Leave out what changes the meaning of images of a kind: digits, characters, signs, medical-gray, "
+        "remote-sensing or keep-color.",
     )
 
 
