@@ -38,6 +38,7 @@ def script(tmp_path, environment):
     return run
 
 
+@pytest.mark.slow  # `nox -s bench` itself, on less
 def test_the_table_has_a_row_for_every_peer_and_the_json_holds_the_same(script, tmp_path):
     small = "--quick --rounds 2 --seconds 0.001 --engines torch --sides 32 --workloads randaugment".split()
     done = script("augment.py", *small, "full CIFAR transform", "--output", tmp_path / "found.json")

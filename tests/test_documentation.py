@@ -28,7 +28,7 @@ SMALL = {
     "train": ["--epochs", "1", "--warmup-epochs", "0"],
     "compare": ["--epochs", "1", "--seeds", "2"],
 }
-FEW = ["--train-subset", "150"]
+FEW = ["--train-subset", "150", "--img-size", "16"]
 SET_UP = ("pip ", "nox ", "python -m venv", "accelerate ", "torchrun ")  # install or start what other tests start
 
 
@@ -89,7 +89,7 @@ def test_documented_commands_run(path, faa, faa_here, photos, tmp_path, environm
             continue
         assert words[0] == "faa", command
         run = faa if "--num-processes" in words else faa_here
-        few = FEW if words[1] == "search" and "photos" not in words else []  # of the photos there are no more
+        few = FEW if words[1] in SMALL and "photos" not in words else []  # of the photos there are no more
         run(*words[1:], *SMALL.get(words[1], []), *few)
 
 

@@ -56,13 +56,13 @@ def test_a_killed_search_finds_the_same_policy(straight, tmp_path, environment):
     killed = tmp_path / "killed"
     moments = [
         lambda: lines(killed / "fold0/summary.csv") >= 3,
-        *(lambda n=n: lines(killed / "trials.jsonl") >= n for n in (1, 70)),
+        lambda: lines(killed / "trials.jsonl") >= 70,
         (killed / "policy.json").is_file,
     ]
     kills = sum(kill_when(start([*SEARCH, "--output", "killed"], tmp_path, environment), moment) for moment in moments)
     assert start([*SEARCH, "--output", "killed"], tmp_path, environment).wait() == 0
 
-    assert kills >= 3
+    assert kills >= 2
     assert policy_without_times(reference / "policy.json") == policy_without_times(killed / "policy.json")
     kept = [
         [json.loads(line) | OF_NO_INTEREST for line in (run / "trials.jsonl").read_text().splitlines()]

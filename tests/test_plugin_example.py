@@ -111,6 +111,7 @@ def killed_and_resumed(run, python, tmp_path, environment):
     return searched
 
 
+@pytest.mark.slow  # the algorithm's is killed in the same way
 def test_a_search_by_its_sampler_is_killed_and_resumed(killed_and_resumed):
     """To the policy of a search that nobody killed."""
     killed_and_resumed(SEARCH, "trials.jsonl", at=12, of=40)

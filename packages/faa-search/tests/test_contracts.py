@@ -255,7 +255,7 @@ class Deaf(Local):
 @pytest.mark.parametrize(
     ("kind", "test", "message"),
     [
-        (Swapping, "test_its_tasks_come_out_as_anywhere", "own task"),
+        (Swapping, "test_its_tasks_come_out_as_anywhere", "result of its task"),
         (Telling, "test_its_tasks_come_out_as_anywhere", "FaaError"),
         (Cutting, "test_its_tasks_come_out_as_anywhere", "arrive whole"),
         (Keeping, "test_its_tasks_come_out_as_anywhere", "shared again"),
