@@ -52,7 +52,7 @@ def run_directory(
         command: Which command's run it is.
         config: The resolved settings; a directory with others is refused, but for the place of the data.
         main_process: The other processes of a distributed run only use the directory.
-        renewed: Of settings that may be others than the directory's, which then has these.
+        renewed: Of settings that may be others than the directory's, which has these after `renew_settings`.
 
     Raises:
         FaaError: If the directory is something else's, was made with other settings, or is in use. What the block
@@ -202,15 +202,20 @@ def _locked(output: Path, made: list[Path]) -> Iterator[None]:
                     folder.rmdir()
 
 
+def renew_settings(output: Path, config: Settings) -> None:
+    """Write a run's settings again where they are others now; its place and device stay as it began."""
+    before, as_it_began = read_config(output), config.names(Role.PLACE, Role.DEVICE)
+    if differences(before, config, ignoring=config.names(Role.PACE) | as_it_began):
+        kept = {name: before[name] for name in as_it_began & before.keys()}
+        settings = {"command": before["command"], **config.model_dump(mode="json"), **kept}
+        write_file(output, CONFIG, yaml.safe_dump(settings, sort_keys=False))
+
+
 def _claim(output: Path, command: str, config: Settings) -> None:
-    """Write the settings into a directory that was found to be free or the run's own."""
-    settings = {"command": command, **config.model_dump(mode="json")}
+    """Write the settings into a directory that was found to be free; the run's own has them."""
     if (output / CONFIG).is_file():
-        before, as_it_began = read_config(output), config.names(Role.PLACE, Role.DEVICE)
-        if differences(before, config, ignoring=config.names(Role.PACE) | as_it_began):
-            kept = {name: before[name] for name in as_it_began & before.keys()}
-            write_file(output, CONFIG, yaml.safe_dump(settings | kept, sort_keys=False))
         return
+    settings = {"command": command, **config.model_dump(mode="json")}
     # The settings first, beside their place: with them the directory is a run's.
     write_text(output / CONFIG, yaml.safe_dump(settings, sort_keys=False))
     write_file(output, ENVIRONMENT, json.dumps(environment(), indent=1) + "\n")
