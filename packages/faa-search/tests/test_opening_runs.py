@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 import yaml
 
 import faa_search
-from faa_core import FaaError
+from faa_core import FaaError, Policy
+from faa_core.errors import NewerRecordError
 from faa_search.measuring.comparison import read_comparison
 from faa_search.runs.opening import ComparisonRun, SearchRun, TrainingRun, open_run
-from faa_search.runs.schemas import NewerRecordError
+from faa_search.runs.policy import keep_policy
+from faa_search.runs.results import read_search
 from faa_search.settings import CompareConfig, SearchConfig, TrainConfig
 
 GOLDEN = Path(__file__).parents[3] / "tests" / "golden_runs"
@@ -136,6 +139,29 @@ def test_lines_of_a_newer_version(copied: Any) -> None:
     path.write_text("\n".join([*lines[:3], json.dumps(newer), *lines[4:]]) + "\n")
     with pytest.raises(NewerRecordError, match="its schema is 'faa-trial/7'"):
         open_run(run)
+
+
+@pytest.mark.parametrize("name", ["train-finished", "search-finished"])
+def test_a_policy_of_a_newer_version(copied: Any, name: str) -> None:
+    """Whoever reads it says that it is good, and names no other file."""
+    run = copied(name)
+    path = run / "policy.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": "faa-policy/2"}))
+    readers = [open_run, read_search if name == "search-finished" else partial(keep_policy, policy=Policy.load("none"))]
+    for read in readers:
+        with pytest.raises(NewerRecordError, match=r"policy\.json was written by .+ keep it: update faa-core") as raised:
+            read(run)
+        assert "elete" not in str(raised.value)
+        assert "result.json" not in str(raised.value)
+
+
+def test_a_damaged_policy_is_not_a_damaged_result(copied: Any) -> None:
+    """The file that is to be made again is the one that is damaged."""
+    run = copied("search-finished")
+    (run / "policy.json").write_text("{}")
+    with pytest.raises(FaaError, match=r"policy\.json' holds no policy .+ Delete it, and the same command") as raised:
+        read_search(run)
+    assert "result.json" not in str(raised.value)
 
 
 def test_a_newer_setting_is_kept(copied: Any) -> None:

@@ -12,10 +12,11 @@ from faa_core.paths import refuse_address
 from faa_core.policies.kinds import Layers, Parametric, SubPolicies
 from faa_core.policies.layered import LayeredSubPolicies
 from faa_core.policies.policy import Policy
-from faa_core.reading import as_text, faults, parse_json, read_content
+from faa_core.reading import as_text, faults, parse_json, read_content, refuse_newer
 from faa_core.text import safe
 
 MOST_BYTES = 1 << 22  # of a file; the largest published policy has 0.1 MB
+SCHEMA = "faa-policy/1"
 FILE = "policy.json"  # what a run calls its policy
 OTHERS = "Other tools' formats are read too; `faa policy convert --help` lists them."
 HINT = "A policy's file is allowed too, and a timm string such as rand-m9-n2."
@@ -66,12 +67,15 @@ def parse_policy(text: str, *, source: str) -> Policy:
         source: Where it came from, for messages.
 
     Raises:
+        NewerRecordError: If it is of a newer schema than this version knows.
         FaaError: If it is no JSON, or breaks the schema; every fault is named.
     """
     try:
         fields = parse_json(text, finite=False)  # below, what is not finite is named by its place
     except FaaError as error:
         raise FaaError(f"{source} cannot be read: {error}. {OTHERS}") from error
+    if isinstance(fields, dict):
+        refuse_newer(fields.get("schema"), SCHEMA, source=source, packages="faa-core")
     if not isinstance(fields, dict) or "kind" not in fields:
         raise FaaError(
             f"{source} is no policy document: "
@@ -91,7 +95,7 @@ def parse_policy(text: str, *, source: str) -> Policy:
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of policy documents, as published in ``faa_core/schema``."""
     schema = TypeAdapter[Policy](Document).json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "faa-policy/1"} | schema
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA} | schema
 
 
 def _read(path: Path) -> str:

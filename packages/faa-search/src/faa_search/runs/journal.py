@@ -17,10 +17,11 @@ from typing import Annotated, Any, BinaryIO, ClassVar, Generic, Protocol, TypeVa
 from pydantic import Field, TypeAdapter
 
 from faa_core import FaaError
+from faa_core.errors import NewerRecordError
 from faa_core.paths import refused_as
 from faa_core.reading import as_text, parse_json, read_content, validate_json
 from faa_core.text import safe
-from faa_search.runs.schemas import SCHEMA, NewerRecordError, check_schema
+from faa_search.runs.schemas import SCHEMA, check_schema
 
 BLOCK = 4096  # bytes read at once from the end of a journal
 CHECK = "check"
