@@ -155,6 +155,16 @@ def test_a_policy_of_a_newer_version(copied: Any, name: str) -> None:
         assert "result.json" not in str(raised.value)
 
 
+@pytest.mark.parametrize("content", ["", "{", '{"cuda": NaN}', "[1]", "\0", "[" * 100_000])
+def test_a_damaged_environment_is_an_empty_one(copied: Any, content: str) -> None:
+    """No result depends on it."""
+    run = copied("search-finished")
+    (run / "environment.json").write_text(content)
+    opened = open_run(run)
+    assert opened.environment == {}
+    assert opened.result is not None
+
+
 def test_a_damaged_policy_is_not_a_damaged_result(copied: Any) -> None:
     """The file that is to be made again is the one that is damaged."""
     run = copied("search-finished")
@@ -197,7 +207,12 @@ def test_a_damaged_table_is_named(copied: Any) -> None:
     [
         ("train-finished", "evaluations.jsonl", "faa eval makes an evaluation anew"),
         ("search-finished", "stages.jsonl", "only the seconds of this stage are lost"),
-        ("search-finished", "rescored.jsonl", "the command that made this run does the work anew"),
+        (
+            "search-finished",
+            "rescored.jsonl",
+            "the command of a search that is not finished scores the trial anew; a finished search keeps its policy, and "
+            "--stage explore scores it anew (--stage merge, a second score)",
+        ),
     ],
 )
 def test_a_damaged_line_says_what_its_loss_costs(copied: Any, name: str, file: str, again: str) -> None:
@@ -207,4 +222,4 @@ def test_a_damaged_line_says_what_its_loss_costs(copied: Any, name: str, file: s
     with pytest.raises(FaaError, match="it is no JSON object") as raised:
         open_run(run)
     assert f"Line 1 of '{run / file}'" in str(raised.value)
-    assert f"Remove this line alone: {again}, and every other line stays good." in str(raised.value)
+    assert f"Put back a copy of the file. Or remove this line alone: {again}, and every other line stays good." in str(raised.value)

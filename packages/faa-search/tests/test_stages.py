@@ -164,10 +164,14 @@ def test_stages_of_a_finished_search(
     if content is not None:
         (run / "fold0" / "model.safetensors").write_bytes(content)
     lines = (run / "trials.jsonl").read_text().splitlines(keepends=True)
-    (run / "trials.jsonl").write_text("".join(lines[:-1]))
+    (run / "trials.jsonl").write_text("".join(lines[:3] + lines[4:]))
     assert search(run, stage="folds") is None
     assert search(run, stage="explore") is None
-    assert contents(finished)["trials"] == contents(run)["trials"]
+    trials, wanted = ({trial.key: trial for trial in read_trials(each)} for each in (run, finished))
+    assert wanted.keys() == trials.keys()
+    assert all(trial.params == wanted[key].params for key, trial in trials.items())
+    assert search(run, stage="merge").complete
+    assert contents(finished)["policy"] == contents(run)["policy"]
 
 
 def test_merging_with_second_scores(run: Path, search: Callable[..., Any], listener: Any) -> None:

@@ -100,6 +100,18 @@ def read_config(output: Path) -> dict[str, Any]:
     return settings
 
 
+def read_environment(output: Path) -> dict[str, Any]:
+    """Return what a run began with beside its settings; empty where the file was removed or is damaged.
+
+    No result depends on it, so no run is refused because of it.
+    """
+    try:
+        began = parse_json(as_text(read_content(output / ENVIRONMENT)))
+    except FaaError:
+        return {}
+    return began if isinstance(began, dict) else {}
+
+
 def _check_claim(output: Path, command: str, config: Settings, renewed: Sequence[Role]) -> None:
     """Refuse a directory that is neither empty nor a run of these settings; only reads.
 
@@ -135,11 +147,8 @@ def _computes_alike(output: Path, before: Mapping[str, Any], config: Settings) -
     now = getattr(config, "device", None)
     if now is None or "auto" not in (before.get("device"), now):
         return False
-    try:
-        began = parse_json(as_text(read_content(output / ENVIRONMENT)))
-    except FaaError:  # somebody has removed it
-        return False
-    if not isinstance(began, dict) or "cuda" not in began:
+    began = read_environment(output)
+    if "cuda" not in began:
         return False
     then = _device(before.get("device"), cuda=began["cuda"] is not None)
     return bool(then == _device(now, cuda=torch.cuda.is_available()))
