@@ -262,7 +262,17 @@ def test_a_policy_is_found_again_by_what_it_says_of_itself(faa, tmp_path):
     assert "It is the same policy as 'digits-wrn16_1-fast'." in again.out
     assert "faa train --train-subset 60 --img-size 8" in again.out
     assert "--lr 0.07" in again.out
-    assert "--momentum" not in again.out  # as by default
+    for usual in ("--momentum", "--scale", "--ratio", "--decay-milestones"):
+        assert usual not in again.out  # as by default
+    same = faa("search", "--like", "found/policy.json", "--output", "found")
+    assert "'found' is finished" in same.out + same.err
+    other = faa("search", "--like", "found/policy.json", "--algorithm", "random", "--output", "random")
+    assert "algorithm was 'fast', now 'random'; sampler was 'tpe', now 'random'" in other.out
+    document = json.loads((tmp_path / "found/policy.json").read_text())
+    document["provenance"]["exclude_ops"] = ["Nope"]
+    (tmp_path / "edited.json").write_text(json.dumps(document))
+    edited = faa("search", "--like", "edited.json", "--output", "no")
+    assert "This is from the policy: --like 'edited.json' says exclude_ops Nope. Give another --exclude-ops" in edited.err
     other = faa("search", "--like", "found/policy.json", "--seed", 5, "--output", "other")
     assert "It is another policy than 'digits-wrn16_1-fast': seed was 0, now 5." in other.out
     assert yaml.safe_load((tmp_path / "other/config.yaml").read_text())["lr"] == 0.07

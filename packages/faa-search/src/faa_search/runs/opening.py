@@ -123,7 +123,7 @@ def open_run(directory: str | Path) -> TrainingRun | SearchRun | ComparisonRun:
             **common,
         )
     if command == "search":
-        wanted, common = _opened(place, settings_said(said), said)
+        wanted, common = _opened(place, settings_said(said, str(place / CONFIG)), said)
         of_trials = isinstance(wanted, SearchConfig)
         return SearchRun(
             settings=wanted,
