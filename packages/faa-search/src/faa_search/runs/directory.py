@@ -1,6 +1,7 @@
 """The directory of a run: whose it is, with which settings and versions, and that one process at a time uses it."""
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -92,6 +93,8 @@ def read_config(output: Path) -> dict[str, Any]:
         FaaError: If the directory holds no run.
     """
     path = output / CONFIG
+    if not path.is_file() and os.path.lexists(path):
+        raise FaaError(f"{_no_settings_file(output)}.")
     if not path.is_file():
         raise FaaError(f"'{safe(output)}' is not a run directory: it has no file {CONFIG}.")
     settings = read_yaml(path)
@@ -163,14 +166,19 @@ def _check_empty(output: Path) -> None:
     """Refuse a directory that holds anything but what a run leaves that was killed before its settings were written."""
     strangers = [child.name for child in sorted(output.iterdir()) if not _is_beginning(child)]
     if CONFIG in strangers:
-        raise FaaError(
-            f"'{safe(output / CONFIG)}' is not a regular file, so it is not known whether '{safe(output)}' is a run. "
-            "If it is, put that file back; else choose another --output."
-        )
+        raise FaaError(f"{_no_settings_file(output)}; else choose another --output.")
     if strangers:
         raise FaaError(
             f"'{output}' is not empty ('{strangers[0]}') and is not a run directory; choose another --output."
         )
+
+
+def _no_settings_file(output: Path) -> str:
+    """Return what is said where something else lies in place of the settings."""
+    return (
+        f"'{safe(output / CONFIG)}' is not a regular file, so it is not known whether '{safe(output)}' is a run. If it "
+        "is, put that file back"
+    )
 
 
 def _is_beginning(child: Path) -> bool:
