@@ -64,6 +64,35 @@ def test_a_finished_run_is_not_repeated(faa, tmp_path):
     assert before == (tmp_path / "run/last/model.safetensors").stat().st_mtime_ns
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_finished_run_without_its_weights(faa, tmp_path, damaged):
+    """It says so, and what makes them again."""
+    faa("train", *FIT, "--output", "run")
+    weights = tmp_path / "run/last/model.safetensors"
+    good = weights.read_bytes()
+    weights.unlink()
+    if damaged:
+        weights.write_bytes(good[:100])
+    lost = faa("train", *FIT, "--output", "run")
+    assert lost.code == 0
+    assert f"The weights 'run/last/model.safetensors' are {'damaged' if damaged else 'not there'}." in lost.err
+    assert "remove 'run/result.json', and the same command makes them again, in a moment, from the state" in lost.err
+    assert "Settings and figures are in run" in lost.out
+    assert "Weights, " not in lost.out
+    (tmp_path / "run/result.json").unlink()
+    assert "Weights, settings and figures are in run" in faa("train", *FIT, "--output", "run").out
+    assert weights.read_bytes() == good
+
+
+def test_a_training_that_only_lacks_its_result(faa, tmp_path):
+    """Its weights are not called those of a training that was stopped."""
+    faa("train", *FIT, "--output", "run")
+    (tmp_path / "run/result.json").unlink()
+    evaluated = faa("eval", "--checkpoint", "run")
+    assert "has had all of its 2 epochs, but has no result.json; its own command makes that" in evaluated.err
+    assert "stopped" not in evaluated.err
+
+
 def test_other_settings_do_not_touch_a_run(faa, tmp_path):
     faa("train", *FIT, "--output", "run")
     before = (tmp_path / "run/result.json").read_text()
@@ -212,6 +241,13 @@ def test_run_directory_is_complete(faa, tmp_path):
     }
     assert {"config.yaml", "environment.json", "folds.json", "trials.jsonl", "policy.json", "result.json"} <= names
     assert {"fold0/model.safetensors", "fold1/model.safetensors", "fold0/summary.csv"} <= names
+    (tmp_path / "found/fold1/model.safetensors").unlink()
+    lost = faa("search", *SEARCH, "--output", "found").out
+    assert "There is no 'found/fold1/model.safetensors'. Put back a copy of it; or the same command with" in lost
+    assert "--stage folds makes it." in lost
+    assert "The policy, trials and trials.png are in found" in lost
+    assert faa("search", *SEARCH, "--output", "found", "--stage", "folds").code == 0
+    assert "The policy, trials, networks and trials.png are in found" in faa("search", *SEARCH, "--output", "found").out
 
 
 def test_the_environment_of_accelerate_is_not_passed_over(faa, tmp_path, monkeypatch):
@@ -262,7 +298,17 @@ def test_a_policy_is_found_again_by_what_it_says_of_itself(faa, tmp_path):
     assert "It is the same policy as 'digits-wrn16_1-fast'." in again.out
     assert "faa train --train-subset 60 --img-size 8" in again.out
     assert "--lr 0.07" in again.out
-    assert "--momentum" not in again.out  # as by default
+    for usual in ("--momentum", "--scale", "--ratio", "--decay-milestones"):
+        assert usual not in again.out  # as by default
+    same = faa("search", "--like", "found/policy.json", "--output", "found")
+    assert "'found' is finished" in same.out + same.err
+    other = faa("search", "--like", "found/policy.json", "--algorithm", "random", "--output", "random")
+    assert "algorithm was 'fast', now 'random'; sampler was 'tpe', now 'random'" in other.out
+    document = json.loads((tmp_path / "found/policy.json").read_text())
+    document["provenance"]["exclude_ops"] = ["Nope"]
+    (tmp_path / "edited.json").write_text(json.dumps(document))
+    edited = faa("search", "--like", "edited.json", "--output", "no")
+    assert "This is from the policy: --like 'edited.json' says exclude_ops Nope. Give another --excl" in edited.err
     other = faa("search", "--like", "found/policy.json", "--seed", 5, "--output", "other")
     assert "It is another policy than 'digits-wrn16_1-fast': seed was 0, now 5." in other.out
     assert yaml.safe_load((tmp_path / "other/config.yaml").read_text())["lr"] == 0.07

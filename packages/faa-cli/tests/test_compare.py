@@ -1,6 +1,7 @@
 """`faa compare` on digits: what it writes and prints, resuming, and what it refuses before training."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -52,6 +53,10 @@ def test_a_comparison_from_end_to_end(faa, tmp_path):
     assert before == {path: path.stat().st_mtime_ns for path in before}
     refused = faa("compare", *TWO)
     assert (refused.code, "seed: 3 → 0" in refused.err) == (2, True)
+    shutil.rmtree(out / "none-4")
+    lost = faa("compare", *TWO, "--seed", 3)
+    assert "Finished runs of it are not there: 'out/none-4'. Put back copies of them; or remove 'out/compar" in lost.err
+    assert lost.out.splitlines()[-1] == "comparison.json and comparison.png are in out"
 
 
 def test_a_failed_run_keeps_the_others(faa, tmp_path, monkeypatch):

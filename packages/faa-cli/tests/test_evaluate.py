@@ -253,3 +253,19 @@ def test_where_the_classes_are_that_are_not_shown(run, monkeypatch, output, wher
     """In the file, or nowhere yet."""
     monkeypatch.setattr(command, "TABULATED", 2)
     assert f"{where}." in run(*EVAL, *output).out
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("[]", "Line 1 of 'run/evaluations.jsonl' is no evaluation"),
+        ('{"schema": "faa-evaluation/2"}', "'run/evaluations.jsonl' was written by a newer version"),
+    ],
+)
+def test_evaluations_that_cannot_be_read(run, tmp_path, line, said):
+    """A word says so; the evaluation is shown and kept."""
+    (tmp_path / "run" / "evaluations.jsonl").write_text(f"{line}\n")
+    done = run(*EVAL)
+    assert done.code == 0
+    assert f"This evaluation is kept, but those of the run cannot be read. {said}" in done.err
+    assert len((tmp_path / "run" / "evaluations.jsonl").read_text().splitlines()) == 2

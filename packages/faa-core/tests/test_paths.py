@@ -106,7 +106,8 @@ def test_every_reason_has_a_remedy() -> None:
             str(refusal(OSError(number, "words"), "'a' cannot be read")) == f"'a' cannot be read: {reason}. {remedy}."
         )
     assert str(refusal(OSError(errno.EBUSY, "busy\x1b"), "'a'")) == "'a': busy\\x1b. Check the path."
-    assert str(refusal(OSError("words alone"), "'a'")) == "'a': words alone. Check the path."
+    for words in ("words alone", "words alone."):
+        assert str(refusal(OSError(words), "'a'")) == "'a': words alone. Check the path."
 
 
 def test_ends_of_connections_pass() -> None:

@@ -363,3 +363,9 @@ def test_the_settings_of_a_training_reach_it(tmp_path: Path) -> None:
     assert {"train_loss_copy1", "train_loss_copy2"} < result.train.keys()
     with pytest.raises(ValueError, match="--policy-warmup 2 is longer than the run, --epochs 1"):
         TrainConfig(**settings, policy_warmup=2)
+    with pytest.raises(
+        FaaError, match="--policy-warmup 1 is for a policy whose share grows, and this training has none"
+    ):
+        train(TrainConfig(**settings, policy_warmup=1), tmp_path / "refused")
+    assert not (tmp_path / "refused").exists()
+    train(TrainConfig(**settings, policy_warmup=1), tmp_path / "compared", policy=Policy.load("none"))

@@ -298,8 +298,9 @@ def test_a_stage_that_needs_a_damaged_network(copied: Callable[[str], Path]) -> 
     (run / "result.json").unlink()
     (run / "fold0/model.safetensors").write_bytes(b"")
     config = settings(SearchConfig, run).model_copy(update={"stage": "merge"})
-    with pytest.raises(FaaError, match=r"has no network of fold 0 yet; --stage folds fits them"):
+    with pytest.raises(FaaError, match=r"fold0/model.safetensors' is damaged .+; --stage folds makes it again"):
         faa_search.search(config, run)
+    assert not (run / "fold0/damaged-model.safetensors").exists()
 
 
 def test_results_of_the_first_version_agree() -> None:

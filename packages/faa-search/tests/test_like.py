@@ -8,7 +8,7 @@ import pytest
 import faa_search
 from faa_core import FaaError, Policy
 from faa_search import SearchConfig
-from faa_search.settings.like import compared, settings_of
+from faa_search.settings.like import compared, naming_policy, settings_of
 from faa_search.settings.resolving import Layer, resolve
 
 
@@ -35,8 +35,8 @@ def test_every_setting_but_the_place_and_the_pace_comes_back(
     """Through the file, so as JSON has them."""
     found.save(tmp_path / "policy.json")
     like = again(Policy.load(tmp_path / "policy.json"), device="cpu").model_dump()
-    wanted = settings.model_dump() | {"sampler": "tpe"}  # as it was resolved
-    assert like == wanted
+    assert found.provenance["sampler"] == "tpe"  # as it was resolved
+    assert like == settings.model_dump()
 
 
 def test_it_finds_the_same_policy(found: Policy, tmp_path: Path) -> None:
@@ -65,3 +65,66 @@ def test_a_policy_from_elsewhere_is_refused(name: str) -> None:
     with pytest.raises(FaaError, match=r"does not say how it was found\. \d+ settings of \d+ are missing") as raised:
         settings_of(Policy.load(name), name)
     assert "config.yaml of its run" in str(raised.value)
+
+
+def changed(policy: Policy, **said: object) -> Policy:
+    """Return a policy whose provenance says some things differently; an ellipsis leaves one out."""
+    provenance = {name: value for name, value in {**policy.provenance, **said}.items() if value is not ...}
+    return policy.model_copy(update={"provenance": provenance})
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"dataset": ...}, r"1 setting of \d+ is missing in its provenance \(dataset\)"),
+        ({"algorithm": None}, r"algorithm: it must be a text \(given None\)"),
+        ({"algorithm": "nope"}, "No search algorithm is called 'nope'.+ The policy was found by that one: install"),
+    ],
+)
+def test_what_a_policy_says_wrongly(found: Policy, said: dict[str, object], message: str) -> None:
+    """Its file is named."""
+    with pytest.raises(FaaError, match=f"^--like 'mine.json': .*{message}"):
+        settings_of(changed(found, **said), "mine.json")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "sampler", "asked"),
+    [("fast", "tpe", None), ("random", "random", None), ("fast", "random", "random"), ("random", "tpe", "tpe")],
+)
+def test_the_sampler_of_an_algorithm_is_not_asked_for(
+    found: Policy, algorithm: str, sampler: str, asked: str | None
+) -> None:
+    """So another algorithm brings its own."""
+    like = settings_of(changed(found, algorithm=algorithm, sampler=sampler), "policy.json")
+    assert like.settings["sampler"] == asked
+
+
+@pytest.mark.parametrize(
+    ("error", "given", "named"),
+    [
+        ("'sub.json' cannot be read: there is no such file or folder. Check the path.", {}, "--warm-start"),
+        ("No operation of the search is called 'Invert'; known: Cutout.", {}, "--exclude-ops"),
+        ("--opt sgd is not possible", {}, "--opt"),
+        ("'sub.json' cannot be read", {"warm_start"}, None),
+        ("Another process is using 'run'", {}, None),
+    ],
+)
+def test_a_mistake_that_comes_from_the_policy(found: Policy, error: str, given: set[str], named: str | None) -> None:
+    """It is said, with the flag that replaces it; what was given beside the policy does not come from it."""
+    layer = settings_of(changed(found, warm_start="sub.json"), "mine.json")
+    said = naming_policy(FaaError(error), [layer], given)
+    if named is None:
+        assert said is None
+    else:
+        assert "This is from the policy: --like 'mine.json' says " in str(said)
+        assert f"Give another {named}, which wins over it." in str(said)
+
+
+def test_a_reason_that_is_not_known(found: Policy) -> None:
+    """It is not made up: files that settings name may have changed, too."""
+    other = found.model_copy(update={"sub_policies": found.sub_policies[:1]})
+    assert "the reason is not known; it may be that the processors or threads differ, or the file" in compared(
+        found, other
+    )
+    first, second = (changed(one, warm_start="sub.json") for one in (found, other))
+    assert "it may be that what warm_start names ('sub.json') has changed, the processors" in compared(first, second)

@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ import pytest
 import yaml
 
 import faa_search
-from faa_core import FaaError
+from faa_core import FaaError, Policy
+from faa_core.errors import NewerRecordError
 from faa_search.measuring.comparison import read_comparison
 from faa_search.runs.opening import ComparisonRun, SearchRun, TrainingRun, open_run
-from faa_search.runs.schemas import NewerRecordError
+from faa_search.runs.policy import keep_policy
+from faa_search.runs.records.trials import Trial
+from faa_search.runs.results import read_search
 from faa_search.settings import CompareConfig, SearchConfig, TrainConfig
 
 GOLDEN = Path(__file__).parents[3] / "tests" / "golden_runs"
@@ -138,6 +142,39 @@ def test_lines_of_a_newer_version(copied: Any) -> None:
         open_run(run)
 
 
+@pytest.mark.parametrize("name", ["train-finished", "search-finished"])
+def test_a_policy_of_a_newer_version(copied: Any, name: str) -> None:
+    """Whoever reads it says that it is good, and names no other file."""
+    run = copied(name)
+    path = run / "policy.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": "faa-policy/2"}))
+    keep = partial(keep_policy, policy=Policy.load("none"))
+    for read in (open_run, read_search if name == "search-finished" else keep):
+        with pytest.raises(NewerRecordError, match=r"policy\.json was written by .+ keep it: update faa-") as raised:
+            read(run)
+        assert "elete" not in str(raised.value)
+        assert "result.json" not in str(raised.value)
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"cuda": NaN}', "[1]", "\0", "[" * 100_000])
+def test_a_damaged_environment_is_an_empty_one(copied: Any, content: str) -> None:
+    """No result depends on it."""
+    run = copied("search-finished")
+    (run / "environment.json").write_text(content)
+    opened = open_run(run)
+    assert opened.environment == {}
+    assert opened.result is not None
+
+
+def test_a_damaged_policy_is_not_a_damaged_result(copied: Any) -> None:
+    """The file that is to be made again is the one that is damaged."""
+    run = copied("search-finished")
+    (run / "policy.json").write_text("{}")
+    with pytest.raises(FaaError, match=r"policy\.json' holds no policy .+ Delete it, and the same command") as raised:
+        read_search(run)
+    assert "result.json" not in str(raised.value)
+
+
 def test_a_newer_setting_is_kept(copied: Any) -> None:
     """By its name; the others are as they were."""
     run = copied("train-finished")
@@ -152,6 +189,10 @@ def test_no_run_is_opened_where_there_is_none(tmp_path: Path) -> None:
     """Nor another program's."""
     with pytest.raises(FaaError, match="is not a run directory"):
         open_run(tmp_path)
+    (tmp_path / "config.yaml").mkdir()
+    with pytest.raises(FaaError, match=r"config\.yaml' is not a regular file, .+ put that file back\.$"):
+        open_run(tmp_path)
+    (tmp_path / "config.yaml").rmdir()
     (tmp_path / "config.yaml").write_text("command: serve\n")
     with pytest.raises(FaaError, match=r"has a config\.yaml that is not a run's"):
         open_run(tmp_path)
@@ -171,7 +212,7 @@ def test_a_damaged_table_is_named(copied: Any) -> None:
     [
         ("train-finished", "evaluations.jsonl", "faa eval makes an evaluation anew"),
         ("search-finished", "stages.jsonl", "only the seconds of this stage are lost"),
-        ("search-finished", "rescored.jsonl", "the command that made this run does the work anew"),
+        ("search-finished", "rescored.jsonl", Trial.again),
     ],
 )
 def test_a_damaged_line_says_what_its_loss_costs(copied: Any, name: str, file: str, again: str) -> None:
@@ -181,4 +222,4 @@ def test_a_damaged_line_says_what_its_loss_costs(copied: Any, name: str, file: s
     with pytest.raises(FaaError, match="it is no JSON object") as raised:
         open_run(run)
     assert f"Line 1 of '{run / file}'" in str(raised.value)
-    assert f"Remove this line alone: {again}, and every other line stays good." in str(raised.value)
+    assert f"Put back a copy of the file. Or remove this line alone: {again}, and every other" in str(raised.value)

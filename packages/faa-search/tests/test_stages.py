@@ -86,7 +86,7 @@ def test_one_stage_after_the_other(finished: Path, search: Callable[..., Any], t
 @pytest.mark.parametrize("stage", ["explore", "merge"])
 def test_stages_that_need_the_folds(search: Callable[..., Any], tmp_path: Path, stage: str) -> None:
     """Refused with the remedy, and as if it had not been tried."""
-    with pytest.raises(FaaError, match=r"has no network of fold 0 yet; --stage folds fits them"):
+    with pytest.raises(FaaError, match=r"There is no network '.+fold0/model.safetensors'; --stage folds makes it"):
         search(tmp_path / "run", stage=stage)
     assert not (tmp_path / "run" / "config.yaml").exists()
 
@@ -125,6 +125,53 @@ def test_merging_that_is_stopped(run: Path, search: Callable[..., Any], listener
     with pytest.raises(Stopped):
         search(run, reporter=Stopping(), stage="merge", top=1)
     assert 8 == len(search(run, top=1).policy.sub_policies)
+
+
+def whole(directory: Path) -> dict[str, bytes]:
+    """Return what a run's directory says of its settings and of what it found."""
+    return {name: (directory / name).read_bytes() for name in ("config.yaml", "policy.json", "result.json")}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("fold0/model.safetensors", None, "There is no network"),
+        ("fold0/model.safetensors", b"no weights", r"is damaged .+; --stage folds makes it again"),
+        ("fold0/summary.csv", b"no,table\n1", "is no table of epochs"),
+        ("trials.jsonl", None, "has no trials to choose from"),
+    ],
+)
+def test_merging_that_cannot_be_done(
+    run: Path, search: Callable[..., Any], name: str, content: bytes | None, message: str
+) -> None:
+    """What was found before, and the settings that it was found with, are as they were."""
+    before = whole(run)
+    (run / name).unlink()
+    if content is not None:
+        (run / name).write_bytes(content)
+    with pytest.raises(FaaError, match=message):
+        search(run, stage="merge", top=1)
+    assert before == whole(run)
+    assert search(run).complete
+
+
+@pytest.mark.parametrize("content", [None, b"no weights"])
+def test_stages_of_a_finished_search(
+    run: Path, finished: Path, search: Callable[..., Any], content: bytes | None
+) -> None:
+    """Asked for by its name, each makes again what was removed or damaged."""
+    (run / "fold0" / "model.safetensors").unlink()
+    if content is not None:
+        (run / "fold0" / "model.safetensors").write_bytes(content)
+    lines = (run / "trials.jsonl").read_text().splitlines(keepends=True)
+    (run / "trials.jsonl").write_text("".join(lines[:3] + lines[4:]))
+    assert search(run, stage="folds") is None
+    assert search(run, stage="explore") is None
+    trials, wanted = ({trial.key: trial for trial in read_trials(each)} for each in (run, finished))
+    assert wanted.keys() == trials.keys()
+    assert all(trial.params == wanted[key].params for key, trial in trials.items())
+    assert search(run, stage="merge").complete
+    assert contents(finished)["policy"] == contents(run)["policy"]
 
 
 def test_merging_with_second_scores(run: Path, search: Callable[..., Any], listener: Any) -> None:

@@ -88,7 +88,7 @@ def _usual_settings(provenance: Mapping[str, Any]) -> set[str]:
     if not SharedSearchConfig.names(*DECIDING) <= provenance.keys():
         return set()
     try:
-        kind = settings_said(provenance)
+        kind = settings_said(provenance, "the policy")
     except FaaError:  # of an algorithm that is not installed
         kind = SharedSearchConfig
     defaults = kind().model_dump(mode="json")

@@ -32,8 +32,8 @@ def show_found(result: Found, settings: SharedSearchConfig, directory: str, trai
     compared = f"{result.verdict} That flatters it; only" if result.verdict else "Only"
     say(f"{compared} training decides{closed}:")
     say(f"  {training}", whole=True)
-    kept = ["Trials", "networks"] if isinstance(settings, SearchConfig) else ["The policy", "what it was made from"]
-    *most, last = [*kept, *names]
+    kept = _kept(settings, Path(directory)) if isinstance(settings, SearchConfig) else ["what it was made from"]
+    *most, last = ["The policy", *kept, *names]
     say(f"{', '.join(most)} and {last} are in {directory}")
 
 
@@ -69,6 +69,22 @@ def _show_controls(controls: Sequence[Control], objective: str) -> None:
             for row in controls
         ),
     )
+
+
+def _kept(settings: SearchConfig, directory: Path) -> list[str]:
+    """Return what a search has kept; say what is not there, and which stage makes it again."""
+    from faa_search.runs.files import TRIALS  # noqa: PLC0415 torch is slow to import
+    from faa_search.searching.folding import weights_path  # noqa: PLC0415
+
+    networks = [weights_path(directory, fold) for fold in range(1 if settings.val_split else settings.folds)]
+    files = {"trials": [directory / TRIALS], "networks": networks}
+    lost = {what: [path for path in paths if not path.is_file()] for what, paths in files.items()}
+    for what, stage in (("trials", "explore"), ("networks", "folds")):
+        for path in lost[what][:1]:
+            say(
+                f"There is no '{safe(path)}'. Put back a copy of it; or the same command with --stage {stage} makes it."
+            )
+    return [what for what, paths in lost.items() if not paths]
 
 
 def _drawn(settings: SharedSearchConfig, directory: str) -> list[str]:

@@ -1,7 +1,8 @@
 """The errors a person can mend: what was given, what is allowed, what to do next.
 
 FaaError
-└── UnknownNameError
+├── UnknownNameError
+└── NewerRecordError
 """
 
 import difflib
@@ -11,6 +12,10 @@ from typing import Any
 
 class FaaError(Exception):
     """A mistake in what was given to us; the command line prints its message and exits with code 2."""
+
+
+class NewerRecordError(FaaError):
+    """A file of a schema that only a newer version of faa knows; it is good, and must be kept."""
 
 
 class UnknownNameError(FaaError):

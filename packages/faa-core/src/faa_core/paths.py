@@ -60,7 +60,7 @@ def refusal(error: OSError, what: str) -> FaaError:
     elif error.errno in (errno.ENOENT, errno.ENAMETOOLONG) and ADDRESS.match(os.fsdecode(error.filename or "")):
         reason, remedy = NOT_FETCHED
     else:
-        reason, remedy = WORDS.get(error.errno or 0, (safe(error.strerror or error), "Check the path"))
+        reason, remedy = WORDS.get(error.errno or 0, (safe(error.strerror or error).rstrip("."), "Check the path"))
     return FaaError(f"{what}: {reason}. {remedy}.")
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from faa_core.errors import FaaError
+from faa_core.errors import FaaError, NewerRecordError
 from faa_core.paths import refused_as
 from faa_core.text import safe
 
@@ -117,6 +117,27 @@ def parse_json_as(kind: TypeAdapter[Kind], text: str, *, finite: bool = True) ->
     """
     parse_json(text, finite=finite)
     return validate_json(kind, text)
+
+
+def refuse_newer(said: Any, schema: str, *, source: str, packages: str) -> None:
+    """Refuse a schema of the kind that is known here and of a larger number.
+
+    Args:
+        said: The schema that a file says.
+        schema: The newest that is known here, such as ``faa-policy/1``.
+        source: What the file is called in the message.
+        packages: Whose newer versions know more.
+
+    Raises:
+        NewerRecordError: If it is newer.
+    """
+    kind, _, known = schema.rpartition("/")
+    before, _, number = said.rpartition("/") if isinstance(said, str) else ("", "", "")
+    if before == kind and number.isdecimal() and len(number) < 10 and int(number) > int(known):
+        raise NewerRecordError(
+            f"{source} was written by a newer version of faa: its schema is '{safe(said)}', and this version knows "
+            f"'{schema}'. The file is good, so keep it: update {packages}, and give the same command again."
+        )
 
 
 def validate_json(kind: TypeAdapter[Kind], text: str) -> Kind:

@@ -1,5 +1,6 @@
 """`faa compare`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -50,6 +51,7 @@ def compare(
     say_starting()
     from faa_cli.comparison_plot import save_comparison, title_of  # noqa: PLC0415 matplotlib and torch are slow to import
     from faa_search.measuring import comparison  # noqa: PLC0415
+    from faa_search.measuring.comparison.training import lost_runs  # noqa: PLC0415
     from faa_search.runs.directory import slug  # noqa: PLC0415
 
     directory = output or f"runs/compare-{slug(settings.dataset)}-{slug(settings.model)}"
@@ -62,7 +64,9 @@ def compare(
         _show(result, settings)
         for line in ("", *comparison.conclusion(result).splitlines()):
             say(line)
-        say(f"Runs, comparison.json and comparison.png are in {directory}")
+        seeds = range(settings.seed, settings.seed + settings.seeds)
+        runs = "" if lost_runs(Path(directory), settings.policies, seeds) else "Runs, "
+        say(f"{runs}comparison.json and comparison.png are in {directory}")
 
     carry_out(work, show, device=settings.device, threads=threads, processes=num_processes)
 

@@ -11,11 +11,11 @@ from faa_cli.next_training import training_command
 from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, with_settings
 from faa_cli.showing import say, say_starting
 from faa_cli.working import carry_out
-from faa_core import Policy
+from faa_core import FaaError, Policy
 from faa_search.progress import Reporter
 from faa_search.settings import SearchConfig, SharedSearchConfig
 from faa_search.settings.algorithms import resolve_search
-from faa_search.settings.like import compared
+from faa_search.settings.like import compared, naming_policy
 from faa_search.settings.resolving import Layer, read_layer
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ OutputOption = Annotated[
 
 LikeOption = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="Take every setting from where this found policy says it comes from."),
+    typer.Option(metavar="FILE", help="Repeat the search that found this policy: take its settings."),
 ]
 
 
@@ -55,7 +55,7 @@ def search(
 
     Each search algorithm has its own settings: --algorithm NAME --help shows them.
     """
-    asked = Policy.load(like) if like else None
+    asked, of_policy = (Policy.load(like), layers_below(like=like)) if like else (None, [])
     settings = resolve_search([*layers_below(recipe=recipe, config=config, like=like), Layer("flags", flags)])
     say_starting()
     import faa_search  # noqa: PLC0415 torch is slow to import
@@ -64,14 +64,21 @@ def search(
     directory = output or f"runs/search-{slug(settings.dataset)}-{slug(settings.model)}-s{settings.seed}"
 
     def work(reporter: Reporter, accelerator: Any) -> "Found | None":
-        return faa_search.search_stage(settings, directory, reporter=reporter, accelerator=accelerator, threads=threads)
+        try:
+            return faa_search.search_stage(
+                settings, directory, reporter=reporter, accelerator=accelerator, threads=threads
+            )
+        except FaaError as error:
+            if named := naming_policy(error, of_policy, {**_in_file(config), **flags}):
+                raise named from error
+            raise
 
     def show(found: "Found | None") -> None:
         if found is None:
             stage = settings.stage
             say(f"Stage {stage} is done, its files are in {directory}; the same command without --stage goes on.")
             return
-        typed = {**_unusual(layers_below(like=like), settings), **_in_file(config), **flags}
+        typed = {**_unusual(of_policy, settings), **_in_file(config), **flags}
         show_found(found, settings, directory, training_command(recipe, typed, f"{directory}/policy.json"))
         if asked is not None:
             say(compared(asked, found.policy))
@@ -91,7 +98,7 @@ app.command(cls=SearchCommand, epilog=EXAMPLES)(with_settings(SearchConfig, "Sea
 
 def _unusual(layers: Sequence[Layer], settings: SharedSearchConfig) -> dict[str, Any]:
     """Return the settings of layers that are not the defaults."""
-    usual = type(settings)().model_dump(mode="json")
+    usual = type(settings)().model_dump()
     return {name: value for layer in layers for name, value in layer.settings.items() if value != usual[name]}
 
 

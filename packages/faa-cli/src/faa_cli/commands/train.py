@@ -1,5 +1,6 @@
 """`faa train`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -64,7 +65,8 @@ def train(
 
     def show(result: "TrainResult") -> None:
         _show(result, settings.precision)
-        say(f"Weights, settings and figures are in {directory}")
+        there = "Settings" if run.lost_weights(Path(directory), settings) else "Weights, settings"
+        say(f"{there} and figures are in {directory}")
 
     carry_out(work, show, device=settings.device, threads=threads, processes=num_processes)
 

@@ -13,10 +13,11 @@ from faa_core.policies.kinds import Layers, Parametric, SubPolicies
 from faa_core.policies.layered import LayeredSubPolicies
 from faa_core.policies.policy import Policy
 from faa_core.policies.search_free import with_strength
-from faa_core.reading import as_text, faults, parse_json, read_content
+from faa_core.reading import as_text, faults, parse_json, read_content, refuse_newer
 from faa_core.text import safe
 
 MOST_BYTES = 1 << 22  # of a file; the largest published policy has 0.1 MB
+SCHEMA = "faa-policy/1"
 FILE = "policy.json"  # what a run calls its policy
 OTHERS = "Other tools' formats are read too; `faa policy convert --help` lists them."
 HINT = "randaugment-m0 … -m30, a policy's file and a timm string such as rand-m9-n2 are allowed too."
@@ -74,12 +75,15 @@ def parse_policy(text: str, *, source: str) -> Policy:
         source: Where it came from, for messages.
 
     Raises:
+        NewerRecordError: If it is of a newer schema than this version knows.
         FaaError: If it is no JSON, or breaks the schema; every fault is named.
     """
     try:
         fields = parse_json(text, finite=False)  # below, what is not finite is named by its place
     except FaaError as error:
         raise FaaError(f"{source} cannot be read: {error}. {OTHERS}") from error
+    if isinstance(fields, dict):
+        refuse_newer(fields.get("schema"), SCHEMA, source=source, packages="faa-core")
     if not isinstance(fields, dict) or "kind" not in fields:
         raise FaaError(
             f"{source} is no policy document: "
@@ -99,7 +103,7 @@ def parse_policy(text: str, *, source: str) -> Policy:
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of policy documents, as published in ``faa_core/schema``."""
     schema = TypeAdapter[Policy](Document).json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "faa-policy/1"} | schema
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA} | schema
 
 
 def _read(path: Path) -> str:

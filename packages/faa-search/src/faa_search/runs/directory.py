@@ -1,6 +1,7 @@
 """The directory of a run: whose it is, with which settings and versions, and that one process at a time uses it."""
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -52,7 +53,7 @@ def run_directory(
         command: Which command's run it is.
         config: The resolved settings; a directory with others is refused, but for the place of the data.
         main_process: The other processes of a distributed run only use the directory.
-        renewed: Of settings that may be others than the directory's, which then has these.
+        renewed: Of settings that may be others than the directory's, which has these after `renew_settings`.
 
     Raises:
         FaaError: If the directory is something else's, was made with other settings, or is in use. What the block
@@ -92,12 +93,26 @@ def read_config(output: Path) -> dict[str, Any]:
         FaaError: If the directory holds no run.
     """
     path = output / CONFIG
+    if not path.is_file() and os.path.lexists(path):
+        raise FaaError(f"{_no_settings_file(output)}.")
     if not path.is_file():
         raise FaaError(f"'{safe(output)}' is not a run directory: it has no file {CONFIG}.")
     settings = read_yaml(path)
     if not settings:
         raise FaaError(f"'{path}' holds no settings.")
     return settings
+
+
+def read_environment(output: Path) -> dict[str, Any]:
+    """Return what a run began with beside its settings; empty where the file was removed or is damaged.
+
+    No result depends on it, so no run is refused because of it.
+    """
+    try:
+        began = parse_json(as_text(read_content(output / ENVIRONMENT)))
+    except FaaError:
+        return {}
+    return began if isinstance(began, dict) else {}
 
 
 def _check_claim(output: Path, command: str, config: Settings, renewed: Sequence[Role]) -> None:
@@ -135,11 +150,8 @@ def _computes_alike(output: Path, before: Mapping[str, Any], config: Settings) -
     now = getattr(config, "device", None)
     if now is None or "auto" not in (before.get("device"), now):
         return False
-    try:
-        began = parse_json(as_text(read_content(output / ENVIRONMENT)))
-    except FaaError:  # somebody has removed it
-        return False
-    if not isinstance(began, dict) or "cuda" not in began:
+    began = read_environment(output)
+    if "cuda" not in began:
         return False
     then = _device(before.get("device"), cuda=began["cuda"] is not None)
     return bool(then == _device(now, cuda=torch.cuda.is_available()))
@@ -154,14 +166,19 @@ def _check_empty(output: Path) -> None:
     """Refuse a directory that holds anything but what a run leaves that was killed before its settings were written."""
     strangers = [child.name for child in sorted(output.iterdir()) if not _is_beginning(child)]
     if CONFIG in strangers:
-        raise FaaError(
-            f"'{safe(output / CONFIG)}' is not a regular file, so it is not known whether '{safe(output)}' is a run. "
-            "If it is, put that file back; else choose another --output."
-        )
+        raise FaaError(f"{_no_settings_file(output)}; else choose another --output.")
     if strangers:
         raise FaaError(
             f"'{output}' is not empty ('{strangers[0]}') and is not a run directory; choose another --output."
         )
+
+
+def _no_settings_file(output: Path) -> str:
+    """Return what is said where something else lies in place of the settings."""
+    return (
+        f"'{safe(output / CONFIG)}' is not a regular file, so it is not known whether '{safe(output)}' is a run. If it "
+        "is, put that file back"
+    )
 
 
 def _is_beginning(child: Path) -> bool:
@@ -202,15 +219,20 @@ def _locked(output: Path, made: list[Path]) -> Iterator[None]:
                     folder.rmdir()
 
 
+def renew_settings(output: Path, config: Settings) -> None:
+    """Write a run's settings again where they are others now; its place and device stay as it began."""
+    before, as_it_began = read_config(output), config.names(Role.PLACE, Role.DEVICE)
+    if differences(before, config, ignoring=config.names(Role.PACE) | as_it_began):
+        kept = {name: before[name] for name in as_it_began & before.keys()}
+        settings = {"command": before["command"], **config.model_dump(mode="json"), **kept}
+        write_file(output, CONFIG, yaml.safe_dump(settings, sort_keys=False))
+
+
 def _claim(output: Path, command: str, config: Settings) -> None:
-    """Write the settings into a directory that was found to be free or the run's own."""
-    settings = {"command": command, **config.model_dump(mode="json")}
+    """Write the settings into a directory that was found to be free; the run's own has them."""
     if (output / CONFIG).is_file():
-        before, as_it_began = read_config(output), config.names(Role.PLACE, Role.DEVICE)
-        if differences(before, config, ignoring=config.names(Role.PACE) | as_it_began):
-            kept = {name: before[name] for name in as_it_began & before.keys()}
-            write_file(output, CONFIG, yaml.safe_dump(settings | kept, sort_keys=False))
         return
+    settings = {"command": command, **config.model_dump(mode="json")}
     # The settings first, beside their place: with them the directory is a run's.
     write_text(output / CONFIG, yaml.safe_dump(settings, sort_keys=False))
     write_file(output, ENVIRONMENT, json.dumps(environment(), indent=1) + "\n")

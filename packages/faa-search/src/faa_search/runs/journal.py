@@ -17,14 +17,15 @@ from typing import Annotated, Any, BinaryIO, ClassVar, Generic, Protocol, TypeVa
 from pydantic import Field, TypeAdapter
 
 from faa_core import FaaError
+from faa_core.errors import NewerRecordError
 from faa_core.paths import refused_as
 from faa_core.reading import as_text, parse_json, read_content, validate_json
 from faa_core.text import safe
-from faa_search.runs.schemas import SCHEMA, NewerRecordError, check_schema
+from faa_search.runs.schemas import SCHEMA, check_schema
 
 BLOCK = 4096  # bytes read at once from the end of a journal
 CHECK = "check"
-AGAIN = "the command that made this run does the work anew"
+AGAIN = "the command that made this run does the work anew if it is not finished"
 
 Natural = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -101,7 +102,7 @@ class Journal(Generic[Kind]):
         what = self.kind.__name__.lower()
         place = f"Line {number} of '{safe(self.path)}'"
         again = getattr(self.kind, "again", AGAIN)
-        alone = f"Remove this line alone: {again}, and every other line stays good. Or put back a copy of the file."
+        alone = f"Put back a copy of the file. Or remove this line alone: {again}, and every other line stays good."
         try:
             text = as_text(line)
             content = parse_json(text)

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from faa_core import FaaError, Policy
-from faa_core.reading import as_text, parse_json, read_content
 from faa_core.text import safe
-from faa_search.runs.directory import CONFIG, ENVIRONMENT, KINDS, read_config
+from faa_search.runs.directory import CONFIG, KINDS, read_config, read_environment
 from faa_search.runs.files import EVALUATIONS, POLICY, RESCORED, STAGES, SUMMARY, TRIALS, check_kinds
 from faa_search.runs.images import read_images
 from faa_search.runs.journal import Journal
@@ -32,7 +31,7 @@ class Run:
     Attributes:
         directory: Where it lies.
         others: Settings that only another version knows, by name.
-        environment: Versions, hardware and command that it began with; empty if somebody has removed the file.
+        environment: Versions, hardware and command that it began with; empty if the file was removed or is damaged.
         images: What is written down of its images; empty before they were opened.
     """
 
@@ -124,7 +123,7 @@ def open_run(directory: str | Path) -> TrainingRun | SearchRun | ComparisonRun:
             **common,
         )
     if command == "search":
-        wanted, common = _opened(place, settings_said(said), said)
+        wanted, common = _opened(place, settings_said(said, str(place / CONFIG)), said)
         of_trials = isinstance(wanted, SearchConfig)
         return SearchRun(
             settings=wanted,
@@ -144,12 +143,10 @@ def _opened(place: Path, kind: type[Config], said: Mapping[str, Any]) -> tuple[C
     """Return a run's settings, and what all kinds of runs have."""
     known = {name: value for name, value in said.items() if name in kind.model_fields}
     settings = resolve(kind, [Layer(str(place / CONFIG), {**kind.formerly(), **known})])
-    path = place / ENVIRONMENT
-    environment = parse_json(as_text(read_content(path))) if path.is_file() else {}
     return settings, {
         "directory": place,
         "others": {name: value for name, value in said.items() if name not in known},
-        "environment": environment if isinstance(environment, dict) else {},
+        "environment": read_environment(place),
         "images": read_images(place),
     }
 

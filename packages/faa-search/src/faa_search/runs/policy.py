@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from faa_core import FaaError, Policy
+from faa_core.errors import NewerRecordError
 from faa_core.reading import read_content
 from faa_core.text import safe
 from faa_search.runs.files import POLICY, write_file
@@ -23,6 +24,7 @@ def check_policy(directory: Path, policy: Policy) -> None:
     """Refuse another policy than a run was started with, if it was.
 
     Raises:
+        NewerRecordError: If a newer version wrote what is kept of it.
         FaaError: If it is another, or what is kept of it is damaged.
     """
     path = directory / POLICY
@@ -30,6 +32,8 @@ def check_policy(directory: Path, policy: Policy) -> None:
         return
     try:
         before = Policy.load(path)
+    except NewerRecordError:
+        raise
     except FaaError as error:
         raise FaaError(
             f"The policy that the run in '{safe(directory)}' was started with is damaged: {error} If it was "

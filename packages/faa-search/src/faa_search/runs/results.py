@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, TypeAdapter
 
 from faa_core import FaaError, Policy, SubPolicies
+from faa_core.errors import NewerRecordError
 from faa_core.reading import as_text, read_content
 from faa_core.text import safe
 from faa_search.runs.files import COMPARISON, POLICY, RESULT
@@ -27,7 +28,7 @@ from faa_search.runs.records.search import (
     in_words,
 )
 from faa_search.runs.records.training import TrainResult
-from faa_search.runs.schemas import NewerRecordError, read_record, said_kind, write_record
+from faa_search.runs.schemas import read_record, said_kind, write_record
 
 FROM_RUNS = "again in seconds from the finished runs beside it, which are kept"
 IN_FILES = {"none": "identity"}  # what a control has been called in results from the first version on
@@ -68,13 +69,15 @@ def read_search(directory: Path) -> Found | None:
     path = directory / RESULT
     if not path.is_file() or not (directory / POLICY).is_file():
         return None
-    from_trials = "again from the trials, which are kept; that takes as long as comparing with the controls did"
-    with _damaged(path, "result", from_trials):
-        policy, of_trials = Policy.load(directory / POLICY), said_kind(path) != FoundFile.schema.partition("/")[0]
-        if of_trials:
-            return _of_trials(path, policy)
-    with _damaged(path, "result", "again from what is kept beside it"):
-        return _found(directory, policy)
+    remedy = "again from the trials, which are kept; that takes as long as comparing with the controls did"
+    with _damaged(path, "result", remedy):
+        of_trials = said_kind(path) != FoundFile.schema.partition("/")[0]
+    if not of_trials:
+        remedy = "again from what is kept beside it"
+    with _damaged(directory / POLICY, "policy", remedy):
+        policy = Policy.load(directory / POLICY)
+    with _damaged(path, "result", remedy):
+        return _of_trials(path, policy) if of_trials else _found(directory, policy)
 
 
 @contextmanager

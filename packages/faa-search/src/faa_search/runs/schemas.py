@@ -13,16 +13,12 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from faa_core import FaaError
-from faa_core.reading import as_text, parse_json, read_content, validate_json
+from faa_core.reading import as_text, parse_json, read_content, refuse_newer, validate_json
 from faa_core.text import safe
 from faa_search.runs.files import write_file
 
 SCHEMA = "schema"
 Kind = TypeVar("Kind")
-
-
-class NewerRecordError(FaaError):
-    """A record of a schema that only a newer version of faa knows; it is good, and must be kept."""
 
 
 def write_record(run: Path, name: str, schema: str, document: Mapping[str, Any]) -> None:
@@ -72,13 +68,6 @@ def check_schema(content: Any, schema: str, path: Path) -> None:
         FaaError: If it is of another kind.
     """
     said = content.get(SCHEMA, schema) if isinstance(content, dict) else schema
-    if said == schema:
-        return
-    kind, _, number = schema.rpartition("/")
-    before, _, given = said.rpartition("/") if isinstance(said, str) else ("", "", "")
-    if before != kind or not given.isdecimal() or int(given) < int(number):
+    refuse_newer(said, schema, source=f"'{safe(path)}'", packages="faa-search and faa-cli")
+    if said != schema:
         raise FaaError(f"its schema is {said!r:.60}, and not '{schema}'")
-    raise NewerRecordError(
-        f"'{safe(path)}' was written by a newer version of faa: its schema is '{safe(said)}', and this version knows "
-        f"'{schema}'. The file is good, so keep it: update faa-search and faa-cli, and give the same command again."
-    )

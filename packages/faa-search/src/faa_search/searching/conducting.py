@@ -13,7 +13,6 @@ from accelerate import Accelerator
 from faa_core import FaaError, plugins
 from faa_search.progress import Reporter, Silent
 from faa_search.runs.directory import run_directory
-from faa_search.runs.files import RESULT
 from faa_search.runs.images import check_finished, has_moved, keep_images, record_of
 from faa_search.runs.records.search import Found
 from faa_search.runs.results import read_search
@@ -120,8 +119,6 @@ class _Conducted:
                 self._tell_finished(directory, before, moved=images is not None)
                 self.tell(None)
                 return before
-            if before is not None and not stands:
-                (directory / RESULT).unlink()  # it would not belong to the policy that is to be made
             images = images or self._open_images(directory)
             return self._run(directory, images, before if stands else None)
 
@@ -141,8 +138,8 @@ class _Conducted:
                 before=before,
             )
             found = check_found(self.searcher, search, self.searcher.run(search))
-            if found is not None and not (directory / RESULT).is_file():
-                search.keep(found)
+            if found is not None and before is None:
+                search.keep(found)  # only now, as what was found before is good until then
             return found
 
     def _anew(self) -> bool:
@@ -150,8 +147,11 @@ class _Conducted:
         return self.config.stage is not None and self.searcher.makes_policy(self.config.stage)
 
     def _stands(self, result: Found) -> bool:
-        """Return whether a result is the one to return: not if it is made anew, nor with more budget than before."""
-        return not self._anew() and (result.complete or self.config.budget == result.budget)
+        """Return whether a result is the one to return: not if a stage is asked for, nor with more budget than before.
+
+        A stage that makes no policy is done as well: it makes again what was removed of a finished search.
+        """
+        return self.config.stage is None and (result.complete or self.config.budget == result.budget)
 
     def _tell_finished(self, directory: Path, before: Found, *, moved: bool) -> None:
         words = "; its data set has moved, and is the same"

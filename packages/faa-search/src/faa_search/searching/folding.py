@@ -90,14 +90,16 @@ def set_damaged_aside(directory: Path, folds: Sequence[Fold], note: Callable[[st
 
 
 def check_fitted(directory: Path, folds: Sequence[Fold]) -> None:
-    """Refuse a stage that needs the folds' networks where some are missing.
+    """Refuse a stage that needs the folds' networks where some are missing or damaged; nothing is touched.
 
     Raises:
         FaaError: If so.
     """
-    missing = [fold.index for fold in folds if not weights_path(directory, fold.index).is_file()]
-    if missing:
-        raise FaaError(f"'{directory}' has no network of fold {missing[0]} yet; --stage folds fits them.")
+    for path in (weights_path(directory, fold.index) for fold in folds):
+        if not path.is_file():
+            raise FaaError(f"There is no network '{safe(path)}'; --stage folds makes it.")
+        if reason := damage(path):
+            raise FaaError(f"The network '{safe(path)}' is damaged ({reason}); --stage folds makes it again.")
 
 
 def take_models(source: Path, directory: Path, config: FoldedSearchConfig, images: SearchImages) -> None:

@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from faa_core import Policy
 from faa_search.progress import Reporter
-from faa_search.runs.files import POLICY, STAGES, write_file
+from faa_search.runs.directory import renew_settings
+from faa_search.runs.files import POLICY, RESULT, STAGES, write_file
 from faa_search.runs.journal import Journal
 from faa_search.runs.records.search import Found, Stage
 from faa_search.runs.results import write_search
@@ -86,9 +87,13 @@ class Search(Generic[Config]):
     def keep_policy(self, policy: Policy) -> None:
         """Write a policy that there is so far, as where the search is stopped.
 
+        A result of before goes, as it is about another policy, and the run is from then on of this search's settings.
+
         Args:
             policy: As `named` returns it.
         """
+        (self.directory / RESULT).unlink(missing_ok=True)
+        renew_settings(self.directory, self.config)
         write_file(self.directory, POLICY, policy.to_json())
 
     def keep(self, found: Found) -> None:

@@ -122,10 +122,14 @@ def algorithms_with(field: str) -> list[str]:
     return found
 
 
-def settings_said(said: Mapping[str, Any]) -> type[SharedSearchConfig]:
+def settings_said(said: Mapping[str, Any], source: str) -> type[SharedSearchConfig]:
     """Return the class of the settings that a file or a policy says, by the algorithm that it names.
 
+    Args:
+        said: Settings, maybe among other things.
+        source: What the file or policy is called in messages.
+
     Raises:
-        FaaError: As `settings_of_algorithm`.
+        FaaError: If its algorithm is not a text, or as `settings_of_algorithm`.
     """
-    return settings_of_algorithm(algorithm_of([Layer("", said)]))
+    return settings_of_algorithm(algorithm_of([Layer(source, said)]))

@@ -17,7 +17,8 @@ class RunConfig(DataConfig, FitConfig):
 
     policy_warmup: EpochsOrNone = Field(
         default=0,
-        description="Epochs over which the fraction of images that get the policy grows from 0 to all; 0: all at once.",
+        description="Epochs over which the fraction of images that get the policy grows, from 0 in the first: at most "
+        "--epochs; all get it after them. 0: at once.",
         json_schema_extra={"formerly": 0},
     )
     val_fraction: Share = Field(

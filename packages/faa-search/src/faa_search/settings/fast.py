@@ -84,3 +84,8 @@ class SearchConfig(FoldedSearchConfig, SpaceConfig, ExploringConfig, SelectingCo
     stage: Annotated[StageName | None, Role.PACE] = Field(
         default=None, description="Only fit the folds, only explore, or only merge the trials there are into a policy."
     )
+
+    @property
+    def proposer(self) -> str:
+        """The sampler that proposes: the one that is asked for, else the algorithm's."""
+        return self.sampler or ("random" if self.algorithm == "random" else "tpe")

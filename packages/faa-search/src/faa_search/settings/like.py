@@ -1,14 +1,16 @@
 """Finding a policy again: its settings, from where it says it comes from, and what another search came to beside it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from faa_core import FaaError, Policy
-from faa_core.text import counted, safe
-from faa_search.settings import DECIDING, SharedSearchConfig
+from faa_core import FaaError, Policy, UnknownNameError
+from faa_core.text import counted, safe, sentence
+from faa_search.settings import DECIDING, SearchConfig, SharedSearchConfig
 from faa_search.settings.algorithms import settings_said
 from faa_search.settings.resolving import Layer
+
+OF_FILES = ("warm_start", "init_models")  # settings that name a file: its content is not written down in the policy
 
 
 def settings_of(policy: Policy, source: str) -> Layer:
@@ -19,29 +21,66 @@ def settings_of(policy: Policy, source: str) -> Layer:
         source: What it is called in messages.
 
     Raises:
-        FaaError: If its provenance lacks settings, as that of a policy from elsewhere does.
+        FaaError: If its provenance lacks settings, as that of a policy from elsewhere does, or names an algorithm that
+            is not installed.
     """
-    needed = _deciding(policy)
-    missing = sorted(needed - policy.provenance.keys())
+    kind, provenance = _kind(policy, source), policy.provenance
+    needed = kind.names(*DECIDING) | {"dataset"}
+    missing = sorted(needed - provenance.keys())
     if missing:
         raise FaaError(
             f"--like '{safe(source)}': the policy does not say how it was found. {_what(len(missing), len(needed))} "
             f"missing in its provenance ({', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}). Give the "
-            "config.yaml of its run as --config, or a policy that this version of faa search found."
+            "policy.json of a run of this version of faa search; or, if a search of an earlier version found it, the "
+            "config.yaml of its run as --config."
         )
-    return Layer(source, {name: policy.provenance[name] for name in (*sorted(needed), "dataset")})
+    return Layer(source, {name: provenance[name] for name in sorted(needed)} | _as_by_default(kind, provenance))
 
 
-def _deciding(policy: Policy) -> frozenset[str]:
-    """Return the settings that a search for a policy like this is decided by.
+def _as_by_default(kind: type[SharedSearchConfig], provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that only follow from the algorithm as they are where nobody asks for another value."""
+    if not issubclass(kind, SearchConfig):
+        return {}
+    usual = kind.model_construct(algorithm=provenance["algorithm"])
+    return {"sampler": None} if provenance["sampler"] == usual.proposer else {}
+
+
+def _kind(policy: Policy, source: str) -> type[SharedSearchConfig]:
+    """Return the class of the settings of a search for a policy like this.
 
     Raises:
-        UnknownNameError: If the policy was found by an algorithm that is not installed.
+        FaaError: If its algorithm is not a text, or is not installed.
     """
-    shared = SharedSearchConfig.names(*DECIDING)
-    if not shared <= policy.provenance.keys():  # of a policy from elsewhere, "algorithm" may say anything
-        return shared
-    return settings_said(policy.provenance).names(*DECIDING)
+    if not SharedSearchConfig.names(*DECIDING) <= policy.provenance.keys():  # from elsewhere: it may say anything
+        return SharedSearchConfig
+    try:
+        return settings_said(policy.provenance, f"--like '{safe(source)}'")
+    except UnknownNameError as error:
+        raise FaaError(
+            f"--like '{safe(source)}': {sentence(error)} The policy was found by that one: install the package that "
+            "offers it."
+        ) from error
+
+
+def naming_policy(error: FaaError, layers: Sequence[Layer], given: Container[str]) -> FaaError | None:
+    """Return a mistake with the policy that it comes from and what to do, if it names a value that a policy says.
+
+    Args:
+        error: That a search raised.
+        layers: Of the policy; none without one.
+        given: Settings that were given beside it.
+    """
+    said = str(error)
+    for source, settings in layers:
+        for name, value in settings.items():
+            flag = f"--{name.replace('_', '-')}"
+            texts = [text for text in (value if isinstance(value, list | tuple) else [value]) if isinstance(text, str)]
+            if name not in given and any(f"'{text}'" in said or f"{flag} {text}" in said for text in texts):
+                return FaaError(
+                    f"{sentence(said)} This is from the policy: --like '{safe(source)}' says {name} "
+                    f"{safe(', '.join(texts)):.80}. Give another {flag}, which wins over it."
+                )
+    return None
 
 
 def compared(asked: Policy, found: Policy) -> str:
@@ -50,7 +89,8 @@ def compared(asked: Policy, found: Policy) -> str:
     if _content(asked) == _content(found):
         return f"It is the same policy as '{name}'."
     before, now = asked.provenance, found.provenance
-    changed = [key for key in sorted(_deciding(found)) if before.get(key) != now.get(key)]
+    settings = sorted(_kind(found, name).names(*DECIDING))
+    changed = [key for key in settings if before.get(key) != now.get(key)]
     reasons = [
         *(["the images are others"] if before.get("data") != now.get("data") else []),
         *(f"{key} was {before.get(key)!r:.40}, now {now.get(key)!r:.40}" for key in changed),
@@ -58,7 +98,14 @@ def compared(asked: Policy, found: Policy) -> str:
         *(["versions of packages differ"] if before.get("versions") != now.get("versions") else []),
         *(["the device is another"] if before.get("device") != now.get("device") else []),
     ]
-    return f"It is another policy than '{name}': {'; '.join(reasons) or 'the processors or threads may differ'}."
+    return f"It is another policy than '{name}': {'; '.join(reasons) or _unknown(now)}."
+
+
+def _unknown(provenance: Mapping[str, Any]) -> str:
+    """Return what may be the reason where nothing that is written down differs."""
+    files = [f"what {key} names ('{safe(provenance[key])}') has changed" for key in OF_FILES if provenance.get(key)]
+    may_be = [*files, "the processors or threads differ", "the file of the policy was edited"]
+    return f"the reason is not known; it may be that {', '.join(may_be[:-1])}, or {may_be[-1]}"
 
 
 def _content(policy: Policy) -> Mapping[str, Any]:

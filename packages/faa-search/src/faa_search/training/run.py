@@ -10,8 +10,8 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from faa_core import Policy
-from faa_core.text import counted, duration
+from faa_core import FaaError, Policy
+from faa_core.text import counted, duration, safe
 from faa_search.costs import fitting_ways, until, with_shorter
 from faa_search.data import ImageSource, OpenedData, open_data
 from faa_search.data.parts import held_out
@@ -26,7 +26,7 @@ from faa_search.runs.schemas import write_record
 from faa_search.settings import TrainConfig
 from faa_search.settings.calls import check_policy_given, check_settings, directory_of
 from faa_search.training.baseline import baseline_of, in_words, resized_crop_of
-from faa_search.training.checkpoint import STATE, WEIGHTS, load_weights
+from faa_search.training.checkpoint import STATE, WEIGHTS, damage, load_weights
 from faa_search.training.companions import Companion
 from faa_search.training.copy_losses import CopyLosses
 from faa_search.training.estimate import fitting_seconds, scratch_network
@@ -70,6 +70,11 @@ def train(
         check_policy_given(policy, "policy")
     shown: Reporter = reporter or Silent()
     processes = accelerator or make_accelerator(config.device)
+    if policy is None and config.policy == "none" and config.policy_warmup:  # a comparison's own `none` has its share
+        raise FaaError(
+            f"--policy-warmup {config.policy_warmup} is for a policy whose share grows, and this training has none: "
+            "leave it out, or give a --policy."
+        )
     chosen = policy or Policy.load(config.policy)
     check_trackers(config.log_with)
     expected = check_model(config)
@@ -84,6 +89,8 @@ def train(
             if processes.is_main_process:
                 images = partial(record_of_settings, config) if record is None else lambda: record
                 shown.note(f"'{directory}' is finished{check_finished(directory, config, images)}.")
+                for path in lost_weights(directory, config):
+                    shown.note(_how_to_find(path, directory))
             return before
         data = _open_images(config, directory, expected, shown, processes, record)
         with tracking(config.log_with, directory, config.model_dump(mode="json")) as log:
@@ -91,6 +98,22 @@ def train(
         if processes.is_main_process:
             write_record(directory, RESULT, result.schema, asdict(result))
         return result
+
+
+def lost_weights(directory: Path, config: TrainConfig) -> list[Path]:
+    """Return the weights that a finished training has no more, or that are damaged; only their beginning is read."""
+    folders = ["last", *(["best"] if config.val_fraction else [])]
+    paths = [directory / name / WEIGHTS for name in folders]
+    return [path for path in paths if not path.is_file() or damage(path) is not None]
+
+
+def _how_to_find(lost: Path, directory: Path) -> str:
+    """Return what to do where a finished training has lost weights."""
+    what = f"The weights '{safe(lost)}' are {'damaged' if lost.is_file() else 'not there'}. Put back a copy of them"
+    if lost.parent.name == "best":
+        return f"{what}; without one, train in another --output."
+    cost = "in a moment, from the state beside them" if (lost.parent / STATE).is_file() else "by training anew"
+    return f"{what}; or remove '{safe(directory / RESULT)}', and the same command makes them again, {cost}."
 
 
 def _open_images(

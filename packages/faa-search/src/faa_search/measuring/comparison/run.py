@@ -12,9 +12,9 @@ import numpy as np
 from accelerate import Accelerator
 
 from faa_core import FaaError, Policy
-from faa_core.text import safe
+from faa_core.text import counted, safe
 from faa_search.measuring.comparison.statistics import check_comparison, summarise
-from faa_search.measuring.comparison.training import check, check_policies, run_path, train_all
+from faa_search.measuring.comparison.training import check, check_policies, lost_runs, run_paths, train_all
 from faa_search.measuring.comparison.words import conclusion
 from faa_search.progress import Reporter, Silent
 from faa_search.runs import results
@@ -131,8 +131,10 @@ def _compare(
             check_policies(policies, directory, seeds=seeds)
             results.check_compared(finished, before, list(policies), len(seeds))
             if processes.is_main_process:
-                made = [run_path(directory, name, seed) for name, seed in itertools.product(policies, seeds)]
+                made = run_paths(directory, policies, seeds)
                 shown.note(f"'{directory}' is finished{_check_images(directory, claimed, run, made)}.")
+                if lost := lost_runs(directory, policies, seeds):
+                    shown.note(_how_to_find(lost, finished))
             return before
         if record is not None:
             keep_images(directory, claimed, record)
@@ -142,6 +144,16 @@ def _compare(
         if processes.is_main_process:
             write_record(directory, COMPARISON, result.schema, _document(run, seeds, result))
         return result
+
+
+def _how_to_find(lost: Sequence[Path], finished: Path) -> str:
+    """Return what to do where a finished comparison has lost runs."""
+    which = ", ".join(f"'{safe(path)}'" for path in lost[:3])
+    more = f" and {counted(len(lost) - 3, 'other')}" if len(lost) > 3 else ""
+    return (
+        f"Finished runs of it are not there: {which}{more}. Put back copies of them; or remove '{safe(finished)}', and "
+        "the same command trains them anew and keeps the others."
+    )
 
 
 def _check_images(directory: Path, claimed: RunConfig, run: TrainConfig, made: Sequence[Path]) -> str:

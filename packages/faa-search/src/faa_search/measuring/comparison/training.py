@@ -1,7 +1,7 @@
 """Training several policies on an equal budget, with the same seeds each."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,16 @@ def train_all(
 
 def _is_finished(output: Path, name: str, seed: int) -> bool:
     return (run_path(output, name, seed) / RESULT).is_file()
+
+
+def run_paths(output: Path, names: Iterable[str], seeds: Sequence[int]) -> list[Path]:
+    """Return the directories of all runs."""
+    return [run_path(output, name, seed) for name, seed in itertools.product(names, seeds)]
+
+
+def lost_runs(output: Path, names: Iterable[str], seeds: Sequence[int]) -> list[Path]:
+    """Return the directories of the runs that are not finished, or not there."""
+    return [path for path in run_paths(output, names, seeds) if not (path / RESULT).is_file()]
 
 
 def run_path(output: Path, name: str, seed: int) -> Path:

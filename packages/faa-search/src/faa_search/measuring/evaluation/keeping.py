@@ -51,7 +51,13 @@ def keep_evaluation(
         top5=top5(metrics),
         corrupted=None if robust is None else robust.mean_error,
     )
+    journal = Journal(run.directory / EVALUATIONS, Evaluation)
     try:
-        Journal(run.directory / EVALUATIONS, Evaluation).append(evaluation)
+        journal.append(evaluation)
     except FaaError as error:
         note(f"The run does not keep this evaluation: {error}")
+        return
+    try:
+        journal.read()
+    except FaaError as error:
+        note(f"This evaluation is kept, but those of the run cannot be read. {error}")

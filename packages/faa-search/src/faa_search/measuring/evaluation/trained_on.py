@@ -7,6 +7,7 @@ from typing import Any
 
 from faa_core import FaaError
 from faa_core.reading import read_content
+from faa_core.text import counted
 from faa_search.data import open_data
 from faa_search.data.layout import TRAIN_FOLDERS
 from faa_search.progress import Silent
@@ -79,6 +80,12 @@ def say_unfinished(run: TrainedRun, weights: Path, *, note: Callable[[str], None
         return
     table = run.directory / "summary.csv"
     done = max(0, read_content(table).count(b"\n") - 1) if table.is_file() else 0  # without its heading
+    if done == run.settings.get("epochs"):
+        note(
+            f"The training in '{run.directory}' has had all of its {counted(done, 'epoch')}, but has no {RESULT}; its "
+            "own command makes that, which takes one pass over the test images."
+        )
+        return
     of = "of the best epoch so far" if weights.name == "best" else "it had when it was stopped"
     note(
         f"The training in '{run.directory}' is not finished: {done} of {run.settings.get('epochs')} epochs are done. "

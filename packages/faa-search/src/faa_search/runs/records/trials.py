@@ -76,6 +76,10 @@ class Trial:
     """
 
     schema: ClassVar[str] = "faa-trial/1"
+    again: ClassVar[str] = (
+        "the command of a search that is not finished scores the trial anew; a finished search keeps its policy, and "
+        "--stage explore scores it anew (--stage merge, a second score)"
+    )
 
     fold: Natural
     round: Natural

@@ -80,7 +80,7 @@ def keep_policy_so_far(search: DensitySearch) -> None:
 
 def _named(search: DensitySearch, sub_policies: Sequence[SubPolicy], *, seconds: float, trials: int) -> SubPolicies:
     """Return the policy with where it comes from."""
-    facts = {"sampler": search.config.sampler or "tpe", "trials": trials}
+    facts = {"sampler": search.config.proposer, "trials": trials}
     return search.named(SubPolicies(sub_policies=tuple(sub_policies)), seconds=seconds, facts=facts)
 
 

@@ -80,5 +80,5 @@ def check_density_search(config: SearchConfig) -> None:
 
 def _means(config: SearchConfig) -> tuple[PolicySpace, Sampler, Policy | None]:
     """Return the space, the sampler, and the policy to start from."""
-    sampler: Sampler = plugins.load("faa.samplers", config.sampler or "tpe", kind="sampler")
+    sampler: Sampler = plugins.load("faa.samplers", config.proposer, kind="sampler")
     return space_of(config), sampler, None if config.warm_start is None else Policy.load(config.warm_start)

@@ -98,10 +98,12 @@ def _proposer(search: DensitySearch, rounds: list[Round]) -> AbstractContextMana
 def _fold_stage(search: DensitySearch, rounds: list[Round], clock: Clock) -> None:
     """Fit what is to be fitted, after saying what the search will cost."""
     config, directory, folds = search.config, search.directory, search.images.folds
-    set_damaged_aside(directory, folds, search.reporter.note)
+    fits = config.stage in (None, "folds")
+    if fits:
+        set_damaged_aside(directory, folds, search.reporter.note)
     if config.init_models is not None:
         take_models(Path(config.init_models), directory, config, search.images)
-    if config.stage in ("explore", "merge"):
+    if not fits:
         check_fitted(directory, folds)
     missing = sum(not weights_path(directory, fold.index).is_file() for fold in folds)
     if config.stage != "merge" and not any(one.trials() for one in rounds):
