@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from faa_core.errors import FaaError, UnknownNameError
+from faa_core.text import safe
 
 GROUPS = (
     "faa.ops",
@@ -51,12 +52,12 @@ def load(group: str, name: str, *, kind: str, hint: str = "") -> Any:
             "Uninstall one of them."
         )
     try:
-        return entry.load()
-    except Exception as error:
+        return _imported(entry)
+    except FaaError as error:
         raise FaaError(
-            f"The plugin '{name}' of group {group} ({_origin(entry)}) does not load: "
-            f"{type(error).__name__}: {error}. Mend or uninstall that package; `faa doctor` lists all plugins."
-        ) from error
+            f"The plugin '{name}' of group {group} ({_origin(entry)}) does not load: {error}. "
+            "Mend or uninstall that package; `faa doctor` lists all plugins."
+        ) from error.__cause__
 
 
 def status(group: str) -> list[PluginStatus]:
@@ -80,10 +81,24 @@ def _origin(entry: EntryPoint) -> str:
     return entry.dist.name if entry.dist else entry.value
 
 
+def _imported(entry: EntryPoint) -> Any:
+    """Return what an entry point names.
+
+    Raises:
+        FaaError: If there is nothing to be had; the message says why, and not of which plugin.
+    """
+    if not entry.pattern.match(entry.value):
+        raise FaaError(f"its entry point '{safe(entry.value)}' must have the form package.module:object")
+    try:
+        return entry.load()
+    except (Exception, SystemExit) as error:  # a plugin can fail in any way, also by ending the program
+        raise FaaError(f"{type(error).__name__}: {error}") from error
+
+
 def _status(entry: EntryPoint, *, clashes: bool) -> PluginStatus:
     error = "the name is offered twice" if clashes else None
     try:
-        entry.load()
-    except Exception as failure:  # noqa: BLE001 a plugin can fail in any way; the report is the point
-        error = f"{type(failure).__name__}: {failure}"
+        _imported(entry)
+    except FaaError as failure:
+        error = str(failure)
     return PluginStatus(group=entry.group, name=entry.name, value=entry.value, distribution=_origin(entry), error=error)
