@@ -1,11 +1,15 @@
 """Finding what is installed, ours and others', through entry points; listing imports nothing."""
 
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from faa_core.errors import FaaError, UnknownNameError
-from faa_core.text import safe
+from faa_core.text import one_line, safe
 
 GROUPS = (
     "faa.ops",
@@ -67,6 +71,30 @@ def status(group: str) -> list[PluginStatus]:
         for _name, entries in sorted(_entries(group).items())
         for entry in entries
     ]
+
+
+@contextmanager
+def blamed(part: str, *, but: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
+    """Say of what fails in a plugin's code that it is the plugin's, and where; a FaaError stays as it is.
+
+    Args:
+        part: What is at work, such as "`run` of the search algorithm 'grow'".
+        but: Exceptions that are nobody's mistake.
+
+    Raises:
+        FaaError: From the exception; one that stops the program, such as KeyboardInterrupt, stays as it is.
+    """
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        if isinstance(error, (FaaError, *but)):
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        said = ": ".join(filter(None, (type(error).__name__, one_line(error))))
+        raise FaaError(
+            f"{part} failed with {safe(said)} ({safe(Path(place.filename).name)}, line {place.lineno}). That is for "
+            "its plugin to mend."
+        ) from error
 
 
 def _entries(group: str) -> dict[str, list[EntryPoint]]:
