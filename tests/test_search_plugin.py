@@ -1,6 +1,7 @@
 """A search algorithm of a plugin: settings, stages and a policy of its own, and everything else from here."""
 
 import importlib
+import inspect
 import json
 import os
 import sys
@@ -12,10 +13,12 @@ import pytest
 
 import faa_search
 from faa_cli.commands.doctor import doctor
+from faa_cli.commands.search import search as search_command
 from faa_core import FaaError, Layers, Policy
 from faa_search import SearchConfig
 from faa_search.runs.opening import SearchRun, open_run
 from faa_search.settings import Role, SharedSearchConfig
+from faa_search.settings.algorithm_fields import TAKEN
 from faa_search.settings.algorithms import resolve_search, settings_of_algorithm
 from faa_search.settings.resolving import Layer
 from faa_search.workers.stopping import Stopped
@@ -262,7 +265,7 @@ def test_settings_of_another_algorithm(make: Callable[..., SharedSearchConfig], 
         ('"notes": ["It grew."]', '"notes": [None]', "as the notes, no list of texts"),
         ('"notes": ["It grew."]', '"controls": [None]', "as the controls, no list of `Control`"),
         ('"notes": ["It grew."]', '"complete": 1', "could not be read again .complete"),
-        ('"soil": "clay"', '"soil": float("nan")', "a policy that could not be read again"),
+        ('"soil": "clay"', '"soil": object()', "a policy that could not be read again"),
         ("GROW = Searcher(", "GROW = Searcher(settle=lambda c: None, ", "`settle` .* returned None, no GrowConfig"),
         ("GROW = Searcher(", "GROW = Searcher(settle=lambda c: 1 / 0, ", "`settle` .*ZeroDivisionError: .* .growing_"),
         ("GROW = Searcher(", "GROW = Searcher(settle=lambda c: c.model_copy(update={'lr': 'x'}), ", "lr: it must be"),
@@ -389,6 +392,20 @@ def test_flags_of_others_are_refused(
         said("search", *words)
     capsys.readouterr()
     assert expected in str(raised.value)
+
+
+def test_the_commands_own_names_are_taken() -> None:
+    """So that no setting of an algorithm can be called like them."""
+    own = set(inspect.signature(search_command).parameters) - {"flags"}
+    assert own | {"help", "command"} == TAKEN
+
+
+def test_a_refusal_without_words_names_its_kind(install: Callable[[str], None], faa_here: Callable[..., None]) -> None:
+    """Else the line would end after "Error:"."""
+    said_nothing = "    from faa_core import FaaError\n    raise FaaError('')\n    journal = Journal"
+    install(PLUGIN.replace("    journal = Journal", said_nothing))
+    with pytest.raises(AssertionError, match="Error: FaaError, which says nothing more"):
+        faa_here("search", "--algorithm", "grow", *FLAGS, "--output", "run")
 
 
 @pytest.mark.parametrize("name", ["output", "help", "no_amp"])
