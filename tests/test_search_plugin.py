@@ -1,6 +1,7 @@
 """A search algorithm of a plugin: settings, stages and a policy of its own, and everything else from here."""
 
 import importlib
+import inspect
 import json
 import os
 import sys
@@ -11,10 +12,13 @@ from pathlib import Path
 import pytest
 
 import faa_search
+from faa_cli.commands.doctor import doctor
+from faa_cli.commands.search import search as search_command
 from faa_core import FaaError, Layers, Policy
 from faa_search import SearchConfig
 from faa_search.runs.opening import SearchRun, open_run
 from faa_search.settings import Role, SharedSearchConfig
+from faa_search.settings.algorithm_fields import TAKEN
 from faa_search.settings.algorithms import resolve_search, settings_of_algorithm
 from faa_search.settings.resolving import Layer
 from faa_search.workers.stopping import Stopped
@@ -236,6 +240,37 @@ def test_settings_of_another_algorithm(make: Callable[..., SharedSearchConfig], 
         ("return Found(", "return None and Found(", "ended without a result"),
         ('"height": len(layers)', '"height": float("nan")', "nan as the figure 'height'"),
         ('"last": len(layers)', '"last": 1j', "JSON cannot hold"),
+        ('stages=("plant", "harvest")', 'stages=("plant", 2)', "there must be a stage or more"),
+        ('stages=("plant", "harvest")', 'stages="ab"', "there must be a stage or more"),
+        ('stages=("plant", "harvest")', 'stages=("a", "a")', "there must be a stage or more"),
+        ('stages=("plant", "harvest")', 'stages=("--help",)', "there must be a stage or more"),
+        ('stages=("plant", "harvest")', 'stages=("plant",), policy_from="x"', "none of its stages plant"),
+        ('Field(default="grow"', 'Field(default="grew"', "`algorithm` is 'grew' by default; it must be 'grow'"),
+        ('Field(default="grow"', 'Field(default="fast"', "`algorithm` is 'fast' by default; it must be 'grow'"),
+        ("    height: Count = Field(default=4", "    height: Count = Field(default=0", "height: it must be at least 1"),
+        ("    height: Count", "    seed: str = Field(default='x')\n    height: Count", "'seed' .* a shared one"),
+        ("    height: Count", "    help: str = Field(default='x')\n    height: Count", "called as --help, which"),
+        ("    height: Count", "    no_height: bool = False\n    height: Count", "'no_height' .* turns 'height' off"),
+        ("    height: Count", "    k: object = print\n    height: Count", "'k' .* cannot be written to config.yaml"),
+        ("    height: Count", "    k: set[str] = set()\n    height: Count", r"config\.yaml: k: .* valid set"),
+        ("    height: Count", "    k: float = float('nan')\n    height: Count", "'k' .* is nan, and"),
+        ('figures={"height": len(layers)}', "figures={}", "the objective first"),
+        ('figures={"height": len(layers)}', "figures=[1.0]", r"returned \[1\.0\] as the figures"),
+        ('"height": len(layers)', "1: 1.0", "a figure with the name 1"),
+        ('"height": len(layers)', '"a\\n": 1.0', "a figure with the name"),
+        ('"height": len(layers)', '"height": 10**400', "as the figure 'height', no finite number"),
+        ('"height": len(layers)', '"height": True', "as the figure 'height', no finite number"),
+        ("seconds=1.5", "seconds=-1.5", "could not be read again .seconds: .*greater than or equal to 0"),
+        ('"notes": ["It grew."]', '"notes": "It grew."', "as the notes, no list of texts"),
+        ('"notes": ["It grew."]', '"notes": [None]', "as the notes, no list of texts"),
+        ('"notes": ["It grew."]', '"controls": [None]', "as the controls, no list of `Control`"),
+        ('"notes": ["It grew."]', '"complete": 1', "could not be read again .complete"),
+        ('"soil": "clay"', '"soil": object()', "a policy that could not be read again"),
+        ("GROW = Searcher(", "GROW = Searcher(settle=lambda c: None, ", "`settle` .* returned None, no GrowConfig"),
+        ("GROW = Searcher(", "GROW = Searcher(settle=lambda c: 1 / 0, ", "`settle` .*ZeroDivisionError: .* .growing_"),
+        ("GROW = Searcher(", "GROW = Searcher(settle=lambda c: c.model_copy(update={'lr': 'x'}), ", "lr: it must be"),
+        ("    journal = Journal", "    raise ValueError('no luck')\n    journal = Journal", "`run` .*ValueError: no"),
+        ("    journal = Journal", "    raise SystemExit(0)\n    journal = Journal", "`run` .*SystemExit: 0"),
     ],
 )
 def test_a_mistake_of_the_plugin_is_named(
@@ -247,6 +282,46 @@ def test_a_mistake_of_the_plugin_is_named(
     with pytest.raises(FaaError, match=words):
         faa_search.search(resolve_search([Layer("f.yaml", {**TINY, "algorithm": "grow"})]), tmp_path / "run")
     assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_what_the_machine_refuses_is_not_the_plugins_mistake(install: Callable[[str], None], tmp_path: Path) -> None:
+    """A full disk has its own words at the command line."""
+    install(PLUGIN.replace("    journal = Journal", "    raise OSError(28, 'No space')\n    journal = Journal"))
+    with pytest.raises(OSError, match="No space"):
+        faa_search.search(settings_of_algorithm("grow")(**TINY), tmp_path / "run")
+
+
+def test_a_policy_after_a_stage_that_ends_before_one(install: Callable[[str], None], tmp_path: Path) -> None:
+    """It would be one that not all stages had a part in."""
+    install(PLUGIN.replace('search.config.stage == "plant"', "False"))
+    with pytest.raises(FaaError, match="returned a result after stage 'plant', though by its `policy_from`"):
+        faa_search.search_stage(settings_of_algorithm("grow")(**TINY, stage="plant"), tmp_path / "run")
+    assert not (tmp_path / "run" / "policy.json").exists()
+
+
+def test_adds_that_fails(install: Callable[[str], None], tmp_path: Path) -> None:
+    """It is asked once the search is finished."""
+    install(PLUGIN.replace("GROW = Searcher(", "GROW = Searcher(adds=lambda config: 1 / 0, "))
+    faa_search.search(settings_of_algorithm("grow")(**TINY), tmp_path / "run")
+    with pytest.raises(FaaError, match="`adds` of the search algorithm 'grow' failed with ZeroDivisionError"):
+        faa_search.search(settings_of_algorithm("grow")(**TINY), tmp_path / "run")
+
+
+def test_settings_that_could_not_be_read_again(install: Callable[[str], None], tmp_path: Path) -> None:
+    """Where the default can, and what is given cannot."""
+    field = "from pathlib import Path\nclass GrowConfig(SharedSearchConfig):\n    place: Path | None = None"
+    install(PLUGIN.replace("class GrowConfig(SharedSearchConfig):", field))
+    with pytest.raises(FaaError, match=r"config\.yaml: place: .* instance of path"):
+        faa_search.search(settings_of_algorithm("grow")(**TINY, place=tmp_path), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_settings_of_a_class_that_was_made_anew(make: Callable[..., SharedSearchConfig], tmp_path: Path) -> None:
+    """Both are called the same: the message does not tell them apart by their names."""
+    config = make()
+    del sys.modules["growing_plugin"]
+    with pytest.raises(FaaError, match="of another class than the one that the search algorithm 'grow' has now"):
+        faa_search.search(config, tmp_path / "run")
 
 
 @pytest.fixture
@@ -317,3 +392,55 @@ def test_flags_of_others_are_refused(
         said("search", *words)
     capsys.readouterr()
     assert expected in str(raised.value)
+
+
+def test_the_commands_own_names_are_taken() -> None:
+    """So that no setting of an algorithm can be called like them."""
+    own = set(inspect.signature(search_command).parameters) - {"flags"}
+    assert own | {"help", "command"} == TAKEN
+
+
+def test_a_refusal_without_words_names_its_kind(install: Callable[[str], None], faa_here: Callable[..., None]) -> None:
+    """Else the line would end after "Error:"."""
+    said_nothing = "    from faa_core import FaaError\n    raise FaaError('')\n    journal = Journal"
+    install(PLUGIN.replace("    journal = Journal", said_nothing))
+    with pytest.raises(AssertionError, match="Error: FaaError, which says nothing more"):
+        faa_here("search", "--algorithm", "grow", *FLAGS, "--output", "run")
+
+
+@pytest.mark.parametrize("name", ["output", "help", "no_amp"])
+def test_a_setting_that_is_called_as_the_commands_own(
+    install: Callable[[str], None],
+    faa_here: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    """Only the algorithm that has it is refused; no other one is harmed."""
+    install(PLUGIN.replace("    height: Count", f"    {name}: bool = False\n    height: Count"))
+    flag = f"--{name.replace('_', '-')}"
+    faa_here("search", "--algorithm", "random", *([flag] if name != "output" else [flag, "x"]), "--help")
+    assert "--depth" in capsys.readouterr().out
+    with pytest.raises(AssertionError, match=f"The setting '{name}' of the search algorithm 'grow'"):
+        faa_here("search", "--algorithm", "grow", "--help")
+
+
+def test_a_picture_that_fails_is_a_note(
+    install: Callable[[str], None], faa_here: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The search is finished: what it found is shown."""
+    install(PLUGIN.replace('Picture(name="heights"', 'exit() or Picture(name="heights"'))
+    faa_here("search", "--algorithm", "grow", *FLAGS, "--output", "run")
+    shown = capsys.readouterr().out
+    assert "Not all pictures are drawn: `pictures` of the search algorithm 'grow' failed with SystemExit" in shown
+    assert "Found 4 layers" in shown
+    assert "are in run" in shown
+
+
+def test_doctor_shows_what_a_search_would_be_refused_for(
+    install: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An algorithm can load, and be no algorithm of its name."""
+    install(PLUGIN.replace('name="grow"', 'name="grew"'))
+    with pytest.raises(SystemExit):
+        doctor()
+    assert "has the name 'grew'" in " ".join(capsys.readouterr().out.split())

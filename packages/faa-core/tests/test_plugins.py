@@ -107,6 +107,8 @@ def test_a_clash_spares_the_other_names(install: Install) -> None:
         ("1 / 0", "X", "ZeroDivisionError: division by zero"),
         ("Y = 1", "X", "AttributeError"),
         ("def", "X", "SyntaxError"),
+        ("import sys; sys.exit(0)", "X", "SystemExit: 0"),
+        ("X = 1", "X:Y", "its entry point 'throwaway_f:X:Y' must have the form package.module:object"),
     ],
 )
 def test_a_broken_plugin_fails_only_when_used(install: Install, source: str, value: str, words: str) -> None:

@@ -1,6 +1,8 @@
 """The contract of search algorithms: ours keep it, and faults are found."""
 
 import time
+from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -10,8 +12,9 @@ from faa_core import random_policy
 from faa_search.searching.protocol import Found, Searcher
 from faa_search.searching.search import Search
 from faa_search.settings import FoldedSearchConfig, Role
-from faa_search.settings.base import Text
+from faa_search.settings.base import Count, Text
 from faa_search.testing import SearcherContract
+from faa_search.workers.stopping import Stopped
 
 
 class TestOurs(SearcherContract):
@@ -44,9 +47,16 @@ def by_the_clock(search: Search[Any]) -> Found:
     return Found(policy=policy, seconds=0.0, figures={"reward": 1.0})
 
 
-def contract(run: Any, *, stages: tuple[str, ...] = ("all",), name: str = "faulty") -> SearcherContract:
+def contract(
+    run: Any,
+    *,
+    stages: tuple[str, ...] = ("all",),
+    name: str = "faulty",
+    settings: type[FaultyConfig] = FaultyConfig,
+    **parts: Any,
+) -> SearcherContract:
     """Return the contract of an algorithm that is not installed."""
-    made = Searcher(name=name, settings=FaultyConfig, stages=stages, run=run)
+    made = Searcher(name=name, settings=settings, stages=stages, run=run, **parts)
 
     class Faulty(SearcherContract):
         def searcher(self) -> Searcher:
@@ -89,3 +99,63 @@ def test_a_stage_that_returns_nothing_is_found_out(install: Any) -> None:
     faulty = install(contract(by_the_clock, stages=("first", "second")))
     with pytest.raises(AssertionError, match="stage 'first' does not end with a policy"):
         faulty.test_its_stages_come_to_the_whole()
+
+
+class SilentConfig(FaultyConfig):
+    """With a field that `--help` says nothing of."""
+
+    role: ClassVar[Role] = Role.RESULT
+
+    tries: Count = Field(default=1)
+
+
+def test_a_setting_without_a_description_is_found_out() -> None:
+    """`--help` would show the flag and not what it is for."""
+    with pytest.raises(AssertionError, match=r"every setting has a `description`.*these have none: \['tries'\]"):
+        contract(by_the_clock, settings=SilentConfig).test_its_settings_say_what_they_decide()
+
+
+def of_a_seed(search: Search[Any], *, provenance: dict[str, Any] | None = None, units: int = 3) -> Found:
+    """Return the same policy each time."""
+    with search.reporter.track("Steps", units) as advance:
+        for _step in range(units):
+            advance()
+    policy = random_policy(3, seed=0).model_copy(update={"provenance": provenance or {}})
+    return Found(policy=policy, seconds=0.0, figures={"reward": 1.0})
+
+
+def test_a_provenance_that_lacks_settings_is_found_out(install: Any) -> None:
+    """The policy could not be found again with it."""
+    faulty = install(contract(partial(of_a_seed, provenance={"algorithm": "faulty"})))
+    with pytest.raises(AssertionError, match=r"names every setting that decides it; these are missing: \['amp'"):
+        faulty.test_its_policy_is_a_policy()
+
+
+@pytest.mark.parametrize(
+    ("units", "words"),
+    [(3, "a finished search does no unit of work"), (0, r"a finished search changes no file, and not \['work'\]")],
+)
+def test_a_finished_search_that_works_is_found_out(install: Any, units: int, words: str) -> None:
+    """Its units are seen, and what it writes."""
+
+    def run(search: Search[Any]) -> Found:
+        with (search.directory / "work").open("a") as file:
+            file.write("more\n")
+        return of_a_seed(search, units=units)
+
+    faulty = install(contract(run, adds=lambda _config: True))
+    with pytest.raises(AssertionError, match=words):
+        faulty.test_a_finished_search_does_nothing()
+
+
+def test_a_search_that_does_not_stop_is_found_out(install: Any) -> None:
+    """Ctrl-C would only be answered when it is finished."""
+
+    def run(search: Search[Any]) -> Found:
+        with suppress(Stopped):
+            return of_a_seed(search)
+        return of_a_seed(search, units=0)
+
+    with pytest.raises(AssertionError, match="stopped after 1 units of progress, it ends and does not go on"):
+        install(contract(run)).test_it_ends_where_it_is_stopped()
+    install(contract(of_a_seed)).test_it_ends_where_it_is_stopped()

@@ -1,7 +1,6 @@
 """The flags of `faa search` are those of its algorithm, which is read first: from flags, file, recipe or --like."""
 
 import argparse
-import inspect
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -11,9 +10,10 @@ from typer.main import get_command
 
 from faa_cli.help_pages import Command
 from faa_cli.options import with_settings
-from faa_core import FaaError, Policy
+from faa_core import Policy
+from faa_search.searching.protocol import Searcher, load_searcher
 from faa_search.settings import Settings, SharedSearchConfig
-from faa_search.settings.algorithms import algorithm_of, check_setting, load_algorithm
+from faa_search.settings.algorithms import algorithm_of, check_setting
 from faa_search.settings.like import settings_of
 from faa_search.settings.recipes import load_recipe
 from faa_search.settings.resolving import Layer, read_layer
@@ -46,7 +46,7 @@ class ByAlgorithm(Command):
         if extra.get("resilient_parsing") or getattr(parent, "resilient_parsing", False):
             return super().make_context(info_name, args, parent, **extra)
         name = algorithm_of(layers_below(**_named_in(args)))
-        algorithm = load_algorithm(name)
+        algorithm = load_searcher(name)
         _check_flags(args, algorithm.settings, name)
         if algorithm.settings is self.usual:
             return super().make_context(info_name, args, parent, **extra)
@@ -56,10 +56,8 @@ class ByAlgorithm(Command):
         """Run the command that the context was made for."""
         return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
 
-    def _with_flags_of(self, algorithm: Any) -> Any:
+    def _with_flags_of(self, algorithm: Searcher) -> Any:
         """Return the command with the flags of an algorithm, its own in a panel of its name."""
-        taken = [name for name in inspect.signature(type(self).body).parameters if name != "flags"]
-        _refuse_taken(algorithm.settings, taken)
         flags = with_settings(algorithm.settings, algorithm.name, choices={"stage": algorithm.stages})
         app = typer.Typer(add_completion=False)
         app.command(cls=Command, epilog=EXAMPLES.format(name=algorithm.name))(flags(type(self).body))
@@ -101,19 +99,7 @@ def _check_flags(args: Sequence[str], kind: type[Settings], algorithm: str) -> N
         if word.startswith("--"):
             flag = word.partition("=")[0]
             name = flag[2:].replace("-", "_")
-            for field in dict.fromkeys((name, name.removeprefix("no_"))):
-                check_setting(field, kind, algorithm, said=flag)
-
-
-def _refuse_taken(kind: type[SharedSearchConfig], taken: Sequence[str]) -> None:
-    """Refuse settings that are called as what the command itself takes.
-
-    Raises:
-        FaaError: If one is.
-    """
-    both = sorted(set(taken) & kind.model_fields.keys())
-    if both:
-        raise FaaError(
-            f"The settings {kind.__name__} have a field '{both[0]}', and --{both[0]} is faa search's own: its plugin "
-            "must give it another name."
-        )
+            fields = dict.fromkeys((name, name.removeprefix("no_")))
+            if not fields.keys() & kind.model_fields.keys():  # else it is this one's own
+                for field in fields:
+                    check_setting(field, kind, algorithm, said=flag)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from faa_cli.describing import policy_size
 from faa_cli.showing import say, show_table
-from faa_core.text import counted, duration, safe
+from faa_core import FaaError, plugins
+from faa_core.text import counted, duration, safe, sentence
 from faa_search.runs.records.search import Audit, Control, Found, SearchResult
 from faa_search.settings import FoldedSearchConfig, SearchConfig, SharedSearchConfig
 
@@ -93,10 +94,15 @@ def _drawn(settings: SharedSearchConfig, directory: str) -> list[str]:
     from faa_search.runs.directory import slug  # noqa: PLC0415 torch is, too
     from faa_search.searching.protocol import load_searcher  # noqa: PLC0415
 
-    names = []
-    for picture in load_searcher(settings.algorithm).pictures(Path(directory)):
-        names.append(f"{slug(picture.name)}.png")
-        save_picture(f"{directory}/{names[-1]}", picture)
+    names: list[str] = []
+    try:
+        with plugins.blamed(f"`pictures` of the search algorithm '{settings.algorithm}'"):
+            for picture in load_searcher(settings.algorithm).pictures(Path(directory)):
+                name = f"{slug(picture.name)}.png"
+                save_picture(f"{directory}/{name}", picture)
+                names.append(name)
+    except FaaError as error:  # the search is finished: what it found is shown all the same
+        say(f"Not all pictures are drawn: {sentence(error)}")
     return names
 
 

@@ -120,7 +120,8 @@ def main() -> None:
 
 
 def _fail(error: object, code: int) -> NoReturn:
-    say(f"Error: {sentence(error)}", err=True)
+    said = sentence(error) if str(error).strip() else f"{type(error).__name__}, which says nothing more."
+    say(f"Error: {said}", err=True)
     sys.exit(code)
 
 

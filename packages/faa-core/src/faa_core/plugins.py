@@ -1,12 +1,16 @@
 """Finding what is installed, ours and others', through entry points; listing imports nothing."""
 
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from faa_core.errors import FaaError, UnknownNameError
+from faa_core.text import one_line, safe
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 GROUPS = (
@@ -54,12 +58,12 @@ def load(group: str, name: str, *, kind: str, hint: str = "", ours: Mapping[str,
         return ours[name]
     entry = entries[name][0]
     try:
-        return entry.load()
-    except Exception as error:
+        return _imported(entry)
+    except FaaError as error:
         raise FaaError(
-            f"The plugin '{name}' of group {group} ({_origin(entry)}) does not load: "
-            f"{type(error).__name__}: {error}. Mend or uninstall that package; `faa doctor` lists all plugins."
-        ) from error
+            f"The plugin '{name}' of group {group} ({_origin(entry)}) does not load: {error}. "
+            "Mend or uninstall that package; `faa doctor` lists all plugins."
+        ) from error.__cause__
 
 
 def status(group: str) -> list[PluginStatus]:
@@ -69,6 +73,30 @@ def status(group: str) -> list[PluginStatus]:
         for _name, entries in sorted(_entries(group).items())
         for entry in entries
     ]
+
+
+@contextmanager
+def blamed(part: str, *, but: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
+    """Say of what fails in a plugin's code that it is the plugin's, and where; a FaaError stays as it is.
+
+    Args:
+        part: What is at work, such as "`run` of the search algorithm 'grow'".
+        but: Exceptions that are nobody's mistake.
+
+    Raises:
+        FaaError: From the exception; one that stops the program, such as KeyboardInterrupt, stays as it is.
+    """
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        if isinstance(error, (FaaError, *but)):
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        said = ": ".join(filter(None, (type(error).__name__, one_line(error))))
+        raise FaaError(
+            f"{part} failed with {safe(said)} ({safe(Path(place.filename).name)}, line {place.lineno}). That is for "
+            "its plugin to mend."
+        ) from error
 
 
 def _entries(group: str) -> dict[str, list[EntryPoint]]:
@@ -83,10 +111,24 @@ def _origin(entry: EntryPoint) -> str:
     return entry.dist.name if entry.dist else entry.value
 
 
+def _imported(entry: EntryPoint) -> Any:
+    """Return what an entry point names.
+
+    Raises:
+        FaaError: If there is nothing to be had; the message says why, and not of which plugin.
+    """
+    if not entry.pattern.match(entry.value):
+        raise FaaError(f"its entry point '{safe(entry.value)}' must have the form package.module:object")
+    try:
+        return entry.load()
+    except (Exception, SystemExit) as error:  # a plugin can fail in any way, also by ending the program
+        raise FaaError(f"{type(error).__name__}: {error}") from error
+
+
 def _status(entry: EntryPoint, *, clashes: bool) -> PluginStatus:
     error = "the name is offered twice" if clashes else None
     try:
-        entry.load()
-    except Exception as failure:  # noqa: BLE001 a plugin can fail in any way; the report is the point
-        error = f"{type(failure).__name__}: {failure}"
+        _imported(entry)
+    except FaaError as failure:
+        error = str(failure)
     return PluginStatus(group=entry.group, name=entry.name, value=entry.value, distribution=_origin(entry), error=error)

@@ -2,12 +2,13 @@
 
 import platform
 import sys
+from dataclasses import replace
 
 import typer
 
 from faa_cli.help_pages import Command
 from faa_cli.showing import say, say_starting, show_table
-from faa_core import plugins
+from faa_core import FaaError, plugins
 
 EXAMPLES = """
 See whether everything that is installed works:
@@ -49,7 +50,7 @@ def doctor() -> None:
     for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
         taken = next(one.name for one in engine_statuses() if one.device in (device, "any") and not one.missing)
         say(f"Batches of usual policies on {device}: {taken}")
-    statuses = [status for group in plugins.GROUPS for status in plugins.status(group)]
+    statuses = [_checked(status) for group in plugins.GROUPS for status in plugins.status(group)]
     show_table(
         ("group", "name", "package", "state"),
         [
@@ -59,3 +60,15 @@ def doctor() -> None:
     )
     if any(status.error for status in statuses):
         sys.exit(1)
+
+
+def _checked(status: plugins.PluginStatus) -> plugins.PluginStatus:
+    """Return the status of a plugin; of a search algorithm, also with what it would be refused for in a search."""
+    from faa_search.searching.protocol import load_searcher  # noqa: PLC0415 slow to import
+
+    if status.group == "faa.searchers" and status.error is None:
+        try:
+            load_searcher(status.name)
+        except FaaError as error:
+            return replace(status, error=str(error))
+    return status

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, TypeAdapter
 
@@ -28,9 +28,11 @@ from faa_search.runs.records.search import (
     in_words,
 )
 from faa_search.runs.records.training import TrainResult
-from faa_search.runs.schemas import read_record, said_kind, write_record
+from faa_search.runs.schemas import check_record, read_record, said_kind, write_record
 
 FROM_RUNS = "again in seconds from the finished runs beside it, which are kept"
+OF_TRIALS: TypeAdapter[TrialsFile] = TypeAdapter(Annotated[TrialsFile, AfterValidator(check_figures)])
+OF_ANOTHER = TypeAdapter(FoundFile)
 IN_FILES = {"none": "identity"}  # what a control has been called in results from the first version on
 
 
@@ -50,14 +52,29 @@ def read_training(directory: Path) -> TrainResult | None:
 
 def write_search(directory: Path, result: Found) -> None:
     """Write a result beside its policy, which is there."""
+    schema, document = _filed(result, _digest(directory))
+    write_record(directory, RESULT, schema, document)
+
+
+def check_search(result: Found) -> None:
+    """Refuse a result that could not be read again once it is written.
+
+    Raises:
+        FaaError: If it could not; the message says what.
+    """
+    kind = OF_TRIALS if isinstance(result, SearchResult) else OF_ANOTHER
+    check_record(kind, *_filed(result, digest=""))
+
+
+def _filed(result: Found, digest: str) -> tuple[str, dict[str, Any]]:
+    """Return the schema and the content of a result's file, but for what `write_record` adds."""
     filed = [replace(row, name=IN_FILES.get(row.name, row.name)) for row in result.controls]
     if isinstance(result, SearchResult):
         known = {name: getattr(result, name) for name in _names(TrialsFile)} | {"controls": [*map(asdict, filed)]}
-        write_record(directory, RESULT, TrialsFile.schema, known | {"verdict": in_words(filed)})
-        return
+        return TrialsFile.schema, known | {"verdict": in_words(filed)}
     known = {name: getattr(result, name) for name in _names(FoundFile)}
-    known |= {"policy": _digest(directory), "controls": [*map(asdict, filed)], "notes": list(result.notes)}
-    write_record(directory, RESULT, FoundFile.schema, known | {"verdict": result.verdict})
+    known |= {"policy": digest, "controls": [*map(asdict, filed)], "notes": list(result.notes)}
+    return FoundFile.schema, known | {"verdict": result.verdict}
 
 
 def read_search(directory: Path) -> Found | None:
@@ -95,8 +112,7 @@ def _damaged(path: Path, what: str, remedy: str) -> Iterator[None]:
 
 def _of_trials(path: Path, policy: Policy) -> SearchResult:
     """Return the result of a search among trials."""
-    kind = TypeAdapter(Annotated[TrialsFile, AfterValidator(check_figures)])
-    filed = read_record(path, kind, TrialsFile.schema)
+    filed = read_record(path, OF_TRIALS, TrialsFile.schema)
     if policy.provenance.get("trials") != filed.trials:
         raise FaaError(f"the policy beside it does not come from the {filed.trials} trials that it is about")
     if not isinstance(policy, SubPolicies):
@@ -107,7 +123,7 @@ def _of_trials(path: Path, policy: Policy) -> SearchResult:
 
 def _found(directory: Path, policy: Policy) -> Found:
     """Return the result of another algorithm's search."""
-    filed = read_record(directory / RESULT, TypeAdapter(FoundFile), FoundFile.schema)
+    filed = read_record(directory / RESULT, OF_ANOTHER, FoundFile.schema)
     if filed.policy != _digest(directory):
         raise FaaError("the policy beside it is another one than it is about")
     known = {name: getattr(filed, name) for name in _names(FoundFile)}

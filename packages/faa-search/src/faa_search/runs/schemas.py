@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from faa_core import FaaError
-from faa_core.reading import as_text, parse_json, read_content, refuse_newer, validate_json
-from faa_core.text import safe
+from faa_core.reading import as_text, parse_json, parse_json_as, read_content, refuse_newer, validate_json
+from faa_core.text import one_line, safe
 from faa_search.runs.files import write_file
 
 SCHEMA = "schema"
@@ -27,8 +27,26 @@ def write_record(run: Path, name: str, schema: str, document: Mapping[str, Any])
     Raises:
         FaaError: If the system refuses.
     """
-    text = json.dumps({SCHEMA: schema, **document}, indent=1, ensure_ascii=False)
-    write_file(run, name, text + "\n")
+    write_file(run, name, record_text(schema, document))
+
+
+def record_text(schema: str, document: Mapping[str, Any]) -> str:
+    """Return what a record's file holds."""
+    return json.dumps({SCHEMA: schema, **document}, indent=1, ensure_ascii=False) + "\n"
+
+
+def check_record(kind: TypeAdapter[Any], schema: str, document: Mapping[str, Any]) -> None:
+    """Refuse what could not be read again as a record once it is written.
+
+    Raises:
+        FaaError: If it could not; the message says what.
+    """
+    try:
+        text = record_text(schema, document)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FaaError(f"something that JSON cannot hold: {one_line(error)}") from error
+    as_text(text.encode("utf-8", "surrogatepass"))
+    parse_json_as(kind, text)
 
 
 def read_record(path: Path, kind: TypeAdapter[Kind], schema: str, *, finite: bool = True) -> Kind:

@@ -4,13 +4,16 @@ One process claims the directory, opens the images, gives a finished run's resul
 stages; the other processes of a launcher serve it.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import Accelerator
 
 from faa_core import FaaError, plugins
+from faa_core.text import safe
 from faa_search.progress import Reporter, Silent
 from faa_search.runs.directory import run_directory
 from faa_search.runs.images import check_finished, has_moved, keep_images, record_of
@@ -22,6 +25,7 @@ from faa_search.searching.images import SearchImages, open_images
 from faa_search.searching.protocol import Searcher
 from faa_search.searching.search import Search
 from faa_search.settings import Role, SharedSearchConfig
+from faa_search.settings.algorithm_fields import check_kept
 from faa_search.settings.calls import check_settings, directory_of
 from faa_search.training.baseline import in_words
 from faa_search.training.models import check_model, model_input
@@ -99,13 +103,13 @@ class _Conducted:
         options: ExecutorOptions,
         launched: Accelerator,
     ) -> None:
-        self.searcher, self.config, self.reporter = searcher, searcher.settle(config), reporter
+        self.searcher, self.config, self.reporter = searcher, _settled(searcher, config), reporter
         self.factory, self.options = factory, options
         self.tell = partial(from_main, launched)
 
     def search(self, output: Path) -> Found | None:
         """Return what was found, or what had been found before."""
-        config, searcher = self.config, self.searcher
+        config = self.config
         check_schedule(config)
         check_model(config)
         renewed = [Role.CHOICE] if self._anew() else []
@@ -115,7 +119,7 @@ class _Conducted:
             if has_moved(directory, config):  # then nothing that is there counts before the images are found the same
                 images = self._open_images(directory)
             stands = before is not None and self._stands(before)
-            if before is not None and stands and not searcher.adds(config):
+            if before is not None and stands and not self._adds():
                 self._tell_finished(directory, before, moved=images is not None)
                 self.tell(None)
                 return before
@@ -137,10 +141,20 @@ class _Conducted:
                 request=request,
                 before=before,
             )
-            found = check_found(self.searcher, search, self.searcher.run(search))
+            found = check_found(self.searcher, search, self._found(search))
             if found is not None and before is None:
                 search.keep(found)  # only now, as what was found before is good until then
             return found
+
+    def _found(self, search: Search[Any]) -> Found | None:
+        """Return what the algorithm returns; what the machine refuses it is not its mistake."""
+        with _blaming(self.searcher, "run", but=(OSError, MemoryError, torch.OutOfMemoryError)):
+            return self.searcher.run(search)
+
+    def _adds(self) -> bool:
+        """Return whether something is to be added to a finished search."""
+        with _blaming(self.searcher, "adds"):
+            return self.searcher.adds(self.config)
 
     def _anew(self) -> bool:
         """Return whether a stage that makes a policy is asked for by its name: then it is made again."""
@@ -165,6 +179,32 @@ class _Conducted:
         images = open_images(config, model_size=model_input(config.model).size, note=note)
         keep_images(directory, config, record_of(images.open_stored(), note=note))
         return images
+
+
+def _settled(searcher: Searcher, config: SharedSearchConfig) -> SharedSearchConfig:
+    """Return the settings as the algorithm has them kept.
+
+    Raises:
+        FaaError: If it refuses them, or they could not be kept.
+    """
+    with _blaming(searcher, "settle"):
+        settled = searcher.settle(config)
+    if not isinstance(settled, searcher.settings):
+        raise FaaError(
+            f"`settle` of the search algorithm '{searcher.name}' returned {safe(repr(settled)):.80}, no "
+            f"{searcher.settings.__name__}; its plugin must return the settings."
+        )
+    check_kept(settled, searcher.name)
+    return settled
+
+
+def _blaming(
+    searcher: Searcher, part: str, *, but: tuple[type[BaseException], ...] = ()
+) -> AbstractContextManager[None]:
+    """Return what names the plugin whose code fails; what fails in ours is to be seen as it is, to be reported."""
+    module = getattr(getattr(searcher, part), "__module__", None) or ""
+    ours = module.partition(".")[0] == __name__.partition(".")[0]
+    return nullcontext() if ours else plugins.blamed(f"`{part}` of the search algorithm '{searcher.name}'", but=but)
 
 
 def _record(config: SharedSearchConfig) -> dict[str, Any]:

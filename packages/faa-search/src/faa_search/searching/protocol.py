@@ -4,6 +4,7 @@ An algorithm brings its settings, its stages and what it does; a search under wa
 module imports little, since a command asks for the settings before it shows its help; `run` may import what is heavy.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,14 @@ from faa_core.text import safe
 from faa_search.runs.records.pictures import Panel, Picture, Trace
 from faa_search.runs.records.search import Control, Found
 from faa_search.settings import SharedSearchConfig
-from faa_search.settings.algorithms import load_algorithm
+from faa_search.settings.algorithms import GROUP, load_algorithm, settings_of_algorithm
 
 if TYPE_CHECKING:
     from faa_search.searching.search import Search
 
 __all__ = ["Control", "Found", "Panel", "Picture", "Searcher", "SharedSearchConfig", "Trace", "load_searcher"]
+
+PLAIN = re.compile(r"[a-z][a-z0-9-]*", re.ASCII)  # what a stage is called
 
 
 def as_given(config: Any) -> Any:
@@ -91,16 +94,39 @@ def load_searcher(name: str) -> Searcher:
 
     Raises:
         UnknownNameError: If no installed package offers it.
-        FaaError: If it does not load, or is not a `Searcher` of that name with stages.
+        FaaError: If it does not load, or is not a `Searcher` of that name with stages and settings.
     """
     found = load_algorithm(name)
     if not isinstance(found, Searcher):
-        raise FaaError(f"The plugin '{name}' of group faa.searchers must be a Searcher, not {safe(repr(found)):.80}.")
-    last = found.policy_from or (found.stages[-1] if found.stages else None)
-    if found.name != name or last not in found.stages:
-        raise FaaError(
-            f"The plugin '{name}' of group faa.searchers has the name '{safe(found.name)}', the stages "
-            f"{safe(repr(found.stages)):.80} and the first policy after {safe(repr(last)):.40}. The name must be the "
-            "entry point's; there must be a stage or more, and the one with the first policy among them."
-        )
+        raise FaaError(f"The plugin '{name}' of group {GROUP} must be a Searcher, not {safe(repr(found)):.80}.")
+    fault = _fault(found, name)
+    if fault is not None:
+        raise FaaError(f"The plugin '{name}' of group {GROUP} {fault}.")
     return found
+
+
+def _fault(searcher: Searcher, name: str) -> str | None:
+    """Return what keeps an algorithm from being used under a name."""
+    given, stages, first = searcher.name, searcher.stages, searcher.policy_from
+    if given != name:
+        return f"has the name {safe(repr(given)):.80}; it must be the entry point's"
+    plain = isinstance(stages, tuple) and all(isinstance(each, str) and PLAIN.fullmatch(each) for each in stages)
+    if not plain or not stages or len(set(stages)) < len(stages):
+        return (
+            f"has the stages {safe(repr(stages)):.80}; there must be a stage or more, in a tuple of different words of "
+            "small letters, digits and hyphens, such as ('folds', 'score')"
+        )
+    if first is not None and first not in stages:
+        return f"has the first policy after {safe(repr(first)):.40}, which is none of its stages {', '.join(stages)}"
+    said = searcher.settings().algorithm
+    if said != name and not _shares_settings(searcher, said):
+        return f"has settings whose `algorithm` is {safe(repr(said)):.80} by default; it must be '{name}'"
+    return None
+
+
+def _shares_settings(searcher: Searcher, other: str) -> bool:
+    """Return whether another algorithm has the same class of settings, whose default can name but one of the two."""
+    try:
+        return settings_of_algorithm(other) is searcher.settings
+    except FaaError:
+        return False

@@ -119,8 +119,15 @@ def _searcher(config: Any) -> Searcher:
         check_settings(config, SearchConfig)
     searcher = load_searcher(config.algorithm)
     if not isinstance(config, searcher.settings):
+        name, wanted = type(config).__name__, searcher.settings.__name__
+        if name == wanted:
+            raise FaaError(
+                f"The settings are of another class than the one that the search algorithm '{config.algorithm}' has "
+                f"now, which is called {name}, too: its plugin was imported again, or makes a class each time. Make "
+                "the settings of `load_searcher(NAME).settings`, and let the plugin make one class."
+            )
         raise FaaError(
-            f"The settings are of class {type(config).__name__}, and the search algorithm '{config.algorithm}' takes "
-            f"{searcher.settings.__name__}: make them of that class, or give the `algorithm` that these are for."
+            f"The settings are of class {name}, and the search algorithm '{config.algorithm}' takes "
+            f"{wanted}: make them of that class, or give the `algorithm` that these are for."
         )
     return searcher

@@ -7,6 +7,7 @@ from typing import Any
 
 from faa_core import FaaError, plugins
 from faa_core.text import safe
+from faa_search.settings.algorithm_fields import check_fields
 from faa_search.settings.base import Settings
 from faa_search.settings.resolving import Layer, resolve
 from faa_search.settings.search import SharedSearchConfig
@@ -20,7 +21,7 @@ def load_algorithm(name: str) -> Any:
 
     Raises:
         UnknownNameError: If no installed package offers the algorithm.
-        FaaError: If it does not load, or has no class of settings in which each field says what it decides.
+        FaaError: If it does not load, or has no class of settings that a search can be made with.
     """
     found = plugins.load(GROUP, name, kind="search algorithm")
     kind = getattr(found, "settings", None)
@@ -29,28 +30,9 @@ def load_algorithm(name: str) -> Any:
             f"The plugin '{name}' of group {GROUP} must be a faa_search.searching.protocol.Searcher, whose `settings` "
             f"are a class that extends SharedSearchConfig; it is {safe(repr(found)):.80}."
         )
-    _check_fields(kind, name)
+    with plugins.blamed(f"The class of settings of the search algorithm '{name}'"):
+        check_fields(kind, name)
     return found
-
-
-def _check_fields(kind: type[SharedSearchConfig], algorithm: str) -> None:
-    """Refuse settings that do not say what they decide, or that a search cannot do without.
-
-    Raises:
-        FaaError: If there is one.
-    """
-    try:
-        kind.roles()
-    except KeyError as error:
-        raise FaaError(
-            f"The settings {kind.__name__} of the search algorithm '{algorithm}' do not say what they decide: give the "
-            "class a `role: ClassVar[Role]`, such as Role.RESULT."
-        ) from error
-    required = [name for name, field in kind.model_fields.items() if field.is_required()]
-    if required:
-        raise FaaError(
-            f"The setting '{required[0]}' of the search algorithm '{algorithm}' has no default; give it one."
-        )
 
 
 def settings_of_algorithm(name: str) -> type[SharedSearchConfig]:

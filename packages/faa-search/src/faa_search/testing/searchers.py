@@ -1,6 +1,7 @@
 """What every search algorithm keeps: a run that is stopped anywhere comes to the same, whoever does the work."""
 
 import json
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +15,8 @@ from faa_search.runs.opening import SearchRun, open_run
 from faa_search.runs.records.search import Found
 from faa_search.searching.protocol import Searcher, load_searcher
 from faa_search.searching.searchers import search, search_stage
-from faa_search.settings import SharedSearchConfig
+from faa_search.settings import DECIDING, SharedSearchConfig
+from faa_search.workers.stopping import Stopped
 
 SMALL: dict[str, Any] = {
     "dataset": "digits", "train_subset": 40, "img_size": 8, "model": "wrn10_1", "epochs": 1, "batch_size": 20,
@@ -22,15 +24,15 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-class _Stopped(Exception):  # noqa: N818 it stands for a killed process
-    """Ends a search in the middle, as a kill does."""
+class _Killed(BaseException):
+    """Ends a search in the middle, as a kill does; no search may handle it."""
 
 
 class _Stopping:
     """A reporter that ends the search after so many units of progress."""
 
-    def __init__(self, units: int) -> None:
-        self.left = units
+    def __init__(self, units: int, end: BaseException) -> None:
+        self.left, self.end = units, end
 
     def note(self, message: str) -> None:
         """Drop the line."""
@@ -43,7 +45,7 @@ class _Stopping:
     def _advance(self, detail: str = "") -> None:
         self.left -= 1
         if self.left < 0:
-            raise _Stopped
+            raise self.end
 
 
 class SearcherContract:
@@ -74,6 +76,8 @@ class SearcherContract:
         expect(said == self.name, f"its settings have `algorithm` {self.name!r} by default, not {said!r}")
         missing = sorted(kind.model_fields.keys() - kind.roles().keys())
         expect(not missing, f"every setting has a role; these have none: {missing}")
+        silent = sorted(name for name, field in kind.model_fields.items() if not (field.description or "").strip())
+        expect(not silent, f"every setting has a `description`, which --help shows; these have none: {silent}")
 
     def test_its_stages_come_to_the_whole(self) -> None:
         """One after the other, each ends as it says, and the last one with the policy of a search without stages."""
@@ -81,11 +85,13 @@ class SearcherContract:
         whole = self.found()
         with TemporaryDirectory() as folder:
             for stage in searcher.stages:
-                found = search_stage(self.config(stage=stage), Path(folder, "run"))
                 ends = searcher.makes_policy(stage)
-                expect(
-                    (found is not None) == ends, f"stage '{stage}' {'ends' if ends else 'does not end'} with a policy"
-                )
+                rule = f"stage '{stage}' {'ends' if ends else 'does not end'} with a policy"
+                try:
+                    found = search_stage(self.config(stage=stage), Path(folder, "run"))
+                except FaaError as error:
+                    expect(False, f"{rule}: {error}")
+                expect((found is not None) == ends, rule)
         assert found is not None  # noqa: S101 the last stage makes a policy
         same = _content(found.policy) == _content(whole.policy)
         expect(same, "stage after stage comes to the policy of the search without stages")
@@ -111,9 +117,11 @@ class SearcherContract:
             )
             said = read.provenance.get("algorithm")
             expect(said == self.name, f"its provenance says the algorithm {self.name!r}, not {said!r}")
+            missing = sorted(self.searcher().settings.names(*DECIDING) - read.provenance.keys())
+            expect(not missing, f"its provenance names every setting that decides it; these are missing: {missing}")
 
     def test_its_run_is_opened_as_it_was_found(self) -> None:
-        """`open_run` gives the same figures; and the same call again returns them without any work."""
+        """`open_run` gives the same figures."""
         with TemporaryDirectory() as folder:
             run = Path(folder, "run")
             found = search(self.config(), run)
@@ -123,20 +131,42 @@ class SearcherContract:
             expect(
                 kept is not None and dict(kept.figures) == dict(found.figures), "its figures are kept in result.json"
             )
-            again = search(self.config(), run, reporter=_Stopping(0))  # one unit of work would end it
+
+    def test_a_finished_search_does_nothing(self) -> None:
+        """The same call again returns what was found, without any unit of work or change of a file."""
+        with TemporaryDirectory() as folder:
+            run = Path(folder, "run")
+            found = search(self.config(), run)
+            before = _files(run)
+            try:
+                again = search(self.config(), run, reporter=_Stopping(0, _Killed()))
+            except _Killed:
+                expect(False, "a finished search does no unit of work")
             expect(dict(again.figures) == dict(found.figures), "a finished search returns what it found")
+            after = _files(run)
+            changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+            expect(not changed, f"a finished search changes no file, and not {changed}")
 
     def test_it_goes_on_after_a_kill(self) -> None:
         """Ended after any unit of progress, and begun again, it comes to the policy of a search that nobody ended."""
         whole = self.found()
         for units in self.stops:
-            with TemporaryDirectory() as folder:
-                run = Path(folder, "run")
-                with suppress(_Stopped):
-                    search(self.config(), run, reporter=_Stopping(units))
-                again = search(self.config(), run)
-            same = _content(again.policy) == _content(whole.policy)
-            expect(same, f"killed after {units} units of progress, it comes to the same policy")
+            self._expect_the_same(whole, units, _Killed(), "killed")
+
+    def test_it_ends_where_it_is_stopped(self) -> None:
+        """`Stopped` ends it, as Ctrl-C does on the command line; begun again, it comes to the same policy."""
+        self._expect_the_same(self.found(), self.stops[0], Stopped(signal.SIGTERM), "stopped")
+
+    def _expect_the_same(self, whole: Found, units: int, end: BaseException, how: str) -> None:
+        """Check that a search ends by an exception after so many units, and then comes to the policy of the whole."""
+        with TemporaryDirectory() as folder:
+            run, reporter = Path(folder, "run"), _Stopping(units, end)
+            with suppress(type(end)):
+                search(self.config(), run, reporter=reporter)
+                expect(reporter.left >= 0, f"{how} after {units} units of progress, it ends and does not go on")
+            again = search(self.config(), run)
+        same = _content(again.policy) == _content(whole.policy)
+        expect(same, f"{how} after {units} units of progress, it comes to the same policy")
 
     def test_its_workers_change_nothing(self) -> None:
         """Two processes come to the policy of one."""
@@ -149,6 +179,11 @@ class SearcherContract:
         """Return what a search comes to that nobody ends."""
         with TemporaryDirectory() as folder:
             return search(self.config(), Path(folder, "run"), threads=1)
+
+
+def _files(run: Path) -> dict[str, bytes]:
+    """Return what lies in a run's directory."""
+    return {str(path.relative_to(run)): path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
 
 
 def _content(policy: Policy) -> dict[str, Any]:
