@@ -13,6 +13,7 @@ from faa_cli.options import with_settings
 from faa_core import Policy
 from faa_search.searching.protocol import Searcher, load_searcher
 from faa_search.settings import Settings, SharedSearchConfig
+from faa_search.settings.algorithm_fields import TAKEN
 from faa_search.settings.algorithms import algorithm_of, check_setting
 from faa_search.settings.like import settings_of
 from faa_search.settings.recipes import load_recipe
@@ -100,6 +101,6 @@ def _check_flags(args: Sequence[str], kind: type[Settings], algorithm: str) -> N
             flag = word.partition("=")[0]
             name = flag[2:].replace("-", "_")
             fields = dict.fromkeys((name, name.removeprefix("no_")))
-            if not fields.keys() & kind.model_fields.keys():  # else it is this one's own
+            if not fields.keys() & (kind.model_fields.keys() | TAKEN):  # else no other algorithm's, and none is loaded
                 for field in fields:
                     check_setting(field, kind, algorithm, said=flag)

@@ -194,7 +194,8 @@ def _settled(searcher: Searcher, config: SharedSearchConfig) -> SharedSearchConf
             f"`settle` of the search algorithm '{searcher.name}' returned {safe(repr(settled)):.80}, no "
             f"{searcher.settings.__name__}; its plugin must return the settings."
         )
-    check_kept(settled, searcher.name)
+    if not _is_ours(searcher):
+        check_kept(settled, searcher.name)
     return settled
 
 
@@ -202,9 +203,14 @@ def _blaming(
     searcher: Searcher, part: str, *, but: tuple[type[BaseException], ...] = ()
 ) -> AbstractContextManager[None]:
     """Return what names the plugin whose code fails; what fails in ours is to be seen as it is, to be reported."""
-    module = getattr(getattr(searcher, part), "__module__", None) or ""
-    ours = module.partition(".")[0] == __name__.partition(".")[0]
-    return nullcontext() if ours else plugins.blamed(f"`{part}` of the search algorithm '{searcher.name}'", but=but)
+    part_of = f"`{part}` of the search algorithm '{searcher.name}'"
+    return nullcontext() if _is_ours(searcher) else plugins.blamed(part_of, but=but)
+
+
+def _is_ours(searcher: Searcher) -> bool:
+    """Return whether an algorithm comes with faa, and not by a plugin."""
+    module: str = getattr(searcher.run, "__module__", None) or ""
+    return module.partition(".")[0] == __name__.partition(".")[0]
 
 
 def _record(config: SharedSearchConfig) -> dict[str, Any]:
