@@ -444,3 +444,12 @@ def test_doctor_shows_what_a_search_would_be_refused_for(
     with pytest.raises(SystemExit):
         doctor()
     assert "has the name 'grew'" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_commands_own_flags_load_no_other_algorithm(
+    install: Callable[[str], None], faa_here: Callable[..., None]
+) -> None:
+    """What another plugin does when it is imported concerns only whoever uses it."""
+    install(PLUGIN)
+    faa_here("search", "--algorithm", "random", "--output", "run", "--epochs", "1", "--help")
+    assert "growing_plugin" not in sys.modules
