@@ -206,7 +206,7 @@ def test_a_matrix_is_drawn_the_right_way_round(tmp_path, classes):
 
 @pytest.mark.parametrize("name", ["c", "a class whose name has forty letters {}!", "猫の種類と名前 {}", "two\nlines"])
 def test_names_take_nothing_from_the_matrix(tmp_path, name):
-    """Few classes have cells of the same size below long names; what the font has not is no warning."""
+    """Few classes have cells of the same size below long names; what the font has not is not a warning."""
     save_confusion(tmp_path / "c.png", [[9, 0, 0], [0, 9, 0], [0, 0, 9]], [name.format(n) for n in range(3)], title="t")
     with Image.open(tmp_path / "c.png") as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
@@ -258,7 +258,7 @@ def test_where_the_classes_are_that_are_not_shown(run, monkeypatch, output, wher
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("[]", "Line 1 of 'run/evaluations.jsonl' is no evaluation"),
+        ("[]", "Line 1 of 'run/evaluations.jsonl' is not a valid evaluation"),
         ('{"schema": "faa-evaluation/2"}', "'run/evaluations.jsonl' was written by a newer version"),
     ],
 )

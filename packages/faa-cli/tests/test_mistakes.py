@@ -368,7 +368,7 @@ def test_paths_that_the_system_refuses(faa, tmp_path):
             assert done.code == 2, command
             assert reason in done.err.splitlines()[-1], command
             assert "Errno" not in done.err
-    assert "/dev/null' cannot be read: it is no regular file" in faa("policy", "convert", "/dev/null", "-").err
+    assert "/dev/null' cannot be read: it is not a regular file" in faa("policy", "convert", "/dev/null", "-").err
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -13,7 +13,7 @@ from PIL.Image import Image as PILImage
 
 from faa_core.operations import operation
 
-settings.register_profile("faa", deadline=None)  # a busy machine is no failure
+settings.register_profile("faa", deadline=None)  # a busy machine is not a failure
 settings.load_profile("faa")
 
 Picture = Callable[[str], PILImage]

@@ -72,7 +72,7 @@ def test_a_subject_that_is_wrong_is_told_how(body, verdict, words, mine, capsys)
 
 
 def test_a_subject_may_offer_less_and_be_allowed_more(mine, capsys):
-    """NotImplementedError is no failure; a tolerance is for the subject, beside the engines."""
+    """NotImplementedError is not a failure; a tolerance is for the subject, beside the engines."""
     name = mine(
         "def part(*given):\n"
         "    if given[6] != 'nearest':\n        raise NotImplementedError('only nearest')\n"

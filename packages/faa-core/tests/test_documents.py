@@ -265,7 +265,7 @@ def test_many_faults_are_counted() -> None:
 
 def test_no_json() -> None:
     """The error says where reading stopped."""
-    with pytest.raises(FaaError, match=r"my\.json cannot be read: it is no JSON: .*line 1 column 2"):
+    with pytest.raises(FaaError, match=r"my\.json cannot be read: it is not JSON: .*line 1 column 2"):
         parse_policy("{", source="my.json")
 
 
@@ -447,7 +447,7 @@ def test_an_axis_may_not_reach_too_far_at_either_end(low: float, high: float) ->
 
 @pytest.mark.parametrize("given_", ["", " ", None, 5, {}, b"trivialaugment", ["trivialaugment"], Policy])
 def test_what_names_no_policy(given_: object) -> None:
-    """An empty text is not the current folder, and what is no text is not turned into one."""
+    """An empty text is not the current folder, and what is not a text is not turned into one."""
     reads: tuple[Any, ...] = (Policy.load, formats.read_policy, load_policy)
     for read_ in reads:
         with pytest.raises(FaaError, match="A policy is given as its name, the path of its file or a timm string"):

@@ -112,7 +112,7 @@ def test_only_regular_files_are_replaced(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     link.symlink_to(pipe)
     for path in (pipe, link, Path("/dev/faa-test-of-a-name-that-nothing-has")):
-        with pytest.raises(FaaError, match=f"{path.name}' cannot be written: it is no regular file"):
+        with pytest.raises(FaaError, match=f"{path.name}' cannot be written: it is not a regular file"):
             write_text(path, "x")
     written.write_text("x")
     with pytest.raises(FaaError, match="no regular file"):

@@ -219,7 +219,7 @@ def test_a_single_number_has_any_shape(shape: tuple[int, ...]) -> None:
         (archive(ops=np.full((139, 1), 18, np.int32)), "ops must lie in 0 … 17"),
         (archive(mags=np.full((139, 1), -1, np.int32)), "mags in 0 … 12"),
         (archive(mags=np.zeros((139, 1))), "mags must be whole numbers, not float64 of shape [139, 1]"),
-        (archive(names=["Blur", *NAMES[1:]]), "'Blur' is no operation of Deep AutoAugment"),
+        (archive(names=["Blur", *NAMES[1:]]), "'Blur' is not an operation of Deep AutoAugment"),
         (archive(policy_probs=np.full((1, 139), np.nan, np.float32)), "policy_probs must lie in 0 … 1"),
         (archive(policy_probs=np.full((1, 139), 0.5, np.float32)), "must add up to 1"),
         (

@@ -186,7 +186,7 @@ def test_the_shape_of_another_search() -> None:
         ("{'a': 1}", "no list of sub-policies"),
         ("__import__('os').system('false')", "nothing is executed"),
         ("[[['Rotate', 0.5, open('x')]]]", "nothing is executed"),
-        ("[['Rotate', 0.5, 0.1], [open('x')]]", "It has open('x'), which is no literal"),
+        ("[['Rotate', 0.5, 0.1], [open('x')]]", "It has open('x'), which is not a literal"),
         (
             "[{'op': 'Invert', 'p': 1, 'op': 'Color'}]",
             "the key 'op' twice, and Python would forget the first",
@@ -225,7 +225,7 @@ def test_an_axis_of_another_source_is_moved_onto_the_releases() -> None:
 
 def test_what_the_lists_cannot_say() -> None:
     """Rules, colours, filters and operations of others."""
-    with pytest.raises(FaaError, match="'trivialaugment' is no table of sub-policies"):
+    with pytest.raises(FaaError, match="'trivialaugment' is not a table of sub-policies"):
         legacy.write(Policy.load("trivialaugment"))
     with pytest.raises(FaaError, match=r"lists cannot say this: the policy fills with \(1, 2, 3\) and samples nearest"):
         legacy.write(SubPolicies(sub_policies=((),), fill=(1, 2, 3)))

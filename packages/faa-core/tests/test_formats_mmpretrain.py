@@ -97,7 +97,7 @@ def test_mmpretrains_configs() -> None:
         ("p = [[dict(type='Rotate', angle=3, center=(1, 2))]]", r"Rotate.center \(1, 2\)"),
         ("p = [[dict(type='Invert', prob=0.2, prob=0.3)]]", "has the argument 'prob' twice; keep one"),
         ("p = [[dict(type='Invert', prob=2)]]", "Invert.prob must lie in 0 … 1"),
-        ("p = [[dict(type='Rotate', angle=ANGLE)]]", "angle is no number that can be read without .*: ANGLE"),
+        ("p = [[dict(type='Rotate', angle=ANGLE)]]", "angle is not a number that can be read without .*: ANGLE"),
     ],
 )  # fmt: skip
 def test_configs_that_say_what_a_policy_cannot(text: str, words: str) -> None:

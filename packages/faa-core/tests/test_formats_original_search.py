@@ -124,7 +124,9 @@ def test_a_cut_line_of_the_whole_policy_is_not_made_up_for_by_trials(cut: int) -
 def test_a_line_that_only_looks_like_a_policy() -> None:
     """Its number, and no words of Python's; a list that ends early beside any log."""
     for odd in ("[[a b]]", "[[f(1)]]", "[[('Invert', 1, 0)], [0 1]]"):
-        with pytest.raises(FaaError, match=r"^Line 1 of this log looks like a policy, but is no list of literals\.$"):
+        with pytest.raises(
+            FaaError, match=r"^Line 1 of this log looks like a policy, but is not a list of literals\.$"
+        ):
             formats.parse(HEAD + odd, "legacy")
     with pytest.raises(
         FaaError, match=r"Python: line 2 cannot be read\. A bracket in it is never closed, so it may end"

@@ -20,7 +20,7 @@ if __name__ == "__main__":
 
 
 def test_chained_assignments_are_one_list() -> None:
-    """By any of their names; lists of names are no tables."""
+    """By any of their names; lists of names are not tables."""
     policy = formats.parse(CHAINED, "legacy")
     assert isinstance(policy, SubPolicies)
     assert [2, 1] == [len(sub) for sub in policy.sub_policies]
@@ -178,7 +178,7 @@ def test_lists_that_cannot_be_followed_are_named_with_the_reason(text: str, told
 
 
 def test_a_list_of_a_name_that_cannot_be_followed_beside_one_that_can() -> None:
-    """The one that was asked for is told; what is no list is an unknown name."""
+    """The one that was asked for is told; what is not a list is an unknown name."""
     text = ROWS + "B = [[z for z in y]]\nD = f()"
     with pytest.raises(FaaError, match=r"'B', since line 5 makes it of \[z for z in y\], which is not known"):
         formats.parse(text, "legacy", table="B")

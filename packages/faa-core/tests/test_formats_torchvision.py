@@ -133,13 +133,13 @@ def test_torchvisions_text(text: str, name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("RandAugment(num_ops=n)", "'n' is no value that can be read"),
+        ("RandAugment(num_ops=n)", "'n' is not a value that can be read"),
         ("RandAugment(ops=2)", "torchvision has no such RandAugment"),
         ("RandAugment(num_ops=0)", "num_ops must be at least 1"),
         ("RandAugment(num_ops=2, num_ops=3)", "has the argument 'num_ops' twice; keep one"),
-        ("RandAugment(num_ops=True)", "True is no argument that torchvision's transforms take"),
+        ("RandAugment(num_ops=True)", "True is not an argument that torchvision's transforms take"),
         ("TrivialAugmentWide(interpolation=InterpolationMode.LANCZOS)", "interpolation 'lanczos' has no counterpart"),
-        ("AutoAugment(__import__('os'))", "is no value that can be read"),
+        ("AutoAugment(__import__('os'))", "is not a value that can be read"),
     ],
 )
 def test_torchvisions_text_that_is_refused(text: str, words: str) -> None:

@@ -132,8 +132,8 @@ def test_policies_that_are_folders_or_devices(folder: Path, chosen: str | None) 
     """Not "no such policy"; of a run's directory, the file is named."""
     os.mkfifo(folder / "pipe")
     for path, words in {
-        folder / "pipe": "is no regular file",
-        Path("/dev/null"): "is no regular file",
+        folder / "pipe": "is not a regular file",
+        Path("/dev/null"): "is not a regular file",
         folder / "folder": "is a folder",
         folder / "dangling": "link that leads to nothing",
         folder / "loop": "lead in a circle",

@@ -30,22 +30,22 @@ SAMPLE = TypeAdapter(Sample)
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "it is no JSON: "),
-        ("", "it is no JSON: "),
-        ("\0", "it is no JSON: "),
-        ("[1] [2]", "it is no JSON: Extra data: line 1 column 5"),
+        ("{", "it is not JSON: "),
+        ("", "it is not JSON: "),
+        ("\0", "it is not JSON: "),
+        ("[1] [2]", "it is not JSON: Extra data: line 1 column 5"),
         ("[" * 100_000, "it is nested too deeply"),
         ('{"a": {"b": 1, "c": 2, "b": 3}}', "it has 'b' twice in one object"),
         ('{"a\\u001b": 1, "a\\u001b": 1}', "it has 'a\\x1b' twice in one object"),
-        ("[NaN]", "it holds NaN, which is no number"),
-        ("[-Infinity]", "it holds -Infinity, which is no number"),
+        ("[NaN]", "it holds NaN, which is not a number"),
+        ("[-Infinity]", "it holds -Infinity, which is not a number"),
         ("[1e999]", "the number 1e999 in it is too large"),
         ("[" + "9" * 101 + "]", "in it has too many digits"),
         ("[" + "9" * 5000 + "]", "in it has too many digits"),
     ],
 )
 def test_json_that_is_refused(text: str, words: str) -> None:
-    """What is wrong is said; only what is no JSON at all may be something else."""
+    """What is wrong is said; only what is not JSON at all may be something else."""
     with pytest.raises(FaaError) as raised:
         parse_json(text)
     assert words in str(raised.value)
@@ -111,7 +111,7 @@ def test_only_regular_files_are_opened(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"12345")
     assert b"12345" == read_content(tmp_path / "file") == read_content(tmp_path / "file", most=5)
     for path, words in {
-        tmp_path / "pipe": "it is no regular file",
+        tmp_path / "pipe": "it is not a regular file",
         tmp_path: "it is a folder",
         tmp_path / "none": "there is no such file or folder. Check the path.",
         tmp_path / ("a" * 5000): "a name in it is longer than the file system allows. Give a shorter path.",
@@ -142,7 +142,7 @@ def test_a_key_twice_in_a_policy(name: str, text: str) -> None:
 
 @pytest.mark.parametrize("given_", ["a" * 5000, "a\0b", "/dev/zero"])
 def test_names_that_are_no_files(given_: str) -> None:
-    """They are no policies; nothing is opened that has no end."""
+    """They are not policies; nothing is opened that has no end."""
     reads: tuple[Any, ...] = (Policy.load, formats.read_policy)
     for read in reads:
         with pytest.raises(FaaError):

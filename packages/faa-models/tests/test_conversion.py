@@ -503,7 +503,7 @@ def test_what_is_no_checkpoint_is_an_error(tmp_path):
         ({"module.": {}}, "'' is a dict"),
         ({3: torch.zeros(3)}, "one of its keys is a int"),
         ({"epoch": 3, "weights": {}}, "'epoch' is a int"),
-        ({"model": None}, "'model' is no state dict, but a NoneType"),
+        ({"model": None}, "'model' is not a state dict, but a NoneType"),
         ({"conv1.weight": torch.zeros(1).expand(1 << 20)[:].as_strided((1 << 40,), (0,))}, "more bytes than the file"),
         ({"conv1.weight": torch.zeros(3, 3).to_sparse()}, "no plain tensor"),
         ({"conv1.weight": torch.zeros(3, device="meta")}, "no plain tensor"),

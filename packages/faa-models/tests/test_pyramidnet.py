@@ -37,7 +37,7 @@ MISTAKES = (
     "shortcut disturbed",
 )
 SAME_VALUE = {"forward as backward"}
-BASIC_SAME = {"stride on the first conv"}  # there it is no mistake
+BASIC_SAME = {"stride on the first conv"}  # there it is not a mistake
 EFFICIENT_NETS = (5_288_548, 7_794_184, 9_109_994, 12_233_232, 19_341_616, 30_389_784, 43_040_704, 66_347_960)
 
 

@@ -112,7 +112,7 @@ def test_names_in_a_file_are_escaped(tmp_path):
     torch.save({f"module.conv{COLOUR}": torch.zeros(1), f"conv{COLOUR}": torch.zeros(1)}, tmp_path / "twice.pth")
     assert r"'conv\x1b[31m' twice" in refusal(tmp_path / "twice.pth")
     torch.save({f"conv{COLOUR}": torch.zeros(2).to_sparse()}, tmp_path / "sparse.pth")
-    assert r"'conv\x1b[31m' is no plain tensor" in refusal(tmp_path / "sparse.pth")
+    assert r"'conv\x1b[31m' is not a plain tensor" in refusal(tmp_path / "sparse.pth")
     in_zip(tmp_path / "global.pth", b"\x80\x02cshop\x1b[31m\nbuy\n.")
     assert r"'shop\x1b[31m.buy'" in refusal(tmp_path / "global.pth")
     header = b'{"a":{"dtype":"F\\u001b[31m","shape":[1],"data_offsets":[0,4]}}'

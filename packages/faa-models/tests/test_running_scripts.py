@@ -56,7 +56,9 @@ def test_help_is_help() -> None:
     assert done.stdout.startswith("Usage: python -m faa_models SCRIPT [ARGUMENTS...]\n")
 
 
-@pytest.mark.parametrize(("arguments", "said"), [((), "no script given"), (("missing.py",), "'missing.py' is no file")])
+@pytest.mark.parametrize(
+    ("arguments", "said"), [((), "no script given"), (("missing.py",), "'missing.py' is not a file")]
+)
 def test_what_is_no_script_is_named(arguments: tuple[str, ...], said: str) -> None:
     done = run("-m", "faa_models", *arguments)
     assert done.returncode == 1

@@ -92,7 +92,7 @@ def test_seeds_that_are_no_whole_numbers(seeds: Any) -> None:
 
 
 def test_reading_what_is_not_there() -> None:
-    """An empty text is no directory, and neither is one that does not exist."""
+    """An empty text is not a directory, and neither is one that does not exist."""
     for call in (fast.read_trials, lambda given: export_trials(given, "hyperopt", "a.json")):
         assert refused(lambda call=call: call("")).startswith("A directory must be a path, not ''")
         assert "nothing is fetched from there" in refused(lambda call=call: call("https://example.org/run"))

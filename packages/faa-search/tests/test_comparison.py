@@ -60,7 +60,7 @@ def test_pairs_are_paired_by_seed() -> None:
 
 
 def test_verdicts() -> None:
-    """Fewer errors are better; what could be luck is no difference."""
+    """Fewer errors are better; what could be luck is not a difference."""
     verdicts = {(row.first, row.second): row.verdict for row in summarise(ERRORS).pairs}
     assert {
         ("one", "two"): "better",

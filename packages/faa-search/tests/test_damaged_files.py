@@ -113,7 +113,9 @@ def test_tables_of_epochs(tmp_path: Path, table: bytes) -> None:
         (tmp_path / f"fold{number}/summary.csv").write_bytes(content)
     assert fit_seconds(tmp_path, folds) == 7.5
     (tmp_path / "fold1/summary.csv").write_bytes(table)
-    with pytest.raises(FaaError, match=r"fold1/summary.csv' is no table of epochs .*Remove it, and the same command"):
+    with pytest.raises(
+        FaaError, match=r"fold1/summary.csv' is not a table of epochs .*Remove it, and the same command"
+    ):
         fit_seconds(tmp_path, folds)
     (tmp_path / "fold1/summary.csv").unlink()
     assert fit_seconds(tmp_path, folds) == 3.5

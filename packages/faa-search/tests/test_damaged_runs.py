@@ -198,7 +198,7 @@ def test_whatever_else_lies_in_place_of_a_runs_files(copied: Callable[[str], Pat
     (run / "result.json").unlink()
     for make in (os.mkfifo, lambda path: path.symlink_to("nothing"), lambda path: path.symlink_to("result.json")):
         make(run / "result.json")
-        with pytest.raises(FaaError, match=r"result.json' is no regular file, or a link"):
+        with pytest.raises(FaaError, match=r"result.json' is not a regular file, or a link"):
             claimed(run, claim)
         (run / "result.json").unlink()
     claimed(run, claim)
@@ -244,7 +244,7 @@ def test_policies_of_runs_that_are_damaged(copied: Callable[[str], Path]) -> Non
         ('{"images": 3}', "'labels' must be a text, not None"),
         ('{"images": 3, "labels": "a", "content": 7}', "'content' must be a text, not 7"),
         ("[]", "Input should be an object"),
-        ('{"images": 3, "lab', "it is no JSON"),
+        ('{"images": 3, "lab', "it is not JSON"),
     ],
 )
 def test_records_of_images_that_are_damaged(copied: Callable[[str], Path], content: str, words: str) -> None:

@@ -240,7 +240,7 @@ def test_what_is_no_npz_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     import os  # noqa: PLC0415
 
     os.mkfifo(tmp_path / "pipe.npz")
-    assert "it is no regular file (a pipe or a device)" in fault(tmp_path / "pipe.npz")
+    assert "it is not a regular file (a pipe or a device)" in fault(tmp_path / "pipe.npz")
     npz(tmp_path).rename(tmp_path / "DATA.NPZ")
     monkeypatch.chdir(tmp_path)
     assert 8 == len(open_data(TrainConfig(dataset="DATA.NPZ"), model_size=8, note=print).train)

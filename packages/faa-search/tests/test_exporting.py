@@ -86,7 +86,7 @@ DAMAGES = [
     ("search-stopped-in-trials", "\n\n", "has 2 bytes, but no whole line: the search was stopped while it wrote its"),
     ("search-stopped-in-trials", '{"fold": 0', "has 10 bytes, but no whole line"),
     ("search-stopped-in-trials", "\0" * 4096, "has 4,096 bytes, but no whole line"),
-    ("search-stopped-in-trials", "\0\n", "Line 1 of .* is no trial: .* the command that made this run"),
+    ("search-stopped-in-trials", "\0\n", "Line 1 of .* is not a valid trial: .* the command that made this run"),
     ("search-finished", "", "has 0 whole trials, but the search made its policy of"),
     ("search-finished", None, "has 0 whole trials, but the search made its policy of"),
     ("search-finished", "\0" * 4096, "has 0 whole trials, but the search made its policy of"),
@@ -138,7 +138,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         export_trials(FOUND, "optun", tmp_path / "a.db")
     with pytest.raises(FaaError, match=r"must end in \.db or .* or \.log for optuna"):
         export_trials(FOUND, "optuna", tmp_path / "a.json")
-    with pytest.raises(FaaError, match="is no search's directory"):
+    with pytest.raises(FaaError, match="is not a search's directory"):
         export_trials(GOLDEN / "train-finished", "hyperopt", tmp_path / "a.json")
     with pytest.raises(FaaError, match="is not a run directory"):
         export_trials(tmp_path, "hyperopt", tmp_path / "a.json")

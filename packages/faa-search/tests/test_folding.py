@@ -129,7 +129,7 @@ def test_networks_that_do_not_fit(
 
 
 def test_a_run_that_has_not_fitted_all(finished: Path, small_search: SearchConfig, tmp_path: Path) -> None:
-    """None is taken then; nor from what is no run."""
+    """None is taken then; nor from what is not a run."""
     shutil.copytree(finished, tmp_path / "part")
     (tmp_path / "part" / "fold1" / "model.safetensors").unlink()
     for source, words in (("part", "no finished network of fold 1"), ("nothing", "not a run directory")):

@@ -89,13 +89,13 @@ def table(root: Path, splits: dict[str, dict[str, list[Any]]], **features: Any) 
 
 
 def test_hub_data_without_labels(tmp_path: Path) -> None:
-    """The message lists the columns there are; a number or a name of each row is no class."""
+    """The message lists the columns there are; a number or a name of each row is not a class."""
     given = {"data_dir": str(tmp_path / "cache")}
     name = table(tmp_path / "bare", {"train": {"area": [0.5, 1.5]}}, area=datasets.Value("float64"))
     with pytest.raises(FaaError, match=r"needs a column of images and one of class labels; it has \['area', 'picture'"):
         open_named(DatasetRequest(name=name, **given))
     name = table(tmp_path / "rows", {"train": {"file": ["a.png", "b.png", "c.png"]}}, file=datasets.Value("string"))
-    with pytest.raises(FaaError, match=r"Every row of .* has its own 'file', so it is no class label"):
+    with pytest.raises(FaaError, match=r"Every row of .* has its own 'file', so it is not a class label"):
         open_named(DatasetRequest(name=name, **given))
 
 

@@ -80,12 +80,12 @@ def test_a_torn_only_line(tmp_path: Path) -> None:
 
 
 LINES = {  # in place of the second of three, and what is said of it
-    b"nonsense": "it is no JSON",
+    b"nonsense": "it is not JSON",
     b"{}": "fold: Field required",
-    b"[1]": "it is no JSON object",
+    b"[1]": "it is not a JSON object",
     b'{"fold": 0}': "round: Field required",
     b"\xff": "it is not UTF-8",
-    b"\0\0\0": "it is no JSON",
+    b"\0\0\0": "it is not JSON",
     b"[" * 100_000: "it is nested too deeply",
     b'{"fold": ' + b"9" * 5000 + b"}": "a number in it has too many digits",
     b'{"fold": 0, "fold": 1}': "it has 'fold' twice",
@@ -103,7 +103,7 @@ def test_a_bad_line_in_the_middle(journal: Journal[Trial], line: bytes, said: st
     journal.path.write_bytes(content)
     with pytest.raises(FaaError) as raised:
         journal.read()
-    assert str(raised.value).startswith(f"Line 2 of '{journal.path}' is no trial: {said}")
+    assert str(raised.value).startswith(f"Line 2 of '{journal.path}' is not a valid trial: {said}")
     assert "Put back a copy of the file. Or remove this line alone: the command of a search that" in str(raised.value)
     assert content == journal.path.read_bytes()
     journal.path.write_bytes(lines[0] + b"\n" + lines[2] + b"\n")  # as the message says
@@ -127,20 +127,20 @@ def test_a_bad_line_in_the_middle(journal: Journal[Trial], line: bytes, said: st
         ({"seconds": -1.0}, "seconds: "),
         ({"metrics": {"mean-loss": 1.0}}, "metrics: 'mean-accuracy' is missing"),
         ({"metrics": [1.0]}, "metrics: "),
-        ({"params": {"op_0_0": 1.0}}, "params: 'op_0_0' with 1.0 is no parameter of a policy"),
-        ({"params": {"p_0_0": "1"}}, "params: 'p_0_0' with '1' is no parameter"),
+        ({"params": {"op_0_0": 1.0}}, "params: 'op_0_0' with 1.0 is not a parameter of a policy"),
+        ({"params": {"p_0_0": "1"}}, "params: 'p_0_0' with '1' is not a parameter"),
         ({"params": {"p_0_0": True}}, "params.p_0_0"),
         ({"params": {"p_0_0": 1.5}}, "params: 'p_0_0' must lie between 0 and 1, not be 1.5"),
-        ({"params": {"magnitude_0": 0.5}}, "params: 'magnitude_0' with 0.5 is no parameter"),
+        ({"params": {"magnitude_0": 0.5}}, "params: 'magnitude_0' with 0.5 is not a parameter"),
     ],
 )
 def test_fields_of_a_wrong_kind(tmp_path: Path, fields: dict[str, Any], said: str) -> None:
     """As an old version, which wrote no checksum, or another program could have written them."""
     path = tmp_path / "trials.jsonl"
     path.write_text(json.dumps(asdict(trial(0))) + "\n" + json.dumps(asdict(trial(1)) | fields) + "\n")
-    with pytest.raises(FaaError, match=r"Line 2 of '.*trials.jsonl' is no trial: ") as raised:
+    with pytest.raises(FaaError, match=r"Line 2 of '.*trials.jsonl' is not a valid trial: ") as raised:
         Journal(path, Trial).read()
-    assert f"is no trial: {said}" in str(raised.value)
+    assert f"is not a valid trial: {said}" in str(raised.value)
     assert "remove this line alone" in str(raised.value)
 
 
@@ -184,7 +184,7 @@ def test_a_line_that_a_newer_version_wrote_is_to_be_kept(journal: Journal[Trial]
     with journal.path.open("a") as file:
         file.write(json.dumps(line) + "\n")
     with pytest.raises(
-        FaaError, match=r"Line 4 .* is no trial: reward: .*another version of faa wrote it so"
+        FaaError, match=r"Line 4 .* is not a valid trial: reward: .*another version of faa wrote it so"
     ) as raised:
         journal.read()
     assert "emove" not in str(raised.value)
@@ -226,7 +226,7 @@ def test_other_kinds_of_entry(journal: Journal[Trial], tmp_path: Path) -> None:
     for entry in entries:
         audits.append(entry)
     assert entries == audits.read()
-    with pytest.raises(FaaError, match="is no training"):
+    with pytest.raises(FaaError, match="is not a valid training"):
         Journal(journal.path, Training).read()
 
 

@@ -107,7 +107,7 @@ def test_what_becomes_of_each_file(mess: Path) -> None:
 
 
 def test_it_trains_and_evaluates(mess: Path, tmp_path: Path) -> None:
-    """A class whose folder's name is no UTF-8 is named in text that every later step can write."""
+    """A class whose folder's name is not UTF-8 is named in text that every later step can write."""
     settings = {"dataset": str(mess), "img_size": 8, "test_fraction": 0.4, "device": "cpu"}
     result = train(TrainConfig(**settings, epochs=1, batch_size=4, model="wrn10_1", workers=2), tmp_path / "run")
     again = evaluate_checkpoint(tmp_path / "run", EvalConfig(**settings), note=lambda line: [line.encode()][0] and None)
@@ -116,7 +116,7 @@ def test_it_trains_and_evaluates(mess: Path, tmp_path: Path) -> None:
 
 
 def test_years_below_a_class_are_images_of_it(tmp_path: Path) -> None:
-    """The innermost folder's name is no class."""
+    """The innermost folder's name is not a class."""
     for name in ("cat", "dog"):
         for year in ("2023", "2024"):
             for number in range(3):
@@ -288,7 +288,7 @@ def test_a_class_called_train_beside_others(tmp_path: Path) -> None:
 
 
 def test_classes_one_level_deeper(tmp_path: Path) -> None:
-    """A single folder that holds folders of images is no class; which folder to give is said."""
+    """A single folder that holds folders of images is not a class; which folder to give is said."""
     root = tmp_path / "lvl"
     for name in ("a", "b", "c"):
         picture(root / "deep" / "photos" / name / "0.png")
@@ -313,7 +313,7 @@ def test_classes_that_differ_in_capital_letters(splits: Path) -> None:
 
 
 def test_empty_classes_in_both_splits(splits: Path) -> None:
-    """The same rule: they are no classes, and named."""
+    """The same rule: they are not classes, and named."""
     for split in ("train", "test"):
         (splits / split / "elk").mkdir()
     picture(splits / "train" / "loose.png")
@@ -432,7 +432,7 @@ def test_whatever_a_decoder_raises_names_the_image(error: Exception) -> None:
 
 
 def test_damaged_images_end_in_an_error_that_names_them(tmp_path: Path) -> None:
-    """A few hundred files of all formats with changed bytes; warnings of decoders are no errors, and are not shown."""
+    """A few hundred files of all formats with changed bytes; warnings of decoders are not errors, and are not shown."""
     files = []
     source = Image.fromarray(RNG.integers(0, 256, (10, 12, 3), dtype=np.uint8))
     for suffix, name in (

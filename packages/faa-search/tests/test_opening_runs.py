@@ -203,7 +203,9 @@ def test_a_damaged_table_is_named(copied: Any) -> None:
     run = copied("train-finished")
     table = run / "summary.csv"
     table.write_text(table.read_text().replace("0.04,", "often,"))
-    with pytest.raises(FaaError, match=r"summary\.csv' is no table of epochs .*Remove it, and the command of the run"):
+    with pytest.raises(
+        FaaError, match=r"summary\.csv' is not a table of epochs .*Remove it, and the command of the run"
+    ):
         open_run(run)
 
 
@@ -219,7 +221,7 @@ def test_a_damaged_line_says_what_its_loss_costs(copied: Any, name: str, file: s
     """Of each kind of journal what is true of it."""
     run = copied(name)
     (run / file).write_text("[]\n")
-    with pytest.raises(FaaError, match="it is no JSON object") as raised:
+    with pytest.raises(FaaError, match="it is not a JSON object") as raised:
         open_run(run)
     assert f"Line 1 of '{run / file}'" in str(raised.value)
     assert f"Put back a copy of the file. Or remove this line alone: {again}, and every other" in str(raised.value)

@@ -163,7 +163,7 @@ def run(tmp_path: Path, code: str, request: StopRequest) -> dict[int, int]:
 
 
 def test_ranks_that_end_and_fail(tmp_path: Path) -> None:
-    """One that fails has the others stopped, and theirs is no failure; all get their part of the environment."""
+    """One that fails has the others stopped, and theirs is not a failure; all get their part of the environment."""
     told = "assert os.environ['WORLD_SIZE'] == '2' and os.environ['GLOO_SOCKET_IFNAME'] in ('lo', 'lo0')"
     assert {} == run(tmp_path, told, StopRequest())
     fails = "import time; time.sleep(60) if os.environ['RANK'] == '0' else sys.exit(7)"

@@ -200,7 +200,7 @@ def test_a_file_that_is_wrong(change: dict[str, Any], message: str) -> None:
     assert message in str(raised.value)
 
 
-@pytest.mark.parametrize(("text", "message"), [("a: [", "is no YAML"), ("- a", "must hold 'key: value' lines")])
+@pytest.mark.parametrize(("text", "message"), [("a: [", "is not YAML"), ("- a", "must hold 'key: value' lines")])
 def test_a_file_that_is_no_recipe(text: str, message: str) -> None:
     """Neither is one that lacks a fact, or is for no command."""
     with pytest.raises(FaaError, match=message):

@@ -126,7 +126,7 @@ def test_a_file_of_settings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"- lr\n", "must hold 'key: value' lines"), (b"lr: [", "is no YAML"), (b"\xff\xfe\xfd", "cannot be read")],
+    [(b"- lr\n", "must hold 'key: value' lines"), (b"lr: [", "is not YAML"), (b"\xff\xfe\xfd", "cannot be read")],
 )
 def test_files_that_are_no_settings(tmp_path: Path, content: bytes, words: str) -> None:
     """The file is named."""

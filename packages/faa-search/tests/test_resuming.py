@@ -155,7 +155,7 @@ def test_lines_removed_as_an_error_says(
     journal = tmp_path / "run" / "trials.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join(lines[:4]) + b"damaged\n" + b"".join(lines[5:]))
-    with pytest.raises(FaaError, match=r"Line 5 of .* is no trial"):
+    with pytest.raises(FaaError, match=r"Line 5 of .* is not a valid trial"):
         faa_search.search(small_search, tmp_path / "run")
     journal.write_bytes(b"".join(lines[:4]))
     faa_search.search(small_search, tmp_path / "run")

@@ -108,7 +108,7 @@ STRANGERS = {
     "settings of another program": {"config.yaml": "command: serve\nport: 80\n", ".a.tmp": "b", ".unfinished/c": "d"},
     "settings without a command": {"config.yaml": "lr: 0.1\n", ".saving-1/c": "d"},
     "settings with an odd command": {"config.yaml": "command: [train]\n", ".saving-1/c": "d"},
-    "settings that are no mapping": {"config.yaml": "- 1\n", ".a.tmp": "b"},
+    "settings that are not mapping": {"config.yaml": "- 1\n", ".a.tmp": "b"},
     "a search": {"config.yaml": "command: search\n", ".unfinished/c": "d", ".x.tmp": "e"},
     "a training with other settings": {"config.yaml": "command: train\nlr: 0.3\n", ".unfinished/c": "d", ".x.tmp": "e"},
 }
@@ -245,7 +245,7 @@ def test_a_directory_that_is_no_run(tmp_path: Path, content: str | None) -> None
     """config.yaml is missing or holds no settings."""
     if content is not None:
         (tmp_path / "config.yaml").write_text(content)
-    with pytest.raises(FaaError, match=r"is not a run directory|holds no settings|must hold 'key|is no YAML"):
+    with pytest.raises(FaaError, match=r"is not a run directory|holds no settings|must hold 'key|is not YAML"):
         read_config(tmp_path)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"lr": 0.1}))
     assert {"lr": 0.1} == read_config(tmp_path)

@@ -137,7 +137,7 @@ def whole(directory: Path) -> dict[str, bytes]:
     [
         ("fold0/model.safetensors", None, "There is no network"),
         ("fold0/model.safetensors", b"no weights", r"is damaged .+; --stage folds makes it again"),
-        ("fold0/summary.csv", b"no,table\n1", "is no table of epochs"),
+        ("fold0/summary.csv", b"no,table\n1", "is not a table of epochs"),
         ("trials.jsonl", None, "has no trials to choose from"),
     ],
 )

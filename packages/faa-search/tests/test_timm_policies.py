@@ -300,7 +300,7 @@ def test_a_script_takes_policies_and_networks(
 
 def test_what_is_no_script_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     usage = "usage: python -m faa_search.timm SCRIPT [ARGUMENTS...]"
-    for arguments, said in [((), "no script given"), (("missing.py",), "'missing.py' is no file")]:
+    for arguments, said in [((), "no script given"), (("missing.py",), "'missing.py' is not a file")]:
         code, _shown, _said = run(monkeypatch, capsys, *arguments)
         assert code == f"{said}; {usage}"
 

@@ -274,13 +274,13 @@ def test_evaluation_faults(
         (described | {"architecture": "wrn40_2"}, "is damaged or of another model"),
         (described | {"architecture": "wrn10_1"}, "are of another model"),
         (described | {"architecture": "nothing"}, "timm has no model 'nothing'"),
-        ({"num_classes": 10}, "is no model's configuration: architecture: Field required"),
-        ([1], "is no model's configuration"),
+        ({"num_classes": 10}, "is not a model's configuration: architecture: Field required"),
+        ([1], "is not a model's configuration"),
     ):
         (copy / "config.json").write_text(json.dumps(content))
         assert words in fault(copy)
     (copy / "config.json").write_text("{")
-    assert "is no model's configuration: it is no JSON: " in fault(copy)
+    assert "is not a model's configuration: it is not JSON: " in fault(copy)
     (copy / "config.json").write_text(json.dumps(described))
     whole = (copy / "model.safetensors").read_bytes()
     for damaged in (b"12345678", b"\xff" * len(whole)):
@@ -301,7 +301,7 @@ def test_evaluation_faults(
         ("pretrained_cfg", {"input_size": [3, 0, 0]}, "pretrained_cfg.input_size.1: Input should be greater"),
         ("pretrained_cfg", {"mean": "abc"}, "pretrained_cfg.mean: "),
         ("pretrained_cfg", {"mean": [1, 2]}, "pretrained_cfg.mean.2: Field required"),
-        ("pretrained_cfg", {"mean": [0, 0, float("nan")]}, "it holds NaN, which is no number"),
+        ("pretrained_cfg", {"mean": [0, 0, float("nan")]}, "it holds NaN, which is not a number"),
         ("pretrained_cfg", {"std": [0, 0, 0]}, "pretrained_cfg.std.0: Input should be greater"),
     ],
 )

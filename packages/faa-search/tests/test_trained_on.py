@@ -85,7 +85,7 @@ def test_training_images_are_those_of_the_run(tmp_path: Path) -> None:
 
 
 def test_whose_a_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From anywhere in a run's directory, and from within it; a config.yaml of something else is no run."""
+    """From anywhere in a run's directory, and from within it; a config.yaml of something else is not a run."""
     run = run_with(tmp_path / "run", seed=3, train_subset=60, test_fraction=0.5)
     kept = run / "kept/epoch-0001"
     kept.mkdir(parents=True)

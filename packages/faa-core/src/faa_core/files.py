@@ -131,4 +131,4 @@ def _check_target(path: Path) -> None:
         raise FaaError(f"'{path}' cannot be written: it is a folder; give the path of a file.")
     # What a link of /dev leads to, such as /dev/stdout, can be a file; the link itself would be lost.
     if not stat.S_ISREG(mode) or path.absolute().parent == Path("/dev"):
-        raise FaaError(f"'{path}' cannot be written: it is no regular file, and would be replaced by one.")
+        raise FaaError(f"'{path}' cannot be written: it is not a regular file, and would be replaced by one.")

@@ -35,7 +35,7 @@ def check_keys(seed: Any, epoch: Any) -> None:
     """Refuse what cannot key a draw.
 
     Raises:
-        FaaError: If one of them is no whole number of 64 bits.
+        FaaError: If one of them is not a whole number of 64 bits.
     """
     for name, number in (("seed", seed), ("epoch", epoch)):
         if not isinstance(number, int | np.integer):
@@ -48,7 +48,7 @@ def whole_numbers(indices: Any) -> NDArray[np.int64]:
     """Return the numbers of images, given as a list, a range or an array, as int64 of the shape given.
 
     Raises:
-        FaaError: If they are no whole numbers of 64 bits.
+        FaaError: If they are not whole numbers of 64 bits.
     """
     try:
         numbers = np.asarray(indices)

@@ -22,7 +22,7 @@ TOO_DEEP = "it is nested too deeply"
 
 
 class NotJsonError(FaaError):
-    """A text that is no JSON at all, so that it may be something else."""
+    """A text that is not JSON at all, so that it may be something else."""
 
 
 def read_content(path: Path, *, most: int | None = None) -> bytes:
@@ -33,7 +33,7 @@ def read_content(path: Path, *, most: int | None = None) -> bytes:
         most: Bytes it may have; None where it is a run's own, which may be of any size.
 
     Raises:
-        FaaError: If it cannot be read, is no regular file, or has more bytes.
+        FaaError: If it cannot be read, is not a regular file, or has more bytes.
     """
     size = size_of(path)
     if most is not None and size > most:
@@ -49,7 +49,7 @@ def size_of(path: Path) -> int:
     an empty file elsewhere may be such a one too, and is not to be opened.
 
     Raises:
-        FaaError: If it cannot be looked at, or is no regular file that holds its bytes.
+        FaaError: If it cannot be looked at, or is not a regular file that holds its bytes.
     """
     with refused_as(f"'{safe(path)}' cannot be read"):
         try:
@@ -92,7 +92,7 @@ def parse_json(text: str, *, finite: bool = True) -> Any:
         finite: Whether NaN and endless numbers are refused.
 
     Raises:
-        NotJsonError: If it is no JSON.
+        NotJsonError: If it is not JSON.
         FaaError: If it has a name twice in one object, such a number, or is nested too deeply; the message says what,
             not in which file.
     """
@@ -102,7 +102,7 @@ def parse_json(text: str, *, finite: bool = True) -> Any:
     except RecursionError as error:
         raise FaaError(TOO_DEEP) from error
     except json.JSONDecodeError as error:
-        raise NotJsonError(f"it is no JSON: {error}") from error
+        raise NotJsonError(f"it is not JSON: {error}") from error
     except ValueError as error:  # a whole number of more digits than Python reads
         raise FaaError("a number in it has too many digits") from error
 
@@ -110,7 +110,7 @@ def parse_json(text: str, *, finite: bool = True) -> Any:
 def parse_json_as(kind: TypeAdapter[Kind], text: str, *, finite: bool = True) -> Kind:
     """Return the value of a JSON text as a dataclass or another type that pydantic knows; unknown fields are ignored.
 
-    Types are strict: true is no number, and "1" neither. Numbers come back to the bit.
+    Types are strict: true is not a number, and "1" neither. Numbers come back to the bit.
 
     Raises:
         FaaError: As `parse_json`; or if it does not fit the type: the message names up to five faults.
@@ -190,7 +190,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(name: str) -> Any:
-    raise FaaError(f"it holds {name}, which is no number")
+    raise FaaError(f"it holds {name}, which is not a number")
 
 
 def _whole(text: str) -> int:

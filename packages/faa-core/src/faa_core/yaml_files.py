@@ -31,7 +31,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping that a YAML file holds; an empty file is an empty one.
 
     Raises:
-        FaaError: If it cannot be read, is no YAML, or no mapping; the message names the file and the place.
+        FaaError: If it cannot be read, is not YAML, or no mapping; the message names the file and the place.
     """
     content = read_content(path, most=MOST_BYTES)
     try:
@@ -49,7 +49,7 @@ def parse_yaml(text: str, *, source: str) -> dict[str, Any]:
         source: What it is, for messages.
 
     Raises:
-        FaaError: If it is no YAML, or no mapping; the message names the source and the place.
+        FaaError: If it is not YAML, or no mapping; the message names the source and the place.
     """
     try:
         found = _Reader(yaml.SafeLoader(text)).value()
@@ -57,11 +57,11 @@ def parse_yaml(text: str, *, source: str) -> dict[str, Any]:
         mark = error.problem_mark or error.context_mark
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         what = ", ".join(filter(None, (error.context, error.problem)))
-        raise FaaError(f"{source} is no YAML of settings{place}: {safe(what)}.") from error
+        raise FaaError(f"{source} is not YAML of settings{place}: {safe(what)}.") from error
     except RecursionError as error:
-        raise FaaError(f"{source} is no YAML of settings: {TOO_DEEP}.") from error
+        raise FaaError(f"{source} is not YAML of settings: {TOO_DEEP}.") from error
     except (yaml.YAMLError, ValueError) as error:  # a character that YAML has not, or a number that is none
-        raise FaaError(f"{source} is no YAML: {safe(' '.join(str(error).split()))}.") from error
+        raise FaaError(f"{source} is not YAML: {safe(' '.join(str(error).split()))}.") from error
     if found is None:
         return {}
     if not isinstance(found, dict):
@@ -132,11 +132,11 @@ class _Reader:
             if len(node.value) > LONGEST_NUMBER:
                 raise _fault(node, f"a number has at most {LONGEST_NUMBER} characters")
             if NUMBERS[node.tag].fullmatch(node.value) is None:
-                raise _fault(node, f"{shown} is no plain number; write it in decimals, or a text in quotes")
+                raise _fault(node, f"{shown} is not a plain number; write it in decimals, or a text in quotes")
         try:
             return self._loader.construct_object(node)
         except (ValueError, LookupError) as error:
-            raise _fault(node, f"{shown} is no {kind}") from error
+            raise _fault(node, f"{shown} is not a valid {kind}") from error
 
 
 def _fault(node: Node, what: str) -> yaml.MarkedYAMLError:

@@ -18,7 +18,7 @@ def main() -> None:
         sys.stdout.write(HELP)
         return
     if len(sys.argv) < 2 or not Path(sys.argv[1]).is_file():
-        given = f"'{sys.argv[1]}' is no file" if len(sys.argv) > 1 else "no script given"
+        given = f"'{sys.argv[1]}' is not a file" if len(sys.argv) > 1 else "no script given"
         sys.exit(f"{given}; usage: python -m faa_models SCRIPT [ARGUMENTS...]")
     sys.argv = sys.argv[1:]
     if not sys.flags.safe_path:

@@ -8,7 +8,7 @@ __all__ = ["check_rates", "check_whole", "is_finite"]
 
 
 def check_whole(**values: Any) -> None:
-    """Refuse arguments that are no whole numbers.
+    """Refuse arguments that are not whole numbers.
 
     Raises:
         ValueError: If one is something else; it is named.
@@ -19,7 +19,7 @@ def check_whole(**values: Any) -> None:
 
 
 def check_rates(**values: Any) -> None:
-    """Refuse arguments that are no numbers in [0, 1].
+    """Refuse arguments that are not numbers in [0, 1].
 
     Raises:
         ValueError: If one is something else; it is named.

@@ -29,10 +29,10 @@ def check_parts(policy: Any, baseline: Any, normalize: Any, partners: Any) -> No
 
 
 def check_images(images: Any) -> None:
-    """Refuse what is no batch of images.
+    """Refuse what is not a batch of images.
 
     Raises:
-        FaaError: If it is no tensor, or not of the types, shapes and sizes that a batch has.
+        FaaError: If it is not a tensor, or not of the types, shapes and sizes that a batch has.
     """
     if not isinstance(images, Tensor):
         raise FaaError(

@@ -49,7 +49,7 @@ def resolve_policy(name_or_path: str | Path) -> Policy:
     given = as_given(name_or_path)
     if is_name(given):
         return load_policy(given)
-    if os.path.isfile(given):  # noqa: PTH113 a path that no system allows is no file, and no error
+    if os.path.isfile(given):  # noqa: PTH113 a path that no system allows is not a file, and no error
         content = read_content(Path(given), most=MOST_BYTES)
         own = _guess(Path(given), content)
         return load_policy(given) if own.name == "faa" else read_policy(given)
@@ -84,11 +84,11 @@ def read_policy(
     given, path = as_given(name_or_path), Path(name_or_path)
     installed = is_name(given)
     text = (None if installed else string_format(given)) if chosen is None else chosen
-    if os.path.isfile(path) and not installed:  # noqa: PTH113 a path that no system allows is no file, and no error
+    if os.path.isfile(path) and not installed:  # noqa: PTH113 a path that no system allows is not a file, and no error
         policy = _read(path, chosen, table, leeway)
         own = policy.name if policy.name not in ("unnamed", "deepaa") else table or path.stem
     elif table is not None:
-        raise FaaError(f"'{given}' is no file of several lists; leave out the table '{table}'.")
+        raise FaaError(f"'{given}' is not a file of several lists; leave out the table '{table}'.")
     elif text is not None and text.name in ("timm", "torchvision"):
         policy, own = parse(given, text.name, leeway=leeway), given
     elif chosen is not None and chosen.name != "faa":

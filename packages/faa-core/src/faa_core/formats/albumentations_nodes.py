@@ -15,7 +15,7 @@ def root_of(text: str) -> Mapping[str, Any]:
     """Return the outermost composition of a document.
 
     Raises:
-        FaaError: If the text is no document of albumentations.
+        FaaError: If the text is not a document of albumentations.
     """
     try:
         document = parse_json(text, finite=False)
@@ -26,7 +26,7 @@ def root_of(text: str) -> Mapping[str, Any]:
     root = document.get("transform", document) if isinstance(document, dict) else None
     if not isinstance(root, dict) or kind_of(root) not in GROUPS:
         raise FaaError(
-            "It is no document of albumentations, whose outermost transform is a composition such as Compose."
+            "It is not a document of albumentations, whose outermost transform is a composition such as Compose."
         )
     return root
 

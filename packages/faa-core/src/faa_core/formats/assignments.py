@@ -30,7 +30,7 @@ class Followed(NamedTuple):
     Attributes:
         values: The data of names.
         lost: Names whose data a statement may have changed.
-        made: Lists as they were made, of which some are no data.
+        made: Lists as they were made, of which some are not data.
     """
 
     values: dict[str, Value]

@@ -109,7 +109,7 @@ def build(kind: type[Kind], fields: Mapping[str, Any]) -> Kind:
     """Return a policy of converted fields.
 
     Raises:
-        FaaError: If the fields are no policy, such as an empty list.
+        FaaError: If the fields are not a policy, such as an empty list.
     """
     try:
         return kind(**fields)

@@ -215,7 +215,7 @@ def _known(name: str, *, imagenet: bool, mirror: bool) -> tuple[str, OperationRo
         return ("RandomResizedCrop" if imagenet else "Crop"), None, 1.0
     if name in ORDER:
         return name, None, 0.0
-    raise FaaError(f"'{name}' is no operation of Deep AutoAugment; it has {', '.join(ORDER)}.")
+    raise FaaError(f"'{name}' is not an operation of Deep AutoAugment; it has {', '.join(ORDER)}.")
 
 
 def _targets(*, imagenet: bool, mirror: bool) -> Iterator[tuple[str, str, Operation]]:

@@ -14,7 +14,7 @@ LONGEST = 60  # characters of what is told of an expression
 
 
 class Unknown(NamedTuple):
-    """An expression that is no data: a name from elsewhere, a call, an attribute.
+    """An expression that is not data: a name from elsewhere, a call, an attribute.
 
     Attributes:
         text: How it is written.
@@ -27,7 +27,7 @@ class Value(NamedTuple):
     """What an expression is.
 
     Attributes:
-        data: Lists, tuples, dicts, texts, numbers, truth values and None; `Unknown` where it is no data.
+        data: Lists, tuples, dicts, texts, numbers, truth values and None; `Unknown` where it is not data.
         weight: How many entries it has at most, with all that names repeat.
     """
 
@@ -39,7 +39,7 @@ Known = Mapping[str, Value]
 
 
 def evaluate(node: ast.expr, known: Known) -> Value:
-    """Return the value of an expression; what is no data in it stays `Unknown`.
+    """Return the value of an expression; what is not data in it stays `Unknown`.
 
     Args:
         node: The expression.
@@ -58,7 +58,7 @@ def evaluate(node: ast.expr, known: Known) -> Value:
 
 
 def has_unknown(data: Any, seen: dict[int, bool]) -> bool:
-    """Return whether something in a value is no data.
+    """Return whether something in a value is not data.
 
     Args:
         data: Of a `Value` that is kept.

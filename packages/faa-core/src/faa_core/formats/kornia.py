@@ -67,7 +67,7 @@ def parse(text: str, *, table: str | None = None, leeway: Leeway | None = None) 
     """
     found = read_table(text, table=table)
     if not isinstance(found.value, list | tuple) or not found.value:
-        raise FaaError("It is no list of sub-policies, each a list of (name, probability, magnitude).")
+        raise FaaError("It is not a list of sub-policies, each a list of (name, probability, magnitude).")
     entries = [_entries(sub, number) for number, sub in enumerate(found.value)]
     trivial = all(len(sub) == 1 for sub in entries) and any(_is_range(entry) for sub in entries for entry in sub)
     policy = _ranges([sub[0] for sub in entries]) if trivial else _sub_policies(entries, leeway or Leeway())

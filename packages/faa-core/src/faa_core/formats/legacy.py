@@ -102,7 +102,7 @@ def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
     """
     if not isinstance(policy, SubPolicies):
         raise FaaError(
-            f"'{policy.name}' is no table of sub-policies, which is all that Fast AutoAugment's lists can say."
+            f"'{policy.name}' is not a table of sub-policies, which is all that Fast AutoAugment's lists can say."
         )
     allowed = leeway or Leeway()
     differ_in_noise(policy, allowed)
@@ -138,7 +138,7 @@ def _sub_policies(value: Any) -> list[Any]:
         return [[[op, *uses] for op, uses in sub.items() if isinstance(uses, list)] for sub in value.values()]
     if isinstance(value, list | tuple) and value:
         return list(value)
-    raise FaaError("It is no list of sub-policies, each a list of [operation, p, level].")
+    raise FaaError("It is not a list of sub-policies, each a list of [operation, p, level].")
 
 
 def _entries(sub_policy: Any, number: int) -> Iterator[_Entry]:

@@ -61,7 +61,7 @@ def read_table(text: str, *, table: str | None = None) -> Table:
         data = evaluate(alone, {}).data
         if has_unknown(data, {}):
             raise FaaError(
-                f"It has {unknown_in(data, {})}, which is no literal: only lists, strings and numbers are read, and "
+                f"It has {unknown_in(data, {})}, which is not a literal: only lists, strings and numbers are read, and "
                 "nothing is executed."
             )
     return _nameless(data, table)
@@ -72,7 +72,7 @@ def parsing(text: str) -> Iterator[list[ast.stmt]]:
     """Give the statements of a Python text.
 
     Raises:
-        FaaError: If it is no Python; or if the block finds it nested too deeply.
+        FaaError: If it is not Python; or if the block finds it nested too deeply.
     """
     try:
         start = text.strip()

@@ -203,7 +203,7 @@ def _sampling(transform: Mapping[str, Any], leeway: Leeway) -> Sampling:
         leeway.note(f"the table leaves fill and filter to what uses it; mmpretrain's {GREY} and nearest are taken")
         return Sampling({"interpolation": "nearest"}, leeway)
     if not isinstance(hparams, dict):
-        raise FaaError(f"hparams is no dict that can be read without executing the file: {_shown(hparams)}.")
+        raise FaaError(f"hparams is not a dict that can be read without executing the file: {_shown(hparams)}.")
     return Sampling(hparams, leeway)
 
 

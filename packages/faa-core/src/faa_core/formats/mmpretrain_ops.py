@@ -187,5 +187,5 @@ def _ends(kind: str, fields: Mapping[str, Any]) -> tuple[float, float]:
 
 def _read(value: Any, name: str) -> Any:
     if isinstance(value, Unknown):
-        raise FaaError(f"{name} is no number that can be read without executing the file: {value.text}.")
+        raise FaaError(f"{name} is not a number that can be read without executing the file: {value.text}.")
     return value

@@ -109,7 +109,7 @@ def _lines(text: str) -> tuple[list[_Line], list[_Line]]:
 
 
 def _literal(line: _Line) -> list[Any]:
-    odd = FaaError(f"Line {line.number} of this log looks like a policy, but is no list of literals.")
+    odd = FaaError(f"Line {line.number} of this log looks like a policy, but is not a list of literals.")
     try:
         data = parse_json(line.text, finite=False)
     except NotJsonError:

@@ -116,7 +116,7 @@ def guess_format(content: bytes) -> Format:
         raise FaaError("It is empty.")
     if "\0" in text:
         raise FaaError(
-            f"It is no text, since it has a zero byte. If it is UTF-16 text without its mark, save it as UTF-8. "
+            f"It is not a text, since it has a zero byte. If it is UTF-16 text without its mark, save it as UTF-8. "
             f"{_listed()}"
         )
     if found := string_format(text.strip()):
@@ -144,7 +144,7 @@ def _name_of_document(document: Any, text: str) -> str:
 
 
 def _name_of_text(text: str) -> str:
-    """Return the format of a text that is no JSON; empty where there is none."""
+    """Return the format of a text that is not JSON; empty where there is none."""
     if "__class_fullname__:" in text:
         return "albumentations"
     if PADDLE.search(text):

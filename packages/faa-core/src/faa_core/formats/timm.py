@@ -4,7 +4,7 @@ A string becomes what timm 1.0.31 draws for it, in its levels and pixels: whole 
 with probability ½ unless ``p`` says otherwise, signs drawn afresh, ``n`` operations drawn with replacement. Left out or
 different:
 
-- Fill and filter are no part of a string: timm takes the mean of its normalisation and its option `interpolation`.
+- Fill and filter are not part of a string: timm takes the mean of its normalisation and its option `interpolation`.
   Here they are arguments of `parse`, with the values that `timm.data.create_transform` has by default. Where timm is
   told "random", as by its training script, it draws bilinear or bicubic at every use; a policy has one filter.
 - ``tweights`` is read with ``n1`` only, each operation repeated in proportion to its weight: timm draws several
@@ -75,7 +75,7 @@ def parse(
 
     Raises:
         UnknownNameError: If it begins with no name of timm's, or names an unknown set of operations.
-        FaaError: If it is no string of timm's, or means what a policy cannot say; the message names the part.
+        FaaError: If it is not a string of timm's, or means what a policy cannot say; the message names the part.
     """
     text = text.strip()
     if len(text) > LONGEST:

@@ -34,7 +34,7 @@ def parse(text: str) -> Policy:
         call = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
         name = _last_name(call.func) if isinstance(call, ast.Call) else ""
         if not isinstance(call, ast.Call) or name not in KINDS:
-            raise FaaError(f"It is no call of torchvision's {', '.join(KINDS)}.")
+            raise FaaError(f"It is not a call of torchvision's {', '.join(KINDS)}.")
         arguments = [_argument(part) for part in call.args]
         named = {given or "**": _argument(part) for given, part in keywords_of(call)}
     try:
@@ -78,9 +78,11 @@ def _argument(node: ast.expr) -> Any:
                 return kind[node.attr]
     data = evaluate(node, {}).data
     if isinstance(data, Unknown):
-        raise FaaError(f"'{data.text}' is no value that can be read without executing it.")
+        raise FaaError(f"'{data.text}' is not a value that can be read without executing it.")
     if isinstance(data, bool):
-        raise FaaError(f"{data} is no argument that torchvision's transforms take; give a number, a list or a text.")
+        raise FaaError(
+            f"{data} is not an argument that torchvision's transforms take; give a number, a list or a text."
+        )
     return data
 
 

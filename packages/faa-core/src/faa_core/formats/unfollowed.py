@@ -115,7 +115,7 @@ def _is_list(data: Any) -> bool:
 
 
 def unknown_in(data: Any, seen: dict[int, str]) -> str:
-    """Return the first expression in a value that is no data; empty where all of it is.
+    """Return the first expression in a value that is not data; empty where all of it is.
 
     Args:
         data: Of a value that is kept.

@@ -123,7 +123,7 @@ def apply_steps(
         partners: Images to mix in, of the same size and mode; a step's drawn centre picks one.
 
     Raises:
-        FaaError: If it is no PIL image, neither RGB nor L, or a step needs partners and there are none.
+        FaaError: If it is not a PIL image, neither RGB nor L, or a step needs partners and there are none.
     """
     if not isinstance(image, PILImage):
         raise FaaError(

@@ -29,14 +29,14 @@ def load_policy(name_or_path: str | Path) -> Policy:
 
     Raises:
         UnknownNameError: If it is neither a known name nor a file.
-        FaaError: If the file is no valid policy document.
+        FaaError: If the file is not a valid policy document.
     """
     given = as_given(name_or_path)
     if (own := with_strength(given)) is not None:
         return own
     if not is_name(given):
         path = Path(given)
-        if os.path.isfile(path / FILE):  # noqa: PTH113 a path that no system allows is no file, and no error
+        if os.path.isfile(path / FILE):  # noqa: PTH113 a path that no system allows is not a file, and no error
             raise FaaError(f"'{safe(given)}' is a folder; the policy in it is '{safe(path / FILE)}', so give that.")
         refuse_address(given)
         if os.path.lexists(path) or path.suffix == ".json" or path.name != given:
@@ -76,7 +76,7 @@ def parse_policy(text: str, *, source: str) -> Policy:
 
     Raises:
         NewerRecordError: If it is of a newer schema than this version knows.
-        FaaError: If it is no JSON, or breaks the schema; every fault is named.
+        FaaError: If it is not JSON, or breaks the schema; every fault is named.
     """
     try:
         fields = parse_json(text, finite=False)  # below, what is not finite is named by its place
@@ -86,7 +86,7 @@ def parse_policy(text: str, *, source: str) -> Policy:
         refuse_newer(fields.get("schema"), SCHEMA, source=source, packages="faa-core")
     if not isinstance(fields, dict) or "kind" not in fields:
         raise FaaError(
-            f"{source} is no policy document: "
+            f"{source} is not a policy document: "
             'it must be an object with "kind": "sub-policies", "parametric", "layers" or "layered-sub-policies". '
             f"{OTHERS}"
         )
@@ -94,7 +94,7 @@ def parse_policy(text: str, *, source: str) -> Policy:
         policy = TypeAdapter[Policy](Document).validate_json(text, strict=True)
         parse_json(text)  # of the provenance, which may hold anything, JSON must be able to say it again
     except ValidationError as error:
-        raise FaaError(f"{source} is no valid policy: {'; '.join(faults(error, skip=1))}.") from error
+        raise FaaError(f"{source} is not a valid policy: {'; '.join(faults(error, skip=1))}.") from error
     except FaaError as error:
         raise FaaError(f"{source}: {error}") from error
     return policy

@@ -127,7 +127,7 @@ class Policy(BaseModel):
             indices: Shape ``[B]``, of the images in their data set.
 
         Raises:
-            FaaError: If one of these is no whole number, or the indices are not in one axis.
+            FaaError: If one of these is not a whole number, or the indices are not in one axis.
         """
         check_keys(seed, epoch)
         numbers_B = whole_numbers(indices)

@@ -128,7 +128,7 @@ def _document(folder: Traversable, name: str) -> Any:
     except (OSError, ValueError) as error:
         raise FaaError(f"The golden set's '{file}' cannot be read: {error}.") from error
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise FaaError(f"'{file}' is no part of a golden set of version {SCHEMA}.")
+        raise FaaError(f"'{file}' is not part of a golden set of version {SCHEMA}.")
     return document
 
 

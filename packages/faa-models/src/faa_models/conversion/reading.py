@@ -98,11 +98,11 @@ def _refusal(path: Path, error: Exception) -> str:
     """Return why torch could not read a file, without its advice."""
     if re.search("weights.only", str(error), flags=re.IGNORECASE):  # of torch's every refusal, and its advice
         asked = re.search(r"GLOBAL (\S+)", str(error))
-        unknown = "it is no checkpoint of torch.save or safetensors, is damaged, or asks to run code"
+        unknown = "it is not a checkpoint of torch.save or safetensors, is damaged, or asks to run code"
         reason = f"it asks to run {asked[1]!r}" if asked else unknown
         return f"'{path}' is refused: {reason}, and no code of a checkpoint is run. {ADVICE}"
     reason = _printable(f"{type(error).__name__}: {error}".splitlines()[0])
-    return f"'{path}' is no checkpoint of torch.save or safetensors, or damaged ({reason})."
+    return f"'{path}' is not a checkpoint of torch.save or safetensors, or damaged ({reason})."
 
 
 def _strange_archive(path: Path) -> str:
@@ -134,7 +134,7 @@ def _weights(content: Any, path: Path, *, ema: bool) -> dict[str, Any]:
     for name in CONTAINERS:
         if name in content:
             if not isinstance(content[name], dict):
-                raise ValueError(f"'{path}': '{name}' is no state dict, but {_kind(content[name])}.")
+                raise ValueError(f"'{path}': '{name}' is not a state dict, but {_kind(content[name])}.")
             return _named(content[name], path)
     return _named(content, path)
 
@@ -165,7 +165,7 @@ def _check_tensor(key: str, value: Any, path: Path) -> None:
         allowed = f"tensors, alone or under {' or '.join(repr(name) for name in CONTAINERS)}"
         raise ValueError(f"'{path}' holds no state dict: {key!r} is {_kind(value)}. Allowed are {allowed}.")
     if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu":
-        raise ValueError(f"'{path}': {key!r} is no plain tensor: {value.layout}, {value.dtype}, on {value.device}.")
+        raise ValueError(f"'{path}': {key!r} is not a plain tensor: {value.layout}, {value.dtype}, on {value.device}.")
 
 
 def _kind(value: Any) -> str:

@@ -67,7 +67,7 @@ class SkipNet(StagedNetwork):
     `train()` then takes them up.
 
     Raises:
-        TypeError: If the backbone is no network of this kind.
+        TypeError: If the backbone is not a network of this kind.
         ValueError: If an argument is not one of these, or the backbone has no block to gate.
     """
 

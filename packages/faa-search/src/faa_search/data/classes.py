@@ -68,7 +68,7 @@ def labelling(*labels: NDArray[Any]) -> Labelling:
 
 
 def class_names(given: Iterable[object], *, where: str) -> tuple[str, ...]:
-    r"""Return names of classes as text that can be written anywhere; what is no UTF-8 becomes visible, as ``\xff``.
+    r"""Return names of classes as text that can be written anywhere; what is not UTF-8 becomes visible, as ``\xff``.
 
     Args:
         given: Texts, bytes, or anything else that says what it is.

@@ -179,9 +179,9 @@ def _labels(reader: Any, columns: _Columns, request: DatasetRequest) -> np.ndarr
 
 
 def _check_labels_tell(classes: Labelling, rows: int, columns: _Columns, request: DatasetRequest) -> None:
-    """Refuse what is no label: numbers of rows, names of files."""
+    """Refuse what is not a label: numbers of rows, names of files."""
     if len(classes.values) == rows > 2:
         raise FaaError(
-            f"Every row of '{request.name}' has its own '{columns.label}', so it is no class label; name another "
+            f"Every row of '{request.name}' has its own '{columns.label}', so it is not a class label; name another "
             "column with --target-key."
         )

@@ -65,7 +65,7 @@ class Journal(Generic[Kind]):
         Blank lines are passed over, and so are fields that only a newer version knows.
 
         Raises:
-            FaaError: If any other line is no entry, or was changed after it was written.
+            FaaError: If any other line is not an entry, or was changed after it was written.
         """
         if not self.path.is_file():
             return []
@@ -111,12 +111,12 @@ class Journal(Generic[Kind]):
         except NewerRecordError:
             raise
         except FaaError as error:
-            raise FaaError(f"{place} is no {what}: {error}. {alone}") from error
+            raise FaaError(f"{place} is not a valid {what}: {error}. {alone}") from error
         try:
             return validate_json(self._adapter, text)
         except FaaError as error:
             newer = "Its checksum is correct, so another version of faa wrote it so; use that, and keep the line."
-            raise FaaError(f"{place} is no {what}: {error}. {newer if written else alone}") from error
+            raise FaaError(f"{place} is not a valid {what}: {error}. {newer if written else alone}") from error
 
 
 def _unchanged(content: Any, known: set[str]) -> bool:
@@ -125,10 +125,10 @@ def _unchanged(content: Any, known: set[str]) -> bool:
     It is of all other fields, or of those that we know: a newer version may have added to them.
 
     Raises:
-        FaaError: If the line is no object, or its checksum is wrong.
+        FaaError: If the line is not an object, or its checksum is wrong.
     """
     if not isinstance(content, dict):
-        raise FaaError("it is no JSON object")
+        raise FaaError("it is not a JSON object")
     if CHECK not in content:
         return False
     check = content.pop(CHECK)

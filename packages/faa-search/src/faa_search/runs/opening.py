@@ -162,5 +162,5 @@ def _epochs(path: Path) -> tuple[Row, ...]:
         return read_epochs(path)
     except FaaError as error:
         raise FaaError(
-            f"'{safe(path)}' is no table of epochs ({error}). Remove it, and the command of the run writes it again."
+            f"'{safe(path)}' is not a table of epochs ({error}). Remove it, and the command of the run writes it again."
         ) from error

@@ -161,7 +161,7 @@ def _seconds(summary: Path) -> float:
             raise FaaError("a time in it is less than 0")
     except FaaError as error:
         raise FaaError(
-            f"'{safe(summary)}' is no table of epochs ({error}). Remove it, and the same command goes on; only "
+            f"'{safe(summary)}' is not a table of epochs ({error}). Remove it, and the same command goes on; only "
             "the time that this network took is then unknown, to --budget and the result."
         ) from error
     return sum(seconds)

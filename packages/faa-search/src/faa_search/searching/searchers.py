@@ -113,7 +113,7 @@ def _searcher(config: Any) -> Searcher:
 
     Raises:
         UnknownNameError: If no installed package offers it.
-        FaaError: If they are no settings, or those of another algorithm.
+        FaaError: If they are not settings, or those of another algorithm.
     """
     if not isinstance(config, SharedSearchConfig):
         check_settings(config, SearchConfig)

@@ -97,7 +97,7 @@ def _is_power(value: Any) -> bool:
 def _is_argument(name: Any, value: Any) -> bool:
     if not (isinstance(name, str) and name.isidentifier()):
         return False
-    if isinstance(value, str):  # what is no finite number must not pass for a word
+    if isinstance(value, str):  # what is not a finite number must not pass for a word
         word = value.strip().lower().lstrip("+-") not in {"nan", "inf", "infinity"}
         return word and len(value) <= LONGEST and not {",", "\0"} & set(value)
     return isinstance(value, bool | int | float) and abs(value) < math.inf

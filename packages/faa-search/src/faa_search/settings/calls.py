@@ -10,7 +10,7 @@ from faa_search.settings import Settings
 
 
 def check_settings(config: Any, kind: type[Settings]) -> None:
-    """Refuse what are no settings of a kind.
+    """Refuse what are not settings of a kind.
 
     Args:
         config: What was given.
@@ -43,7 +43,7 @@ def directory_of(given: Any, *, written: bool = True) -> Path:
 
 
 def check_policy_given(policy: Any, argument: str) -> None:
-    """Refuse what is no policy.
+    """Refuse what is not a policy.
 
     Args:
         policy: What was given.

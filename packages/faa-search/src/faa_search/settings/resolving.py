@@ -61,7 +61,7 @@ def read_layer(path: str | Path) -> Layer:
     """Return the settings of a YAML file.
 
     Raises:
-        FaaError: If it cannot be read, is no YAML of settings, or no mapping.
+        FaaError: If it cannot be read, is not YAML of settings, or no mapping.
     """
     refuse_address(str(path))
     # A run's own config.yaml says which command made it; its settings can be used again.

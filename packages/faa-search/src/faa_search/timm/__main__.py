@@ -30,7 +30,7 @@ def main() -> None:
         sys.stdout.write(HELP)
         return
     if len(sys.argv) < 2 or not Path(sys.argv[1]).is_file():
-        given = f"'{safe(sys.argv[1])}' is no file" if len(sys.argv) > 1 else "no script given"
+        given = f"'{safe(sys.argv[1])}' is not a file" if len(sys.argv) > 1 else "no script given"
         sys.exit(f"{given}; usage: python -m faa_search.timm SCRIPT [ARGUMENTS...]")
     for plugin in register_models():
         sys.stderr.write(f"The plugin {plugin.name} does not load: {safe(plugin.error or '')}\n")

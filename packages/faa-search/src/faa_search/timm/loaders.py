@@ -75,7 +75,7 @@ def _say_prefix(named: object, error: AssertionError) -> None:
     given = named if isinstance(named, str) else ""
     if given in plugins.names("faa.policies"):
         what = "the name of a policy of faa"
-    elif os.path.isfile(given):  # noqa: PTH113 a path that no system allows is no file, and no error
+    elif os.path.isfile(given):  # noqa: PTH113 a path that no system allows is not a file, and no error
         what = "a file"
     else:
         return

@@ -79,7 +79,7 @@ def find_weights(*, checkpoint: str | Path | None = None, model: str | None = No
         model: timm's name, ``hf-hub:OWNER/NAME`` or ``local-dir:PATH``.
 
     Raises:
-        FaaError: If both or none are given, or what is named is not there or is no model's.
+        FaaError: If both or none are given, or what is named is not there or is not a model's.
     """
     if not isinstance(given := checkpoint or model, str | Path) or (checkpoint and model):
         raise FaaError("Give either --checkpoint (a run directory or a folder of weights) or --model (a timm model).")
@@ -175,7 +175,7 @@ def _described(folder: Path) -> _Description:
         description = parse_json_as(TypeAdapter(_Description), as_text(content))
         model_input(description.architecture)
     except FaaError as error:
-        raise FaaError(f"'{safe(path)}' is no model's configuration: {error}") from error
+        raise FaaError(f"'{safe(path)}' is not a model's configuration: {error}") from error
     return description
 
 

@@ -59,7 +59,7 @@ def check_row(row: Row) -> Row:
     """
     epoch, loss = row.get("epoch"), row.get("train_loss")
     if not isinstance(epoch, int) or epoch < 1 or loss is None or not math.isfinite(loss):
-        raise ValueError(f"epoch {epoch!r:.40} with train_loss {loss!r:.40} is no epoch that was trained")
+        raise ValueError(f"epoch {epoch!r:.40} with train_loss {loss!r:.40} is not an epoch that was trained")
     for name, value in row.items():
         limited = name in NOT_NEGATIVE or name.endswith("_top1")  # a companion's figures may be any
         most = 1.0 if name.endswith("_top1") else math.inf

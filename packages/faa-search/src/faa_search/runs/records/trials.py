@@ -22,7 +22,7 @@ def _of_a_space(params: Params) -> Params:
     """
     for name, value in params.items():
         if PARAM.fullmatch(name) is None or isinstance(value, str) != name.startswith("op_"):
-            raise ValueError(f"'{name}' with {value!r:.40} is no parameter of a policy")
+            raise ValueError(f"'{name}' with {value!r:.40} is not a parameter of a policy")
         if not isinstance(value, str) and not 0 <= value <= 1:
             raise ValueError(f"'{name}' must lie between 0 and 1, not be {value!r:.40}")
     return params

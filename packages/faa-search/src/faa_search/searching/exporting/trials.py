@@ -37,11 +37,11 @@ def read_run(directory: Path) -> Trials:
     """Return the trials of a search's directory; only read.
 
     Raises:
-        FaaError: If it is no search's, its files are damaged, or it has no trials yet.
+        FaaError: If it is not a search's, its files are damaged, or it has no trials yet.
     """
     run = open_run(directory)
     if not isinstance(run, SearchRun):
-        raise FaaError(f"'{safe(directory)}' is no search's directory, so it has no trials; give one of faa search.")
+        raise FaaError(f"'{safe(directory)}' is not a search's directory, so it has no trials; give one of faa search.")
     config, entries = run.settings, sorted(run.trials, key=lambda trial: trial.key)
     if not isinstance(config, SearchConfig):
         raise FaaError(f"The search in '{safe(directory)}' is by '{safe(config.algorithm)}', which makes no trials.")

@@ -96,7 +96,7 @@ def parse_recipe(name: str, text: str) -> Recipe:
         text: YAML.
 
     Raises:
-        FaaError: If it is no YAML, lacks something or has too much; the message names the key.
+        FaaError: If it is not YAML, lacks something or has too much; the message names the key.
     """
     source = f"recipe {name}"
     content = parse_yaml(text, source=f"The {source}")

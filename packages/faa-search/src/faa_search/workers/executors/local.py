@@ -33,7 +33,7 @@ class Local:
         """Do a task, and return its result as a future that is done.
 
         Raises:
-            BaseException: What the task raises, if it is no `Exception`, such as a KeyboardInterrupt.
+            BaseException: What the task raises, if it is not an `Exception`, such as a KeyboardInterrupt.
         """
         future: Future[Any] = Future()
         if self._stopped:
