@@ -67,7 +67,7 @@ def run(search):
     if search.config.stage == "plant":
         return None
     layers = [[{"op": "Rotate", "magnitude": done[n].magnitude, "probability": 1.0}] for n in sorted(done)]
-    policy = Layers(layers=layers, provenance={"soil": "clay"})
+    policy = Layers(layers=layers, provenance={"soil": "clay", "algorithm": "by hand", "seed": 99})
     told = {"notes": ["It grew."], "details": {"last": len(layers)}}
     return Found(policy=policy, seconds=1.5, figures={"height": len(layers)}, **told)
 
@@ -142,6 +142,7 @@ def test_it_searches_and_its_run_is_opened(make: Callable[..., SharedSearchConfi
     assert isinstance(found.policy, Layers)
     assert ["digits-wrn16_1-grow", 3] == [found.policy.name, len(found.policy.layers)]
     provenance = found.policy.provenance
+    assert provenance["seed"] == 0  # not what the policy said of itself before
     assert ("grow", 3, "clay", 60) == tuple(provenance[key] for key in ("algorithm", "height", "soil", "train_subset"))
     assert "content" in provenance["data"]
     run = open_run(tmp_path / "run")

@@ -55,6 +55,16 @@ def test_settings_of_another_type(name: str) -> None:
         assert refused(lambda other=other: call(other, "run")).startswith(f"{words}{type(other).__name__}; make one")
 
 
+@pytest.mark.parametrize("reporter", ["x", 5, print, object])
+@pytest.mark.parametrize("name", ["search", "train", "compare"])
+def test_reporters_that_show_nothing(name: str, reporter: object) -> None:
+    """They must have the two methods of one; nothing is made before that is known."""
+    kind, _call = CALLS[name]
+    call = {"search": faa_search.search, "train": train, "compare": compare}[name]
+    words = "`reporter` must have the methods of faa_search.progress.Reporter, note and track; "
+    assert refused(lambda: call(kind(**TINY), "run", reporter=reporter)).startswith(words)
+
+
 @pytest.mark.parametrize("output", ["", "  ", None, 5, b"run", ["run"], "a\0b"])
 @pytest.mark.parametrize("name", CALLS)
 def test_directories_that_say_nothing(name: str, output: object) -> None:

@@ -95,6 +95,16 @@ def typed(space, history, seed):
     return {name: np.float32(0.5) if name.startswith("p_") else v for name, v in uniform(space, history, seed).items()}
 
 
+def doubled(space, history, seed):
+    return {name: np.float64(v) if name.startswith("p_") else v for name, v in uniform(space, history, seed).items()}
+
+
+def emptying(space, history, seed):
+    if isinstance(history, list):
+        history.clear()
+    return uniform(space, history, seed)
+
+
 def foreign(space, history, seed):
     return uniform(space, history, seed) | {f"op_{space.uses()[0]}": "Posterize"}
 
@@ -158,7 +168,9 @@ def intolerant(space, history, seed):
         (outside, "test_its_proposals_are_of_the_space", "p_0_0 is 1.25"),
         (integral, "test_its_proposals_are_of_the_space", "p_0_0 is 1"),
         (verbose, "test_its_proposals_are_of_the_space", "'why'"),
-        (typed, "test_its_proposals_can_be_written", "JSON"),
+        (typed, "test_its_proposals_can_be_written", "p_0_0 is of a type of Python's, not float32"),
+        (doubled, "test_its_proposals_can_be_written", "p_0_0 is of a type of Python's, not float64"),
+        (emptying, "test_it_changes_nothing", "the history"),
         (Sampled(), "test_it_depends_on_its_arguments_alone", "the same space, history and seed"),
         (global_draw, "test_it_depends_on_its_arguments_alone", "the same space, history and seed"),
         (numpys_draw, "test_it_changes_nothing", "of numpy"),

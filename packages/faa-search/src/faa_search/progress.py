@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Any, Protocol
+
+from faa_core import FaaError
+from faa_core.text import safe
 
 
 class Advance(Protocol):
@@ -20,6 +23,23 @@ class Reporter(Protocol):
 
     def track(self, what: str, total: int, *, done: int = 0) -> AbstractContextManager[Advance]:
         """Return a context that gives an `Advance`; `done` of the `total` units were finished before."""
+
+
+def reporter_of(given: Any) -> Reporter:
+    """Return what shows notes and progress: what was given, or nothing.
+
+    Raises:
+        FaaError: If it is not a `Reporter`.
+    """
+    if given is None:
+        return Silent()
+    if not all(callable(getattr(given, name, None)) for name in ("note", "track")):
+        raise FaaError(
+            f"`reporter` must have the methods of faa_search.progress.Reporter, note and track; {safe(repr(given)):.80} "
+            "has not. Leave it out to show nothing."
+        )
+    reporter: Reporter = given
+    return reporter
 
 
 class Silent:

@@ -14,7 +14,7 @@ from accelerate import Accelerator
 
 from faa_core import FaaError, plugins
 from faa_core.text import safe
-from faa_search.progress import Reporter, Silent
+from faa_search.progress import Reporter, Silent, reporter_of
 from faa_search.runs.directory import run_directory
 from faa_search.runs.images import check_finished, has_moved, keep_images, record_of
 from faa_search.runs.records.search import Found
@@ -70,7 +70,7 @@ def conduct(
     check_settings(config, searcher.settings)
     directory = directory_of(output)
     searcher.check_stage(config.stage)
-    shown: Reporter = reporter or Silent()
+    shown = reporter_of(reporter)
     launched = accelerator or make_accelerator(config.device)
     factory = _executor(config, launched)
     options = ExecutorOptions(

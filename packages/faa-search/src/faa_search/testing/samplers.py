@@ -59,8 +59,10 @@ class SamplerContract:
                 space.decode(params)
 
     def test_its_proposals_can_be_written(self) -> None:
-        """They are the same after a journal's JSON: no numpy types."""
+        """They are the same after a journal's JSON, and of Python's own types: none of numpy's."""
         params = dict(self.sampler()(SPACE, _history(SPACE, MANY), 3))
+        for label, value in params.items():
+            expect(type(value) in (str, float, int), f"{label} is of a type of Python's, not {type(value).__name__}")
         try:
             back = json.loads(json.dumps(params))
         except TypeError as error:
@@ -131,7 +133,7 @@ class SamplerContract:
         """Return a history continued to so many trials, each seeded by its number."""
         scored, sampler = list(history), self.sampler()
         while len(scored) < trials:
-            params = sampler(SPACE, scored, seed_of("contract", len(scored)))
+            params = sampler(SPACE, list(scored), seed_of("contract", len(scored)))  # it may change what it is given
             scored.append(Scored(params, _reward(SPACE, params)))
         return scored
 

@@ -15,7 +15,7 @@ from faa_core.text import counted, duration, safe
 from faa_search.costs import fitting_ways, until, with_shorter
 from faa_search.data import ImageSource, OpenedData, open_data
 from faa_search.data.parts import held_out
-from faa_search.progress import Reporter, Silent
+from faa_search.progress import Reporter, reporter_of
 from faa_search.runs.directory import run_directory
 from faa_search.runs.files import RESULT, SUMMARY
 from faa_search.runs.images import check_finished, keep_images, record_of, record_of_settings
@@ -68,7 +68,7 @@ def train(
     run = directory_of(output)
     if policy is not None:
         check_policy_given(policy, "policy")
-    shown: Reporter = reporter or Silent()
+    shown = reporter_of(reporter)
     processes = accelerator or make_accelerator(config.device)
     if policy is None and config.policy == "none" and config.policy_warmup:  # a comparison's own `none` has its share
         raise FaaError(

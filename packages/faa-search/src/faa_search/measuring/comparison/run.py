@@ -16,7 +16,7 @@ from faa_core.text import counted, safe
 from faa_search.measuring.comparison.statistics import check_comparison, summarise
 from faa_search.measuring.comparison.training import check, check_policies, lost_runs, run_paths, train_all
 from faa_search.measuring.comparison.words import conclusion
-from faa_search.progress import Reporter, Silent
+from faa_search.progress import Reporter, reporter_of
 from faa_search.runs import results
 from faa_search.runs.directory import run_directory
 from faa_search.runs.environment import versions
@@ -117,7 +117,7 @@ def _compare(
     """Claim the directory with the settings `claimed`, train what is not trained, and write what it comes to."""
     directory = directory_of(output)
     finished = directory / COMPARISON
-    shown: Reporter = reporter or Silent()
+    shown = reporter_of(reporter)
     processes = accelerator or make_accelerator(run.device)
     before = from_main(processes, results.read_comparison(directory, check=check_comparison))
     record = None
