@@ -35,8 +35,8 @@ def reporter_of(given: Any) -> Reporter:
         return Silent()
     if not all(callable(getattr(given, name, None)) for name in ("note", "track")):
         raise FaaError(
-            f"`reporter` must have the methods of faa_search.progress.Reporter, note and track; {safe(repr(given)):.80} "
-            "has not. Leave it out to show nothing."
+            "`reporter` must have the methods of faa_search.progress.Reporter, note and track; "
+            f"{safe(repr(given)):.80} has not. Leave it out to show nothing."
         )
     reporter: Reporter = given
     return reporter
