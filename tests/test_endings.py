@@ -162,7 +162,7 @@ def answers(process: int) -> bool:
 
 
 def test_the_second_signal_acts_at_once(tmp_path, environment):
-    """Though what was asked to stop has not: a batch that takes for ever."""
+    """Though what was asked to stop has not: a batch that takes forever."""
     code = (
         "import os, signal, sys, time\n"
         "from faa_cli import start\n"

@@ -108,7 +108,7 @@ def test_a_local_folder_as_timm_names_it(run):
         ([], "Give either --checkpoint"),
         (["--checkpoint", "run", "--model", "resnet18"], "Give either --checkpoint"),
         (["--model", "resnett18"], "timm has no model 'resnett18'"),
-        (["--model", "wrn16_1"], "Nobody publishes weights of 'wrn16_1'"),
+        (["--model", "wrn16_1"], "There are no published weights of 'wrn16_1'"),
         (["--model", "local-dir:nowhere"], "'nowhere' holds no model.safetensors"),
         (["--checkpoint", "run", "--corruptions", "nowhere"], "There is no folder 'nowhere'"),
         (["--checkpoint", "run", "--corruptions", "make", "--frost", "run"], "holds 0 photographs"),

@@ -158,7 +158,7 @@ def test_provenance_that_json_cannot_say(tmp_path: Path) -> None:
 
 
 def test_what_the_system_makes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Below /proc a file of 0 bytes may wait for ever, so nothing is opened; what a link leads to counts."""
+    """Below /proc a file of 0 bytes may wait forever, so nothing is opened; what a link leads to counts."""
 
     def opened(path: Path) -> bytes:
         raise AssertionError(path)

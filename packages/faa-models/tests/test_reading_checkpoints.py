@@ -173,7 +173,7 @@ def test_a_dictionary_with_other_methods_is_read_by_its_content(tmp_path):
 
 
 def test_a_file_without_bytes_is_not_opened(tmp_path: Path) -> None:
-    """As those below /proc say of themselves, which may wait for ever."""
+    """As those below /proc say of themselves, which may wait forever."""
     (tmp_path / "empty.pth").touch()
     with pytest.raises(ValueError, match=r"empty\.pth' cannot be read: it is empty"):
         read_checkpoint(tmp_path / "empty.pth")

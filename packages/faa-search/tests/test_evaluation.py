@@ -147,7 +147,7 @@ def test_published_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timm, "create_model", create)
     with pytest.raises(FaaError, match=r"resnet18 True no network\. What timm publishes is fetched"):
         found.load(224)
-    with pytest.raises(FaaError, match="Nobody publishes weights of 'wrn16_1'"):
+    with pytest.raises(FaaError, match="There are no published weights of 'wrn16_1'"):
         find_weights(model="wrn16_1")
     with pytest.raises(FaaError, match="timm has no model 'resnett18'; did you mean"):
         find_weights(model="resnett18")

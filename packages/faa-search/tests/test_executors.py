@@ -285,7 +285,7 @@ def test_a_stop_after_a_signal_lets_the_task_finish_its_step(start, tmp_path):
             (tmp_path / "pid").write_text(str(os.getpid()))
             while request.number is None:
                 time.sleep(0.01)
-            time.sleep(0.5)  # the step in hand, in which the caller's word comes
+            time.sleep(0.5)  # the current step, in which the caller's word comes
             (tmp_path / "kept").touch()
             request.stop()
 

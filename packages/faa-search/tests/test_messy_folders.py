@@ -277,7 +277,7 @@ def test_a_class_called_train_beside_others(tmp_path: Path) -> None:
         for number in range(3):
             picture(root / name / f"{number}.png")
     message = fault(root)
-    assert f"'{root / 'train'}' is taken for the training split" in message
+    assert f"'{root / 'train'}' is read as the training split" in message
     assert "If 'train' is a class, as bus, car may be, rename it" in message
     assert f"'{root / 'train' / 'train'}', '{root / 'train' / 'bus'}'" in message
     (root / "all").mkdir()

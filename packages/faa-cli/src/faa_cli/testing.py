@@ -1,4 +1,4 @@
-"""What every command has to keep, as a test class for whoever writes one.
+"""What every command has to keep, as a test class for authors of one.
 
 Subclass it in a test file and name the command; pytest collects the inherited tests, and any other runner may call
 them. They need no pytest, and a failure is an AssertionError that says what was expected::

@@ -81,7 +81,7 @@ def blamed(part: str, *, but: tuple[type[BaseException], ...] = ()) -> Iterator[
 
     Args:
         part: What is at work, such as "`run` of the search algorithm 'grow'".
-        but: Exceptions that are nobody's mistake.
+        but: Exceptions that are no mistake of the plugin.
 
     Raises:
         FaaError: From the exception; one that stops the program, such as KeyboardInterrupt, stays as it is.

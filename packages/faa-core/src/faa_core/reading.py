@@ -45,7 +45,7 @@ def read_content(path: Path, *, most: int | None = None) -> bytes:
 def size_of(path: Path) -> int:
     """Return the bytes of a regular file, or of what a link leads to; a pipe or a device could be endless.
 
-    What the system makes while it is read, as below /proc, says it has 0 bytes, and may wait for ever. It is refused;
+    What the system makes while it is read, as below /proc, says it has 0 bytes, and may wait forever. It is refused;
     an empty file elsewhere may be such a one too, and is not to be opened.
 
     Raises:

@@ -25,7 +25,7 @@ Fraction = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 
 class OperationRow(BaseModel):
-    """An operation's magnitude axis as a policy file carries it, so that the file means the same pixels for ever."""
+    """An operation's magnitude axis as a policy file carries it, so that the file means the same pixels forever."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -6,7 +6,7 @@ need nothing of ours: `faa_core.testing.images` says how to make the images, `fa
 hold. They are written, from Pillow's kernels, by
 ``python -m faa_core.testing --write packages/faa-core/src/faa_core/testing/golden``.
 
-`OperationContract` and `PolicyContract` are test classes for whoever writes an operation or a policy.
+`OperationContract` and `PolicyContract` are test classes for authors of operations and policies.
 """
 
 from faa_core.testing.conformance import Finding, Row, check

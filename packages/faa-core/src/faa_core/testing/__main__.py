@@ -111,7 +111,7 @@ def _worst(row: Row) -> str:
     if worst.error:
         return f"{who}: failed: {worst.error} ({worst.case}; {wrong} of {row.compared} results are not equal)"
     if worst.largest is None:
-        return f"{who}: {wrong} of {row.compared} results differ, and Pillow here too, so nobody knows by how much"
+        return f"{who}: {wrong} of {row.compared} results differ, and Pillow here too, so it is not known by how much"
     return (
         f"{who}: {wrong} of {row.compared} results differ; the worst in {worst.differing:,} pixels by up to "
         f"{worst.largest}, {worst.where} ({worst.case})"

@@ -1,4 +1,4 @@
-"""What every operation and every policy has to keep, as test classes for whoever writes one.
+"""What every operation and every policy has to keep, as test classes for authors of one.
 
 Subclass one in a test file and say what it is about; pytest collects the inherited tests, and any other runner may call
 them. They need no pytest, and a failure is an AssertionError that says what was expected::

@@ -167,7 +167,7 @@ def holds_nothing(root: Path, layout: Layout, skipped: Sequence[Skipped]) -> str
     why = f" {words_of(skipped)}." if skipped else ""
     if folder != root and layout.test is None and beside:
         return (
-            f"'{folder}' is taken for the training split, but holds no images in sub-folders, one for each class."
+            f"'{folder}' is read as the training split, but holds no images in sub-folders, one for each class."
             f"{why} If '{folder.name}' is a class, as {some(beside)} may be, rename it, or put all classes into the "
             f"training split: '{root / 'train' / folder.name}', '{root / 'train' / beside[0]}'."
         )

@@ -53,7 +53,7 @@ def open_torch(request: DatasetRequest) -> Splits:
         raise FaaError(f"'{request.name}' needs --data-dir: the folder that holds it, or into which to download it.")
     train_name, test_name = request.train_split or "train", request.test_split or "validation"
     train_names = (*TRAIN_SPLITS, *(("extra", TRAIN_AND_EXTRA) if request.name == "torch/svhn" else ()))
-    # Any other name would be taken for the test split, and the test images be trained on.
+    # Any other name would count as the test split, and the test images be trained on.
     if train_name not in train_names or test_name not in TEST_SPLITS:
         raise FaaError(
             f"'{request.name}' has the splits {' = '.join(train_names)} to train and {' = '.join(TEST_SPLITS)} to "

@@ -1,4 +1,4 @@
-"""Reading what runs came to: each kind of result from its file, once, for everybody."""
+"""Reading what runs came to: each kind of result from its file, once, for all readers."""
 
 import csv
 import hashlib

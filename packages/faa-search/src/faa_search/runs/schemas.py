@@ -1,7 +1,7 @@
 """Records of runs: each says its schema, and is written and read here.
 
 A schema's number grows only when an earlier version would misread the record. A field may be added at any time: it has
-a default for records that lack it, and whoever does not know it passes over it. Records of the first versions say no
+a default for records that lack it, and code that does not know it passes over it. Records of the first versions say no
 schema; they are of number 1.
 """
 

@@ -1,4 +1,4 @@
-"""How sure we are that the found policy scores better than policies that nobody had to search for.
+"""How sure we are that the found policy scores better than policies that need no search.
 
 The found policy was chosen on the very images it is scored on here, though with other draws, so its reward flatters it;
 only training with it on a test split it never saw decides. What this shows is the other way round: a found policy that

@@ -42,7 +42,7 @@ def found_policy(
 
 
 def _without_folders(setting: Any) -> Any:
-    """Return a setting as it may be shared: where a path leads through on this machine concerns nobody else."""
+    """Return a setting as it may be shared: where a path leads through on this machine is private."""
     return Path(setting).name if isinstance(setting, str) and Path(setting).is_absolute() else setting
 
 

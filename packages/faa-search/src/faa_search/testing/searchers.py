@@ -148,7 +148,7 @@ class SearcherContract:
             expect(not changed, f"a finished search changes no file, and not {changed}")
 
     def test_it_goes_on_after_a_kill(self) -> None:
-        """Ended after any unit of progress, and begun again, it comes to the policy of a search that nobody ended."""
+        """Ended after any unit of progress, and begun again, it comes to the policy of a search that was not ended."""
         whole = self.found()
         for units in self.stops:
             self._expect_the_same(whole, units, _Killed(), "killed")
@@ -176,7 +176,7 @@ class SearcherContract:
         expect(same, "two processes come to the policy of one")
 
     def found(self) -> Found:
-        """Return what a search comes to that nobody ends."""
+        """Return what a search comes to that is not ended."""
         with TemporaryDirectory() as folder:
             return search(self.config(), Path(folder, "run"), threads=1)
 

@@ -57,7 +57,7 @@ class Progress:
         epochs_done: Finished epochs.
         history: One row of figures per finished epoch.
         best: The row with the best validation accuracy, or None without validation.
-        part: Of the epoch in hand.
+        part: Of the current epoch.
     """
 
     epochs_done: int = 0

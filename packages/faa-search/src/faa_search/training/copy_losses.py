@@ -18,7 +18,7 @@ class CopyLosses:
         return {f"train_loss_copy{copy}": None if math.isnan(cost) else cost for copy, cost in enumerate(costs, 1)}
 
     def state(self) -> None:
-        """Return nothing: the sums of the epoch in hand are in the training's own state."""
+        """Return nothing: the sums of the current epoch are in the training's own state."""
 
     def restore(self, state: object) -> None:
         """Do nothing."""

@@ -192,7 +192,7 @@ class _Fitting:
         self.keeper.within_epoch(replace(progress, part=replace(tally.part(), sums=sums)))
 
     def _measured(self, progress: Progress, tally: EpochTally, request: StopRequest) -> dict[str, float | None]:
-        """Return what is to be measured after an epoch's updates; a signal stops after the measure in hand."""
+        """Return what is to be measured after an epoch's updates; a signal stops after the current measure."""
         network, measures, row = self.trainer.best_network(), self.measures, dict[str, float | None]()
         tests = measures.test is not None and measures.test_every
         due = {"val": measures.validation, "test": measures.test if tests else None}

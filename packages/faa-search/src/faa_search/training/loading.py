@@ -211,7 +211,7 @@ def _repeats(order: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _serve(told: Connection, tell: Connection, _worker: int) -> None:
-    """Be a loader process: end when told to, or when whoever loads is gone.
+    """Be a loader process: end when told to, or when the process that loads is gone.
 
     The signals that a whole group of processes gets are ignored: the run needs its batches until it stops.
     """

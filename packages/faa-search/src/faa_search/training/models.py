@@ -102,7 +102,7 @@ def count_weights(
     Called before a run's directory is made, so that arguments the network refuses leave nothing behind.
 
     Raises:
-        FaaError: If it cannot be made, or is to be `pretrained` and nobody publishes weights of it.
+        FaaError: If it cannot be made, or is to be `pretrained` and there are no published weights of it.
     """
     if pretrained and timm.is_model(name):
         _check_published(name)

@@ -25,7 +25,7 @@ from faa_search.workers.processes import Processes
 
 
 class EpochTally:
-    """Figures of the epoch in hand; they stay on the device until asked for."""
+    """Figures of the current epoch; they stay on the device until asked for."""
 
     def __init__(self, device: torch.device, part: EpochPart, *, copies: int = 0) -> None:
         """Begin an epoch, or go on with it.

@@ -1,4 +1,4 @@
-"""Starting a command in several processes of this machine, so that nobody has to know how.
+"""Starting a command in several processes of this machine, so that users need not know how.
 
 They meet in a private folder and speak over the loopback interface. The standard input of each is a pipe from this
 process, which tells it to stop; when this process is gone, however it went, the pipe's end ends them.

@@ -60,7 +60,7 @@ class Alone:
         return tensor
 
     def wait_for_everyone(self) -> None:
-        """Return: there is nobody to wait for."""
+        """Return: there is no other process to wait for."""
 
 
 class _Setting(NamedTuple):

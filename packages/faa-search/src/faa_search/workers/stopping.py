@@ -1,4 +1,4 @@
-"""Stopping on a signal after the update in hand, by all processes at the same one."""
+"""Stopping on a signal after the current update, by all processes at the same one."""
 
 import signal
 import threading

@@ -84,7 +84,7 @@ def open_subject(weights: Weights, config: EvalConfig, *, note: Callable[[str], 
 
     Raises:
         FaaError: If the weights or the data cannot be used, do not fit together, or images that the weights were
-            trained on would be taken for test images.
+            trained on would count as test images.
     """
     check_settings(config, EvalConfig)
     if config.split == "test" and config.train_subset is not None:

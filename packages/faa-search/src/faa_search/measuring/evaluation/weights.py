@@ -57,8 +57,8 @@ class Weights:
     Attributes:
         name: Where they are, for messages.
         expected: The images they expect.
-        classes: How many they tell apart; None where nobody says.
-        names: Of the classes, in the order of the outputs; None where nobody says.
+        classes: How many they tell apart; None where nothing says.
+        names: Of the classes, in the order of the outputs; None where nothing says.
         folder: That they lie in; None if they were fetched.
         load: From the side of the images in pixels to the network with its weights; raises FaaError.
     """
@@ -128,7 +128,7 @@ def _published_weights(name: str) -> Weights:
     expected = model_input(name)
     config = timm.get_pretrained_cfg(name)
     if config is None or not config.has_weights:
-        raise FaaError(f"Nobody publishes weights of '{name}'; give those of a run of yours as --checkpoint.")
+        raise FaaError(f"There are no published weights of '{name}'; give those of a run of yours as --checkpoint.")
 
     def load(size: int) -> nn.Module:
         try:

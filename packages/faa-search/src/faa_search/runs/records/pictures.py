@@ -1,4 +1,4 @@
-"""Pictures of a run as data: whoever shows them draws them."""
+"""Pictures of a run as data: the code that shows them draws them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -134,5 +134,5 @@ def _settle(proposal: "Future[Params]", make: Callable[[], Params]) -> None:
         return
     try:
         proposal.set_result(make())
-    except BaseException as error:  # noqa: BLE001 it belongs to whoever waits
+    except BaseException as error:  # noqa: BLE001 it belongs to the process that waits
         proposal.set_exception(error)

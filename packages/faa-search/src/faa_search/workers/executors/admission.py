@@ -1,4 +1,4 @@
-"""Listening for the processes of a run, and for nobody else: at one address, and to those who know the run's key."""
+"""Listening for the processes of a run, and for nothing else: at one address, from those who know the run's key."""
 
 import multiprocessing.context
 import queue

@@ -35,7 +35,7 @@ class Hand(Protocol):
         """
 
     def stop(self) -> None:
-        """Ask the task in hand, if there is one, to end."""
+        """Ask the current task, if there is one, to end."""
 
     def close(self) -> None:
         """Let the worker end."""
@@ -128,7 +128,7 @@ class Crew:
         except WorkerLost as lost:
             self._again(job, lost)
             self._start(hand)
-        except BaseException as error:  # noqa: BLE001 a thread's exceptions are seen by nobody
+        except BaseException as error:  # noqa: BLE001 a thread's exceptions are not seen
             job.future.set_exception(CancelledError() if self._stopped.is_set() else error)
             if isinstance(error, FaaError):
                 self._break(error)

@@ -136,7 +136,7 @@ class _OtherProcess:
             raise FaaError(GONE) from lost
 
     def stop(self) -> None:
-        """Ask the task in hand to end."""
+        """Ask the current task to end."""
         self._wire.stop()
 
     def close(self) -> None:

@@ -102,7 +102,7 @@ class _Actor:
         return outcome
 
     def stop(self) -> None:
-        """Ask the task in hand to end, by SIGTERM to its process, on whatever machine that is."""
+        """Ask the current task to end, by SIGTERM to its process, on whatever machine that is."""
         self._over = True
         if self._where is None:
             self.kill()  # it waits for room in the cluster, perhaps for long

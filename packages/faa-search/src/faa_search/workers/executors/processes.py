@@ -86,7 +86,7 @@ class WorkerProcess:
             raise WorkerLost(_how(self._process.exitcode)) from lost
 
     def stop(self) -> None:
-        """Ask the task in hand to end, by SIGTERM."""
+        """Ask the current task to end, by SIGTERM."""
         if self._wire is not None:
             self._wire.stop()
 

@@ -78,7 +78,7 @@ def _fitting(resources: Mapping[str, float], share: dict[str, float]) -> int:
 
 @contextmanager
 def _started(ray: Any, options: ExecutorOptions) -> Iterator[None]:
-    """Start a cluster of this machine alone, which reports to nobody and serves those alone who know its token."""
+    """Start a cluster of this machine alone, which reports nothing and serves only those who know its token."""
     device_count, token = gpus(options), secrets.token_hex(32)
     with _variables({**QUIET, "RAY_AUTH_MODE": "token", TOKEN: token}):
         _read_variables(ray)  # Ray reads them once, and gives them to the processes that it starts now
@@ -100,7 +100,7 @@ def _started(ray: Any, options: ExecutorOptions) -> Iterator[None]:
         if address != LOOPBACK:  # where the caller imported Ray before
             options.note(
                 f"The Ray cluster of this run listens on all network interfaces of this machine (it is at {address}); "
-                f"it serves those alone who know its token. Set {LOCAL}=0 before Ray is imported, and it listens on "
+                f"it serves only those who know its token. Set {LOCAL}=0 before Ray is imported, and it listens on "
                 f"{LOOPBACK} only."
             )
         with guarded(_of_cluster(token)):
@@ -129,8 +129,8 @@ def _read_variables(ray: Any) -> None:
     raylet = ray._raylet  # Ray's own set-up does it so, and offers no other way
     if not hasattr(raylet, "AuthenticationTokenLoader"):
         raise FaaError(
-            f"Ray {ray.__version__} serves whoever reaches it: it knows no tokens. Install Ray {OLDEST} or newer (pip "
-            "install -U 'faa-search[ray]'), or use --executor processes."
+            f"Ray {ray.__version__} serves everyone who reaches it: it knows no tokens. Install Ray {OLDEST} or newer "
+            "(pip install -U 'faa-search[ray]'), or use --executor processes."
         )
     raylet.Config.initialize("")
     raylet.AuthenticationTokenLoader.instance().reset_cache()

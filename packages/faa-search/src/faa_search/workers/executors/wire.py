@@ -54,7 +54,7 @@ class Wire:
         return outcome
 
     def stop(self) -> None:
-        """Ask the task in hand to end."""
+        """Ask the current task to end."""
         self._tell("stop")
 
     def over(self) -> None:
@@ -107,7 +107,7 @@ class Follower:
             self._ended.set()
 
     def cancel(self, _number: int, _frame: FrameType | None) -> None:
-        """Handle SIGTERM and SIGINT: end the task in hand if it was to be stopped, and ignore them otherwise.
+        """Handle SIGTERM and SIGINT: end the current task if it was to be stopped, and ignore them otherwise.
 
         Raises:
             CancelledError: In the task.
@@ -149,7 +149,7 @@ class Follower:
         return outcome
 
     def _listen(self) -> None:
-        """Pass on what comes; stop the task in hand when told to, or when the caller is gone."""
+        """Pass on what comes; stop the current task when told to, or when the caller is gone."""
         kind = ""
         while kind not in {"over", "gone"}:
             try:

@@ -23,7 +23,7 @@ LAUNCHED = {
 
 
 def work(connection: "Connection[Any, Any]", setup: bytes, device: str) -> None:
-    """Be a worker process: do tasks until there are no more, or until whoever gives them is gone.
+    """Be a worker process: do tasks until there are no more, or until the process that gives them is gone.
 
     Args:
         connection: To the caller.
