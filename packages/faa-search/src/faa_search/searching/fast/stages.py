@@ -31,6 +31,7 @@ from faa_search.searching.folding import (
 )
 from faa_search.searching.folds import folds_text
 from faa_search.searching.found import device_kind
+from faa_search.searching.mirrors import mirror_test
 from faa_search.workers.executors.capacity import cores
 from faa_search.workers.stopping import Stopped
 
@@ -118,6 +119,8 @@ def _fold_stage(search: DensitySearch, rounds: list[Round], clock: Clock) -> Non
     spent = fit_seconds(directory, folds)
     fit_folds(directory, folds, search.executor, search.reporter, search.request)
     clock.add(fit_seconds(directory, folds) - spent)
+    if fits and config.hflip == 0 and not any(one.trials() for one in rounds):
+        search.reporter.note(mirror_test(search))
 
 
 def _cost_in_words(search: DensitySearch, cost: Estimate, *, missing: int) -> str:
