@@ -73,7 +73,7 @@ def test_samples_are_keyed_and_spread_over_all_modules():
     assert first == same
     assert first != other
     folders = {mutant.path.split("/src/")[1].rpartition("/")[0] for mutant in first}
-    assert {"faa_core/batch/compiled", "faa_models", "faa_search/training", "faa_cli/commands"} <= folders
+    assert {"faa_core/engines/numba", "faa_models", "faa_search/training", "faa_cli/commands"} <= folders
     assert {mutant.path for mutant in sample(ROOT, 5, seed=0, folder="faa_core/ops")} <= {
         str(path.relative_to(ROOT)) for path in ROOT.glob("packages/faa-core/src/faa_core/ops/*.py")
     }
@@ -96,8 +96,8 @@ def test_the_nearest_tests_come_first_and_take_no_longer_than_planned():
     compiled = {
         str(found.relative_to(ROOT / "packages/faa-core/src/faa_core")) for found in Belonging(ROOT, {}).compiled
     }
-    assert {"batch/compiled/pixels.py", "batch/instructions.py"} <= compiled
-    assert "transform.py" not in compiled
+    assert {"engines/numba/pixels.py", "operations/instructions.py"} <= compiled
+    assert "applying/transform.py" not in compiled
 
 
 TINY = {

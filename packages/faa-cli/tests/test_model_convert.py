@@ -160,7 +160,7 @@ def test_harmful_and_damaged_checkpoints_do_nothing(faa, tmp_path):
     torch.save({"model": wide_resnet(), "log": Harm()}, tmp_path / "harmful.pth")
     (tmp_path / "cut.pth").write_bytes((tmp_path / "harmful.pth").read_bytes()[:20_000])
     (tmp_path / "text.pth").write_text("weights")
-    told = {"harmful.pth": "asks to run", "cut.pth": "damaged", "text.pth": "no checkpoint", "": "must not be empty"}
+    told = {"harmful.pth": "asks to run", "cut.pth": "damaged", "text.pth": "not a checkpoint", "": "must not be empty"}
     for name, said in told.items():
         outcome = faa("model", "convert", name, "out")
         assert outcome.code == 2

@@ -179,8 +179,8 @@ def test_a_pillow_with_other_pixels_is_not_taken_as_the_reference(tmp_path):
     ("file", "text", "message"),
     [
         ("calls.json", "{", "cannot be read"),
-        ("calls.json", "[]", "no part of a golden set"),
-        ("policies.json", '{"schema": "faa-golden/2"}', "no part of a golden set"),
+        ("calls.json", "[]", "not part of a golden set"),
+        ("policies.json", '{"schema": "faa-golden/2"}', "not part of a golden set"),
         ("policies.json", '{"schema": "faa-golden/1"}', "damaged"),
         ("calls.json", '{"schema": "faa-golden/1", "images": {}, "calls": [{"place": [0, 0]}]}', "damaged"),
         ("calls.json", '{"schema": "faa-golden/1", "images": {}, "calls": []}', "different versions"),

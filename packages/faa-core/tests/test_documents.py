@@ -297,7 +297,7 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
         ("[" * 200_000, "nested too deeply"),
         ('{"kind": ' + "1" * 5000 + "}", "cannot be read: a number in it has too many digits"),
         (" " * (5 << 20), "has 5,242,880 bytes; of such a file at most 4,194,304 are read"),
-        ('{"a": [["Invert", 1, 0]]}', "no policy document: .*Other tools' formats are read too"),
+        ('{"a": [["Invert", 1, 0]]}', "not a policy document: .*Other tools' formats are read too"),
         ("policy = [['Invert', 1, 0]]", "read as legacy, .*Sub-policy 0, entry 0 must be"),
     ],
     ids=["deep", "digits", "large", "legacy", "python"],

@@ -115,7 +115,7 @@ def test_only_regular_files_are_replaced(tmp_path: Path) -> None:
         with pytest.raises(FaaError, match=f"{path.name}' cannot be written: it is not a regular file"):
             write_text(path, "x")
     written.write_text("x")
-    with pytest.raises(FaaError, match="no regular file"):
+    with pytest.raises(FaaError, match="not a regular file"):
         put_in_place(written, pipe)
     assert pipe.is_fifo()
     assert link.is_symlink()

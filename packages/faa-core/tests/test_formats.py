@@ -142,7 +142,7 @@ def test_deep_nesting_is_no_traceback(tmp_path: Path) -> None:
         path = tmp_path / "nested"
         path.write_text(content)
         for name in (None, "legacy", "kornia", "albumentations"):
-            with pytest.raises(FaaError, match=r"nested too deeply|neither JSON nor Python|no JSON"):
+            with pytest.raises(FaaError, match=r"nested too deeply|neither JSON nor Python|not JSON"):
                 formats.read_policy(path, format=name)
 
 

@@ -141,9 +141,9 @@ def test_everything_without_a_counterpart_is_named(transforms: list[dict[str, An
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "no JSON"),
-        ("[]", "no document of albumentations"),
-        ('{"transform": {"__class_fullname__": "Blur"}}', "no document of albumentations"),
+        ("{", "not JSON"),
+        ("[]", "not a document of albumentations"),
+        ('{"transform": {"__class_fullname__": "Blur"}}', "not a document of albumentations"),
         ('{"transform": {"__class_fullname__": "Compose", "transforms": 3}}', "must be a list"),
         (
             '{"transform": {"__class_fullname__": "Compose", "p": 0.5, "transforms": []}}',

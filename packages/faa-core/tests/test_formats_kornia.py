@@ -82,8 +82,8 @@ def test_the_search_list_in_kornias_ranges() -> None:
         ('[[("invert", 0.5)]]', ["must be (name, probability, magnitude)"]),
         ('[[("invert", "x", None)]]', ["must hold numbers, not 'x'"]),
         ('[("invert", 0.5, None)]', ["must be (name, probability, magnitude), not 'invert'"]),
-        ("[]", ["no list of sub-policies"]),
-        ("{}", ["no list of sub-policies"]),
+        ("[]", ["not a list of sub-policies"]),
+        ("{}", ["not a list of sub-policies"]),
         ("exit()", ["nothing is executed"]),
     ],
 )

@@ -49,7 +49,7 @@ def test_json_that_is_refused(text: str, words: str) -> None:
     with pytest.raises(FaaError) as raised:
         parse_json(text)
     assert words in str(raised.value)
-    assert isinstance(raised.value, NotJsonError) == ("no JSON" in words)
+    assert isinstance(raised.value, NotJsonError) == ("not JSON" in words)
 
 
 def test_numbers_without_end_where_they_are_allowed() -> None:

@@ -484,7 +484,7 @@ def test_what_is_no_checkpoint_is_an_error(tmp_path):
     with zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", b"\0" * 1_000_000)
     for name, says in (
-        ("text.pth", "no checkpoint of torch.save or safetensors"),
+        ("text.pth", "not a checkpoint of torch.save or safetensors"),
         ("broken.safetensors", "damaged safetensors"),
         ("bomb.pth", "compressed archive"),
         ("nowhere.pth", "not there"),
@@ -505,8 +505,8 @@ def test_what_is_no_checkpoint_is_an_error(tmp_path):
         ({"epoch": 3, "weights": {}}, "'epoch' is a int"),
         ({"model": None}, "'model' is not a state dict, but a NoneType"),
         ({"conv1.weight": torch.zeros(1).expand(1 << 20)[:].as_strided((1 << 40,), (0,))}, "more bytes than the file"),
-        ({"conv1.weight": torch.zeros(3, 3).to_sparse()}, "no plain tensor"),
-        ({"conv1.weight": torch.zeros(3, device="meta")}, "no plain tensor"),
+        ({"conv1.weight": torch.zeros(3, 3).to_sparse()}, "not a plain tensor"),
+        ({"conv1.weight": torch.zeros(3, device="meta")}, "not a plain tensor"),
     ],
 )
 def test_files_of_other_things_are_errors(content, says, tmp_path):

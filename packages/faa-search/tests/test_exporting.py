@@ -86,7 +86,7 @@ DAMAGES = [
     ("search-stopped-in-trials", "\n\n", "has 2 bytes, but no whole line: the search was stopped while it wrote its"),
     ("search-stopped-in-trials", '{"fold": 0', "has 10 bytes, but no whole line"),
     ("search-stopped-in-trials", "\0" * 4096, "has 4,096 bytes, but no whole line"),
-    ("search-stopped-in-trials", "\0\n", "Line 1 of .* is not a valid trial: .* the command that made this run"),
+    ("search-stopped-in-trials", "\0\n", "Line 1 of .* is not a valid trial: .* Put back a copy of the file"),
     ("search-finished", "", "has 0 whole trials, but the search made its policy of"),
     ("search-finished", None, "has 0 whole trials, but the search made its policy of"),
     ("search-finished", "\0" * 4096, "has 0 whole trials, but the search made its policy of"),

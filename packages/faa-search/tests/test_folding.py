@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import faa_search
 from faa_core import FaaError, Policy
 from faa_search.data import ArraySource
 from faa_search.searching import tasks
 from faa_search.searching.bench import MakeBench
-from faa_search.searching.folding import check_fitted, fit_folds, fit_seconds
+from faa_search.searching.folding import check_fitted, fit_folds, fit_seconds, weights_path
 from faa_search.searching.folds import Fold, make_folds
 from faa_search.searching.images import open_images
 from faa_search.searching.tasks import FitFold, ScorePolicy
@@ -58,7 +59,7 @@ def test_what_is_missing_is_fitted(tmp_path: Path, folds: tuple[Fold, ...], list
     (tmp_path / "fold1" / "model.safetensors").write_bytes(b"from before")
     (tmp_path / "fold2").mkdir()
     (tmp_path / "fold2" / "summary.csv").write_text("epoch,seconds\n0,40\n")
-    with pytest.raises(FaaError, match=r"no network of fold 0 yet; --stage folds fits them"):
+    with pytest.raises(FaaError, match=r"There is no network '.*fold0/model.safetensors'; --stage folds makes it"):
         check_fitted(tmp_path, folds)
     executor, told = Fits(in_process=in_process), listener()
     fit_folds(tmp_path, folds, executor, told, StopRequest())
@@ -66,7 +67,13 @@ def test_what_is_missing_is_fitted(tmp_path: Path, folds: tuple[Fold, ...], list
     assert {"fold0": b"fold 0", "fold1": b"from before", "fold2": b"fold 2"} == executor.shared
     assert 40.5 == fit_seconds(tmp_path, folds)
     assert ([] if in_process else [("Folds", 3, 1)]) == told.tracks
+    with pytest.raises(FaaError, match=r"The network '.*fold0/model.safetensors' is damaged .*--stage folds makes it"):
+        check_fitted(tmp_path, folds)
+    for fold in folds:
+        save_file({"weight": torch.zeros(1)}, weights_path(tmp_path, fold.index))
     check_fitted(tmp_path, folds)
+    for fold in folds:
+        weights_path(tmp_path, fold.index).write_bytes(executor.shared[f"fold{fold.index}"])
     again = Fits(in_process=in_process)
     fit_folds(tmp_path, folds, again, told, StopRequest())
     assert [] == again.given

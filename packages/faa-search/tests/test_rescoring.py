@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from faa_core import FaaError
 from faa_search.data import ArraySource
@@ -80,8 +81,10 @@ def make_search(tmp_path: Path, noise: Callable[..., ArraySource]) -> Callable[.
     base = {"dataset": "digits", "reward": REWARD, "top": 2, "rescore": 3, "rescore_views": 20, "folds": 2, "width": 1}
 
     def make(executor: Any, request: StopRequest | None = None, **settings: Any) -> DensitySearch:
+        config = SearchConfig(**base | {"ops": 1, "sub_policies": 1, "depth": 6} | settings)
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump({"command": "search", **config.model_dump(mode="json")}))
         return DensitySearch(
-            config=SearchConfig(**base | {"ops": 1, "sub_policies": 1, "depth": 6} | settings),
+            config=config,
             directory=tmp_path,
             images=SearchImages(train=source, scored=source, folds=folds, size=8, own_size=8),
             space=SPACE,

@@ -57,7 +57,7 @@ def size_of(path: Path) -> int:
         except ValueError as error:  # it holds a zero byte
             raise FaaError(f"'{safe(path)}' cannot be read: {safe(error)}.") from error
     if not stat.S_ISREG(found.st_mode):
-        what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file (a pipe or a device)"
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "not a regular file (a pipe or a device)"
         raise FaaError(f"'{safe(path)}' cannot be read: it is {what}; give the path of a file.")
     if found.st_size == 0 and Path(os.path.realpath(path)).is_relative_to("/proc"):
         raise FaaError(

@@ -43,7 +43,7 @@ def read_checkpoint(path: str | Path, *, ema: bool = False) -> dict[str, Tensor]
         raise ValueError("The checkpoint's name must not be empty.")
     given, path = path, Path(path)
     if not path.is_file():
-        what = "a folder; give the file in it" if path.is_dir() else "not there, or no regular file"
+        what = "a folder; give the file in it" if path.is_dir() else "not there, or not a regular file"
         fetched = " Addresses are not fetched: download the file, and give its path." if "://" in str(given) else ""
         raise ValueError(f"The checkpoint '{given}' cannot be read: it is {what}.{fetched}")
     if path.stat().st_size == 0:  # what the system makes while it is read says so too, and may wait forever
