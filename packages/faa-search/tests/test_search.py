@@ -176,9 +176,12 @@ def test_folds_are_fitted_on_their_own_images(
         assert (4, 0.0) == (jobs[number].view.baseline.pad, jobs[number].view.baseline.hflip)
         assert np.array_equal(data.train.subset(np.array(fold["train"])).images, jobs[number].view.source.images)
     held_out = [data.train.subset(np.array(fold["held_out"])).images.transpose(0, 3, 1, 2) for fold in folds]
-    for number, shown in enumerate(scored_on[:12]):  # in turn: two rounds of a fold, then those of the next
+    mirrors, trials = scored_on[:4], scored_on[4:16]  # mirrored and plain images come first, as there are no flips
+    for number, shown in enumerate(mirrors):
+        assert np.array_equal(held_out[number % 2], shown.numpy())
+    for number, shown in enumerate(trials):  # in turn: two rounds of a fold, then those of the next
         assert np.array_equal(held_out[number % 4 // 2], shown.numpy())
-    assert 12 + 8 * 2 == len(scored_on)
+    assert 4 + 12 + 8 * 2 == len(scored_on)
     assert [0, 1] == [job.seed for job in jobs]
     assert_same(output, tmp_path / "run")
 
