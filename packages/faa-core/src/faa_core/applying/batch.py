@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from faa_core.applying.checks import check_images, check_parts, indices_of
-from faa_core.applying.operators import augment, augment_operator, draw, draw_operator
+from faa_core.applying.operators import augment, augment_operator, draw_operator, drawn_by_keys
 from faa_core.drawing.baseline import Baseline, Normalize
 from faa_core.drawing.drawing import prepare
 from faa_core.engines.choosing import Engine, engine_for, missing_for, undrawable
@@ -70,10 +70,10 @@ class PolicyBatch(nn.Module):
             "partners", torch.empty(0, dtype=torch.uint8) if partners is None else partners, persistent=False
         )
         stages = NO_STAGES if engine == "pillow" or self._missing["torch"] else None
-        prepared = prepare(policy, baseline, partners=given, stages=stages)
-        tables = (*prepared.stages, *prepared.around)
-        self._tables = [torch.from_numpy(np.ascontiguousarray(table)) for table in tables]
-        self._bases, self._stages = "\n".join(prepared.operations), prepared.instructions
+        self._source = prepare(policy, baseline, partners=given, stages=stages)
+        tables = (*self._source.stages, *self._source.around)
+        self._tables = [torch.from_numpy(table) for table in tables]  # as torch.compile sees them
+        self._bases, self._stages = "\n".join(self._source.operations), self._source.instructions
         self._scale, self._bias = normalize.scale_and_bias if normalize is not None else ((), ())
 
     def forward(
@@ -166,10 +166,10 @@ class PolicyBatch(nn.Module):
         return engine
 
     def _drawn(self, images: Tensor, indices: Tensor, seed: int, epoch: int) -> Tensor:
-        drawing = draw_operator if torch.compiler.is_compiling() else draw
-        drawn: Tensor = drawing(
-            indices, self._tables, self._bases, self._stages, seed, epoch, images.shape[-2:], self._undrawable == ""
-        )
+        size, compiled = images.shape[-2:], self._undrawable == ""
+        if not torch.compiler.is_compiling():
+            return drawn_by_keys(self._source, indices, seed, epoch, size, compiled)
+        drawn: Tensor = draw_operator(indices, self._tables, self._bases, self._stages, seed, epoch, size, compiled)
         return drawn
 
     def _carried_out(self, images: Tensor, instructions: Tensor, engine: Engine) -> Tensor:

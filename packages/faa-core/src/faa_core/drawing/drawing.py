@@ -1,6 +1,8 @@
 """Drawing the instructions of a batch, by numba or plainly."""
 
-from typing import NamedTuple
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,17 +23,15 @@ class Prepared(NamedTuple):
         stages: Of the policy.
         around: What draws need beside them.
         operations: Names of the table's operations that the policy's have as their base.
+        instructions: How many an image gets: the stages' and the baseline's.
+        others: Those of the operations that are plugins'.
     """
 
     stages: Stages
     around: Around
     operations: tuple[str, ...]
-
-    @property
-    def instructions(self) -> int:
-        """How many instructions an image gets: the stages' and the baseline's."""
-        _nearest, _partners, pad, cutout, _fill = self.around.whole_5.tolist()
-        return len(self.stages.count_S) + bool(pad or self.around.real_1[0]) + bool(cutout)
+    instructions: int
+    others: tuple[str, ...]
 
 
 def prepare(
@@ -45,20 +45,25 @@ def prepare(
         partners: How many images there are to mix in.
         stages: Instead of the policy's; `NO_STAGES` leaves the baseline alone.
     """
-    return Prepared(
-        stages=policy.stages() if stages is None else stages,
-        around=around(policy, baseline, partners=partners),
-        operations=tuple(row.base for row in policy.table.values()),
+    operations = tuple(row.base for row in policy.table.values())
+    return prepared(
+        policy.stages() if stages is None else stages, around(policy, baseline, partners=partners), operations
     )
 
 
-def drawn(
-    prepared: Prepared, keys: tuple[int, int], indices_B: Whole, size: tuple[int, int], *, compiled: bool
-) -> Real:
+def prepared(stages: Stages, beside: Around, operations: tuple[str, ...]) -> Prepared:
+    """Return what is drawn from, of a policy's arrays and the names of its operations."""
+    _nearest, _partners, pad, cutout, _fill = beside.whole_5.tolist()
+    instructions = len(stages.count_S) + bool(pad or beside.real_1[0]) + bool(cutout)
+    others = tuple(name for name in operations if name not in STANDARD)
+    return Prepared(stages, beside, operations, instructions, others)
+
+
+def drawn(source: Prepared, keys: tuple[int, int], indices_B: Whole, size: tuple[int, int], *, compiled: bool) -> Real:
     """Return the instructions of a batch, shape ``[B, S, 8]``.
 
     Args:
-        prepared: From `prepare`.
+        source: From `prepare`.
         keys: Of the policy's draws, and of the baseline's.
         indices_B: Of the images in their data set.
         size: Height and width of the images.
@@ -67,22 +72,28 @@ def drawn(
     Raises:
         FaaError: If a plugin's map reads too far away from the image.
     """
-    stages, beside, operations = prepared
-    done_BS8 = np.zeros((len(indices_B), prepared.instructions, WIDTH))
+    done_BS8 = np.zeros((len(indices_B), source.instructions, WIDTH))
     if compiled:
-        from faa_core.drawing.compiled import addresses, draw  # noqa: PLC0415 numba is optional
-
-        wrapped = np.uint64(keys[0]), np.uint64(keys[1])
-        draw(stages, beside, addresses(operations), wrapped, indices_B, size, done_BS8)
+        by_numba, wrapped = _by_numba(), (np.uint64(keys[0]), np.uint64(keys[1]))
+        by_numba.draw(
+            source.stages, source.around, by_numba.addresses(source.operations), wrapped, indices_B, size, done_BS8
+        )
     else:
-        rows = [operation(name).in_batches for name in operations]
-        plain.draw(stages, beside, [row.numbers for row in rows if row], keys, indices_B, size, done_BS8)
-    if others := [name for name in operations if name not in STANDARD]:
-        _check_reach(done_BS8, size, others)
+        rows = [operation(name).in_batches for name in source.operations]
+        numbers_O = [row.numbers for row in rows if row]
+        plain.draw(source.stages, source.around, numbers_O, keys, indices_B, size, done_BS8)
+    if source.others:
+        _check_reach(done_BS8, size, source.others)
     return done_BS8
 
 
-def _check_reach(instructions_BS8: Real, size: tuple[int, int], names: list[str]) -> None:
+@cache
+def _by_numba() -> Any:
+    """Return the module of compiled draws, which is imported when it is first needed: numba is optional."""
+    return import_module("faa_core.drawing.compiled")
+
+
+def _check_reach(instructions_BS8: Real, size: tuple[int, int], names: tuple[str, ...]) -> None:
     """Refuse maps that leave the room that fixed point has; those of the standard operations do not."""
     maps_N23 = instructions_BS8[instructions_BS8[..., 0] == Code.AFFINE][:, 1:7].reshape(-1, 2, 3)
     height, width = size

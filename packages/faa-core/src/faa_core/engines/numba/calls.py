@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,20 +47,19 @@ def run(
     flat = images.contiguous().view(batch, size).numpy()
     others = partners.reshape(len(partners), size).numpy() if len(partners) else np.empty((0, size), dtype=np.uint8)
     result = torch.empty(images.shape, dtype=torch.float32 if scale else torch.uint8, device="cpu")
-    factors = np.array(scale, dtype=np.float32), np.array(bias, dtype=np.float32)
-    planes = result.view(batch, channels, height * width).numpy()
-
-    def carry_out(part: slice) -> None:
-        if scale:
-            engine.augment_and_normalize(flat[part], rows[part], others, shape, *factors, planes[part])
-        else:
-            engine.augment(flat[part], rows[part], others, shape, planes[part].reshape(-1, size))
-
+    arguments: tuple[Any, ...]
+    if scale:
+        factors = np.array(scale, dtype=np.float32), np.array(bias, dtype=np.float32)
+        planes = result.view(batch, channels, height * width).numpy()
+        carry_out, arguments = engine.augment_and_normalize, (others, shape, *factors)
+    else:
+        planes = result.view(batch, size).numpy()
+        carry_out, arguments = engine.augment, (others, shape)
     if threads == 1 or batch < 2:
-        carry_out(slice(0, batch))
+        carry_out(flat, rows, *arguments, planes)
         return result
     length = -(-batch // threads)
-    parts = [slice(start, min(start + length, batch)) for start in range(0, batch, length)]
+    parts = [slice(start, start + length) for start in range(0, batch, length)]
     with ThreadPoolExecutor(len(parts)) as pool:  # the compiled code releases the interpreter's lock
-        list(pool.map(carry_out, parts))
+        list(pool.map(lambda part: carry_out(flat[part], rows[part], *arguments, planes[part]), parts))
     return result
