@@ -119,12 +119,12 @@ def _fault(searcher: Searcher, name: str) -> str | None:
     if first is not None and first not in stages:
         return f"has the first policy after {safe(repr(first)):.40}, which is none of its stages {', '.join(stages)}"
     said = searcher.settings().algorithm
-    if said != name and not _shares_settings(searcher, said):
+    if said != name and not shares_settings(searcher, said):
         return f"has settings whose `algorithm` is {safe(repr(said)):.80} by default; it must be '{name}'"
     return None
 
 
-def _shares_settings(searcher: Searcher, other: str) -> bool:
+def shares_settings(searcher: Searcher, other: str) -> bool:
     """Return whether another algorithm has the same class of settings, whose default can name but one of the two."""
     try:
         return settings_of_algorithm(other) is searcher.settings

@@ -13,7 +13,7 @@ from faa_core.testing.expecting import expect
 from faa_search.progress import Advance
 from faa_search.runs.opening import SearchRun, open_run
 from faa_search.runs.records.search import Found
-from faa_search.searching.protocol import Searcher, load_searcher
+from faa_search.searching.protocol import Searcher, load_searcher, shares_settings
 from faa_search.searching.searchers import search, search_stage
 from faa_search.settings import DECIDING, SharedSearchConfig
 from faa_search.workers.stopping import Stopped
@@ -67,13 +67,15 @@ class SearcherContract:
 
     def config(self, **changed: Any) -> SharedSearchConfig:
         """Return the settings of a small search."""
-        return self.searcher().settings(**{**SMALL, **self.settings, **changed})
+        named = {"algorithm": self.name}  # algorithms may share a class of settings
+        return self.searcher().settings(**{**SMALL, **named, **self.settings, **changed})
 
     def test_its_settings_say_what_they_decide(self) -> None:
-        """Each has a default and a role, and the algorithm is called by its own name."""
+        """Each has a default, a role and a description, and the algorithm is called by its own name."""
         kind = self.searcher().settings
         said = kind().algorithm
-        expect(said == self.name, f"its settings have `algorithm` {self.name!r} by default, not {said!r}")
+        named = said == self.name or shares_settings(self.searcher(), said)
+        expect(named, f"its settings have `algorithm` {self.name!r} by default, not {said!r}")
         missing = sorted(kind.model_fields.keys() - kind.roles().keys())
         expect(not missing, f"every setting has a role; these have none: {missing}")
         silent = sorted(name for name, field in kind.model_fields.items() if not (field.description or "").strip())
