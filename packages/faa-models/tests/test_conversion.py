@@ -208,6 +208,18 @@ def test_the_self_check_finds_mistakes(small, mistake):
         check(state, network, forward)
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_one_entry_that_is_not_finite_is_enough(wrong):
+    """A training that diverged need not have spoilt every number."""
+    state = pyramidnet(20, 12)
+    key = next(key for key, value in state.items() if value.ndim == 4)
+    state[key] = state[key].clone()
+    state[key].view(-1)[5] = wrong
+    network = on_meta(lambda: PyramidNet(20, 12))
+    with pytest.raises(ValueError, match="has entries that are not finite; its training had diverged"):
+        fill(network, find_family(state), state)
+
+
 def test_the_self_check_knows_shake_drop_and_negative_variances():
     state = pyramidnet(20, 12)
     network = on_meta(lambda: PyramidNet(20, 12))

@@ -1,5 +1,6 @@
 """The corruptions: each does its damage, by as much as it says, the same for any batch; and published ones are read."""
 
+import hashlib
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -53,6 +54,41 @@ def test_the_names_are_those_of_cifar_10_c() -> None:
     noise, blur = ["gaussian", "shot", "impulse"], ["defocus", "glass", "motion", "zoom"]
     rest = "snow frost fog brightness contrast elastic_transform pixelate jpeg_compression".split()
     assert [*(f"{one}_noise" for one in noise), *(f"{one}_blur" for one in blur), *rest] == NAMES
+
+
+PINNED = {  # at severity 3: mean, standard deviation, and mean of values times a ramp from top (−1) to bottom (1)
+    "gaussian_noise": (148.894, 69.478, 4.400),
+    "shot_noise": (148.585, 68.648, 4.479),
+    "impulse_noise": (149.472, 70.363, 4.529),
+    "defocus_blur": (149.613, 67.181, 4.767),
+    "glass_blur": (148.741, 66.933, 4.671),
+    "motion_blur": (149.761, 66.224, 4.718),
+    "zoom_blur": (148.228, 67.358, 5.504),
+    "snow": (176.901, 64.186, 4.190),
+    "frost": (195.426, 57.441, 3.366),
+    "fog": (143.534, 46.981, 3.527),
+    "brightness": (168.443, 67.916, 3.270),
+    "contrast": (149.578, 28.454, 1.901),
+    "elastic_transform": (149.336, 67.008, 4.352),
+    "pixelate": (150.264, 67.582, 4.744),
+    "jpeg_compression": (150.058, 66.843, 4.711),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_seed_gives_what_it_gave(smooth: Images, frosty: tuple[Images, ...], name: str) -> None:
+    """Figures that were published stay comparable: another formula or another draw is another corruption."""
+    given: dict[str, Any] = {"photographs": frosty} if name == "frost" else {}
+    values = corrupt(smooth, name, 3, **given).astype(float)
+    ramp = np.linspace(-1, 1, 32)[None, :, None, None]
+    found = values.mean(), values.std(), (values * ramp).mean()
+    assert found == pytest.approx(PINNED[name], abs=0.01)
+
+
+def test_the_figures_are_the_published_ones() -> None:
+    """Of every severity, of small and large images: a digest of all."""
+    figures = repr([(row.name, row.small, row.large) for row in CORRUPTIONS])
+    assert hashlib.sha256(figures.encode()).hexdigest().startswith("032e8c453a73e4b3")
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("glass_blur", "elastic_transform", "frost")])

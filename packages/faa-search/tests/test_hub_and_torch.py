@@ -337,6 +337,7 @@ def test_reduced_imagenet(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [50] * 120 == np.bincount(splits.train.labels).tolist()
     assert ("n0016", "n0023", "n0959") == tuple(splits.train.class_names[number] for number in (0, 1, 119))
     assert 120 == len(set(reduced.IMAGENET_CLASSES))
+    assert 5_024_135 == sum(place * number for place, number in enumerate(reduced.IMAGENET_CLASSES, start=1))
     assert splits.open_test is not None
     kept = splits.open_test()
     assert [2] * 120 == np.bincount(kept.labels).tolist()

@@ -16,6 +16,7 @@ from timm.utils.misc import natural_key
 from faa_core import FaaError
 from faa_search.data import DatasetRequest, DecodedSource, OpenedData, open_data
 from faa_search.data.arrays import open_npz
+from faa_search.data.classes import close_to
 from faa_search.data.folders import FolderImages, natural_order, open_folder
 from faa_search.data.formats import all_formats, formats_by_suffix
 from faa_search.data.named import open_named
@@ -495,3 +496,9 @@ def test_what_is_made_while_it_is_read_is_not_waited_for(kind: str, tmp_path: Pa
     }
     with pytest.raises((FaaError, ValueError), match=r"it is empty|the system makes it while it is read"):
         reads[kind]()
+
+
+def test_two_names_are_suggested_at_most() -> None:
+    """The nearest; a list of all that look alike is no help."""
+    assert close_to("cat1", ["cat2", "cat3", "cat4", "dog"]).count("cat") == 2
+    assert close_to("CAT2", ["cat2", "cat3"]) == "; did you mean cat2?"

@@ -202,6 +202,7 @@ def test_no_test_split(tmp_path: Path, write_images: Callable[..., Path], listen
     result = train(config(**settings), tmp_path / "run", reporter=told)
     assert result.test is None
     assert "no test error; --test-fraction holds a part out" in told.notes[-1]
+    assert 1 == sum(note.startswith("Beside the policy each training image is ") for note in told.notes)
     assert result == train(config(**settings), tmp_path / "run")
 
 
