@@ -2,15 +2,25 @@
 
 import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from typer.main import get_command
 
-from faa_cli.given import name_of, number_of
+from faa_cli.given import check_texts, name_of, number_of
 from faa_cli.main import FIRST, app
 from faa_core import FaaError
 from faa_search.settings.numbers import whole_number
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t"])
+def test_a_text_that_says_nothing(text: str) -> None:
+    """It is refused with the option's name; any other text passes."""
+    option = SimpleNamespace(name="output", param_type_name="option", opts=["-o", "--output"])
+    with pytest.raises(FaaError, match="--output must not be empty; give a value, or leave it out"):
+        check_texts([option], {"output": text}, takes_dash=())
+    check_texts([option], {"output": "runs"}, takes_dash=())
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -65,6 +65,14 @@ def test_transforms_are_operations(transform: dict[str, Any], base: str, argumen
     assert (base, argument, False, 0.25) == only(transform | {"p": 0.25})
 
 
+def test_what_a_document_leaves_out() -> None:
+    """It is as the library has it by default: colours stay, and maps are read between pixels."""
+    kept = {"brightness": [1, 1], "contrast": [0.3, 0.3], "hue": [0, 0]}
+    assert only(leaf("ColorJitter", **kept)) == only(leaf("ColorJitter", **kept, saturation=[1, 1]))
+    turned = {"rotate": [5, 5], "border_mode": 0, "fill": 0}
+    assert read(leaf("Affine", **turned)).interpolation == "bilinear"
+
+
 def test_two_opposite_values_are_a_mirrored_operation() -> None:
     """With the p of the OneOf."""
     pair = group("OneOf", *(leaf("Affine", rotate=[a, a], **AFFINE) for a in (24.0, -24.0)), p=0.3)

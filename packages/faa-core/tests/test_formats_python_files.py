@@ -1,8 +1,11 @@
 """Tables in Python files, as people write them: followed to the end, or refused in one true sentence."""
 
+import ast
+
 import pytest
 
 from faa_core import FaaError, SubPolicies, formats
+from faa_core.formats.evaluating import Unknown, evaluate
 
 CHAINED = """
 BASE = DEFAULT = [[("Rotate", 0.2, 0.8), ("Invert", 0.4, 0.1)], [("Color", 0.6, 0.3)]]
@@ -191,3 +194,12 @@ def test_files_without_any_list_of_rows_say_so(text: str) -> None:
     """Lists of numbers and names are none."""
     with pytest.raises(FaaError, match=r"^This Python file assigns or returns no list of literals; nothing"):
         formats.parse(text, "legacy")
+
+
+@pytest.mark.parametrize("part", ["[:unknown]", "[unknown:]", "[::unknown]", "[::0]", "['a':]"])
+def test_a_part_whose_ends_are_not_known(part: str) -> None:
+    """It is not read, rather than guessed; one whose ends are numbers is."""
+    node = ast.parse(f"[1, 2, 3]{part}", mode="eval").body
+    assert isinstance(evaluate(node, {}).data, Unknown)
+    known = ast.parse("[1, 2, 3][1:]", mode="eval").body
+    assert evaluate(known, {}).data == [2, 3]

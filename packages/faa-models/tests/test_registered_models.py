@@ -1,6 +1,7 @@
 """What timm asks of every model: each test runs for every network that faa_models registers."""
 
 import importlib.metadata
+import inspect
 import os
 import re
 from pathlib import Path
@@ -87,6 +88,8 @@ def side(name: str) -> int:
 
 def test_registry_lists_the_networks() -> None:
     assert {"wrn16_1", "wrn28_10", "wrn40_2"} <= set(NAMES)
+    defaults = [inspect.signature(model_entrypoint(name)).parameters["pretrained"].default for name in NAMES]
+    assert defaults == [False] * len(NAMES)  # nothing is fetched that was not asked for
     assert set(faa_models.__all__) <= set(dir(faa_models))
 
 
