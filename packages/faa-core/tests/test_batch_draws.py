@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from faa_core import Choice, LayeredSubPolicies, Layers, Op, Parametric, Policy, Step, SubPolicies, random_policy
 from faa_core.applying import Baseline
-from faa_core.drawing.drawing import drawn, prepare
+from faa_core.drawing.drawing import draw_instructions, prepare
 from faa_core.drawing.plain import drawn_uses
 from faa_core.operations import Drawn, operation_names
 from faa_core.operations.geometry import crop_box
@@ -45,7 +45,7 @@ def instructions(
     """Return the instructions of images, ``[B, S, 8]``, with zeros where nothing is done."""
     keys = key_of("policy", seed, epoch), key_of("baseline", seed, epoch)
     prepared = prepare(policy, baseline, partners=PARTNERS)
-    rows_BS8 = drawn(prepared, keys, indices_B, size, compiled=compiled)
+    rows_BS8 = draw_instructions(prepared, keys, indices_B, size, compiled=compiled)
     return np.where(rows_BS8[..., :1] == Code.NOTHING, 0.0, rows_BS8)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from faa_core import Choice, Layers, Op, Parametric, Policy, SubPolicies, operation
 from faa_core.applying import Baseline
-from faa_core.drawing.drawing import drawn as draw
+from faa_core.drawing.drawing import draw_instructions as draw
 from faa_core.drawing.drawing import prepare
 from faa_core.operations import operation_names
 from faa_core.operations.instructions import Code

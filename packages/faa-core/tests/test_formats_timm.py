@@ -392,7 +392,7 @@ def test_every_use_of_a_table_has_noise_of_its_own() -> None:
 def test_batches_draw_the_same_noise() -> None:
     """The plain and numba's instructions are those of the steps."""
     pytest.importorskip("numba")
-    from faa_core.drawing.drawing import drawn, prepare  # noqa: PLC0415
+    from faa_core.drawing.drawing import draw_instructions, prepare  # noqa: PLC0415
     from faa_core.randomness import key_of  # noqa: PLC0415
 
     key, indices = key_of("policy", 0, 0), np.arange(3000)
@@ -402,7 +402,8 @@ def test_batches_draw_the_same_noise() -> None:
         SubPolicies(sub_policies=(tuple(brightness),), magnitude_std=0.1),
     ):
         plainly, by_numba = (
-            drawn(prepare(policy), (key, 0), indices, (8, 8), compiled=compiled) for compiled in (False, True)
+            draw_instructions(prepare(policy), (key, 0), indices, (8, 8), compiled=compiled)
+            for compiled in (False, True)
         )
         expected = [[step.argument for step in steps] for steps in policy.draw(seed=0, epoch=0, indices=indices)]
         assert expected == plainly[:, :, 1].tolist()

@@ -14,6 +14,7 @@ from faa_core.engines.choosing import missing_for
 
 MAPS = """
 import math
+from functools import partial
 from faa_core import Operation
 from faa_core.operations.kernels import Moved
 
@@ -34,6 +35,13 @@ def helped(fraction, width, height, drawn):
 def shift(fraction, width):
     return int(fraction * width)
 
+def scaled(by, factor, width, height, drawn):
+    return zoom(by * factor, width, height, drawn)
+
+class Callable:
+    def __call__(self, factor, width, height, drawn):
+        return zoom(factor, width, height, drawn)
+
 def own(image, argument, canvas):
     return Moved(zoom)(image, argument, canvas).rotate(1)
 
@@ -41,10 +49,12 @@ ZOOM = Operation(name="Zoom", kernel=Moved(zoom), low=0.25, high=4.0, unit="fact
 STRETCH = Operation(name="Stretch", kernel=Moved(stretch), low=0.5, high=2.0, unit="factor", matrix=stretch)
 SWIRL = Operation(name="Swirl", kernel=Moved(swirl), high=300.0, unit="degrees", mirrored=True, matrix=swirl)
 HELPED = Operation(name="Helped", kernel=Moved(helped), low=-0.5, high=0.5, unit="fraction", matrix=helped)
+PARTIAL = Operation(name="Partial", kernel=Moved(partial(scaled, 1.5)), low=0.5, high=2.0, unit="factor")
+OBJECT = Operation(name="Object", kernel=Moved(Callable()), low=0.5, high=2.0, unit="factor")
 OWN = Operation(name="Own", kernel=own, high=2.0, low=0.5, unit="factor", matrix=zoom)
 FAR = Operation(name="Far", kernel=Moved(zoom), low=1e-6, high=1.0, unit="factor", matrix=zoom)
 """
-NAMES = ("Zoom", "Stretch", "Swirl", "Helped", "Own", "Far")
+NAMES = ("Zoom", "Stretch", "Swirl", "Helped", "Partial", "Object", "Own", "Far")
 ENGINES = (
     "torch",
     pytest.param("numba", marks=pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")),
@@ -113,25 +123,27 @@ def test_its_mask_moves_as_the_image() -> None:
 def test_the_map_is_drawn_by_numba(monkeypatch: pytest.MonkeyPatch) -> None:
     """As ours is: "auto" takes numba, and its draws have the bits of the plain ones."""
     pytest.importorskip("numba")
-    from faa_core.drawing.drawing import drawn, prepare  # noqa: PLC0415
+    from faa_core.drawing.drawing import draw_instructions, prepare  # noqa: PLC0415
 
     policy = policy_of("Zoom", "Swirl", "Stretch")
     plainly, by_numba = (
-        drawn(prepare(policy), (99, 0), np.arange(2000), (31, 47), compiled=compiled) for compiled in (False, True)
+        draw_instructions(prepare(policy), (99, 0), np.arange(2000), (31, 47), compiled=compiled)
+        for compiled in (False, True)
     )
     assert plainly.tolist() == by_numba.tolist()
     assert len({row[0] for row in plainly[:, 0].tolist()}) == 2
     assert not policy.to_batch()._undrawable
 
 
-def test_a_map_that_numba_cannot_compile() -> None:
-    """It calls a function that numba does not know: torch carries it out all the same, and numba says why not."""
+@pytest.mark.parametrize("name", ["Helped", "Partial", "Object"])
+def test_a_map_that_numba_cannot_compile(name: str) -> None:
+    """It calls a function that numba does not know, or is none: torch carries it out, and numba says why it cannot."""
     pytest.importorskip("numba")
-    policy, images = policy_of("Helped"), images_of(20, 30)
-    assert "numba cannot compile the map of 'Helped'" in missing_for(policy)["numba"]
+    policy, images = policy_of(name), images_of(20, 30)
+    assert f"numba cannot compile the map of '{name}'" in missing_for(policy)["numba"]
     assert not missing_for(policy)["torch"]
     assert torch.equal(augmented(policy, images, "pillow"), augmented(policy, images, "auto"))
-    with pytest.raises(FaaError, match="numba cannot compile the map of 'Helped'"):
+    with pytest.raises(FaaError, match=f"numba cannot compile the map of '{name}'"):
         augmented(policy, images, "numba")
 
 

@@ -59,7 +59,7 @@ def test_what_is_missing_is_fitted(tmp_path: Path, folds: tuple[Fold, ...], list
     (tmp_path / "fold1" / "model.safetensors").write_bytes(b"from before")
     (tmp_path / "fold2").mkdir()
     (tmp_path / "fold2" / "summary.csv").write_text("epoch,seconds\n0,40\n")
-    with pytest.raises(FaaError, match=r"There is no network '.*fold0/model.safetensors'; --stage folds makes it"):
+    with pytest.raises(FaaError, match=r"The network '.*fold0/model.safetensors' is missing; --stage folds makes it"):
         check_fitted(tmp_path, folds)
     executor, told = Fits(in_process=in_process), listener()
     fit_folds(tmp_path, folds, executor, told, StopRequest())

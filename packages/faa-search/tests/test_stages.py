@@ -86,7 +86,7 @@ def test_one_stage_after_the_other(finished: Path, search: Callable[..., Any], t
 @pytest.mark.parametrize("stage", ["explore", "merge"])
 def test_stages_that_need_the_folds(search: Callable[..., Any], tmp_path: Path, stage: str) -> None:
     """Refused with the remedy, and as if it had not been tried."""
-    with pytest.raises(FaaError, match=r"There is no network '.+fold0/model.safetensors'; --stage folds makes it"):
+    with pytest.raises(FaaError, match=r"The network '.+fold0/model.safetensors' is missing; --stage folds makes it"):
         search(tmp_path / "run", stage=stage)
     assert not (tmp_path / "run" / "config.yaml").exists()
 
@@ -135,7 +135,7 @@ def whole(directory: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("fold0/model.safetensors", None, "There is no network"),
+        ("fold0/model.safetensors", None, "' is missing; --stage folds makes it"),
         ("fold0/model.safetensors", b"no weights", r"is damaged .+; --stage folds makes it again"),
         ("fold0/summary.csv", b"no,table\n1", "is not a table of epochs"),
         ("trials.jsonl", None, "has no trials to choose from"),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from faa_core.applying.checks import check_images, check_parts, indices_of
-from faa_core.applying.operators import augment, augment_operator, draw_operator, drawn_by_keys
+from faa_core.applying.operators import augment, augment_operator, draw_by_keys, draw_operator
 from faa_core.drawing.baseline import Baseline, Normalize
 from faa_core.drawing.drawing import prepare
 from faa_core.engines.choosing import Engine, engine_for, missing_for, undrawable
@@ -168,7 +168,7 @@ class PolicyBatch(nn.Module):
     def _drawn(self, images: Tensor, indices: Tensor, seed: int, epoch: int) -> Tensor:
         size, compiled = images.shape[-2:], self._undrawable == ""
         if not torch.compiler.is_compiling():
-            return drawn_by_keys(self._source, indices, seed, epoch, size, compiled)
+            return draw_by_keys(self._source, indices, seed, epoch, size, compiled)
         drawn: Tensor = draw_operator(indices, self._tables, self._bases, self._stages, seed, epoch, size, compiled)
         return drawn
 

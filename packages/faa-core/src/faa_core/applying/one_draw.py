@@ -7,7 +7,7 @@ import torch
 from PIL.Image import Image as PILImage
 from torch import Tensor
 
-from faa_core.drawing.drawing import drawn, prepare
+from faa_core.drawing.drawing import draw_instructions, prepare
 from faa_core.engines.choosing import engine_for, missing_for
 from faa_core.engines.torch import engine as torch_engine
 from faa_core.operations.instructions import LONGEST_SIDE
@@ -59,7 +59,9 @@ class OneDraw:
 
     def _instructions(self, key: int, *, height: int, width: int, compiled: bool) -> Real:
         """Return the instructions of one image, ``[S, 8]``."""
-        only_S8: Real = drawn(self._prepared, (key, 0), self._first_1, (height, width), compiled=compiled)[0]
+        only_S8: Real = draw_instructions(self._prepared, (key, 0), self._first_1, (height, width), compiled=compiled)[
+            0
+        ]
         return only_S8
 
 

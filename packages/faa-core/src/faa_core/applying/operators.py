@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from faa_core.drawing.drawing import Prepared, drawn, prepared
+from faa_core.drawing.drawing import Prepared, draw_instructions, prepare_arrays
 from faa_core.drawing.tables import Around
 from faa_core.engines.torch import engine as torch_engine
 from faa_core.operations.instructions import WIDTH
@@ -44,17 +44,17 @@ def draw(
     """
     arrays = [table.numpy() for table in tables]
     stages, around = Stages(*arrays[: len(Stages._fields)]), Around(*arrays[len(Stages._fields) :])
-    source = prepared(stages, around, tuple(operations.splitlines()))
-    return drawn_by_keys(source, indices, seed, epoch, size, compiled)
+    source = prepare_arrays(stages, around, tuple(operations.splitlines()))
+    return draw_by_keys(source, indices, seed, epoch, size, compiled)
 
 
-def drawn_by_keys(
+def draw_by_keys(
     source: Prepared, indices: Tensor, seed: int, epoch: int, size: Sequence[int], compiled: bool
 ) -> Tensor:
     """Return the instructions of a batch: what `draw` does, for what is prepared already."""
     of_baseline = key_of("baseline", seed, epoch) if source.instructions > len(source.stages.count_S) else 0
     keys, (height, width) = (key_of("policy", seed, epoch), of_baseline), size
-    return torch.from_numpy(drawn(source, keys, indices.numpy(), (height, width), compiled=compiled))
+    return torch.from_numpy(draw_instructions(source, keys, indices.numpy(), (height, width), compiled=compiled))
 
 
 draw_operator = torch.library.custom_op("faa_core::draw", draw, mutates_args=())

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import cfunc, types
-from numba.core.errors import NumbaError
 from numba.extending import intrinsic, register_jitable
 
 from faa_core import randomness
@@ -44,7 +43,7 @@ def compiled_numbers(numbers_of: NumbersOf) -> Any:
     """Return a function as compiled code with an address in this process, for as long as that lasts.
 
     Raises:
-        NumbaError: If numba cannot compile it.
+        Exception: As numba has it, if it cannot compile that.
     """
     return kept(lambda **options: cfunc(SIX(*GIVEN), error_model="numpy", **options)(numbers_of))
 
@@ -56,12 +55,13 @@ def addresses(names: tuple[str, ...]) -> Whole:
     return np.array([compiled_numbers(row.numbers).address if row else 0 for row in rows], dtype=np.int64)
 
 
+@cache
 def uncompilable(names: tuple[str, ...]) -> str:
     """Return why operations cannot be drawn by compiled code; "" when they can."""
     for name in names:
         try:
             addresses((name,))
-        except NumbaError as error:
+        except Exception as error:  # noqa: BLE001 a plugin's callable can be anything, and numba then fails in any way
             words = " ".join(str(error).split())
             return f"numba cannot compile the map of '{name}': {words:.200}"
     return ""

@@ -8,7 +8,7 @@ import numpy as np
 
 from faa_core.drawing import plain
 from faa_core.drawing.baseline import Baseline
-from faa_core.drawing.tables import Around, around
+from faa_core.drawing.tables import Around, make_around
 from faa_core.errors import FaaError
 from faa_core.operations import STANDARD, operation
 from faa_core.operations.instructions import FARTHEST, WIDTH, Code
@@ -46,12 +46,12 @@ def prepare(
         stages: Instead of the policy's; `NO_STAGES` leaves the baseline alone.
     """
     operations = tuple(row.base for row in policy.table.values())
-    return prepared(
-        policy.stages() if stages is None else stages, around(policy, baseline, partners=partners), operations
+    return prepare_arrays(
+        policy.stages() if stages is None else stages, make_around(policy, baseline, partners=partners), operations
     )
 
 
-def prepared(stages: Stages, beside: Around, operations: tuple[str, ...]) -> Prepared:
+def prepare_arrays(stages: Stages, beside: Around, operations: tuple[str, ...]) -> Prepared:
     """Return what is drawn from, of a policy's arrays and the names of its operations."""
     _nearest, _partners, pad, cutout, _fill = beside.whole_5.tolist()
     instructions = len(stages.count_S) + bool(pad or beside.real_1[0]) + bool(cutout)
@@ -59,7 +59,9 @@ def prepared(stages: Stages, beside: Around, operations: tuple[str, ...]) -> Pre
     return Prepared(stages, beside, operations, instructions, others)
 
 
-def drawn(source: Prepared, keys: tuple[int, int], indices_B: Whole, size: tuple[int, int], *, compiled: bool) -> Real:
+def draw_instructions(
+    source: Prepared, keys: tuple[int, int], indices_B: Whole, size: tuple[int, int], *, compiled: bool
+) -> Real:
     """Return the instructions of a batch, shape ``[B, S, 8]``.
 
     Args:

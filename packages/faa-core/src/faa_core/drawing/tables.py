@@ -28,7 +28,7 @@ class Around(NamedTuple):
     real_1: Real
 
 
-def around(policy: Policy, baseline: Baseline | None = None, *, partners: int = 0) -> Around:
+def make_around(policy: Policy, baseline: Baseline | None = None, *, partners: int = 0) -> Around:
     """Return what draws of a policy need beside its stages.
 
     Args:

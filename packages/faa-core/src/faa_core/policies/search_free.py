@@ -112,7 +112,7 @@ def with_strength(name: str) -> Policy | None:
     """Return the policy whose name says its strength, as randaugment-m5 does; None for any other name.
 
     Raises:
-        FaaError: If there is no such strength.
+        FaaError: If the strength is out of its range.
     """
     found = re.fullmatch(r"randaugment-m(\d{1,3})", name)
     return None if found is None else randaugment(int(found[1])).model_copy(update={"name": name})

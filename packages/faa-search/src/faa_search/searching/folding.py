@@ -97,7 +97,7 @@ def check_fitted(directory: Path, folds: Sequence[Fold]) -> None:
     """
     for path in (weights_path(directory, fold.index) for fold in folds):
         if not path.is_file():
-            raise FaaError(f"There is no network '{safe(path)}'; --stage folds makes it.")
+            raise FaaError(f"The network '{safe(path)}' is missing; --stage folds makes it.")
         if reason := damage(path):
             raise FaaError(f"The network '{safe(path)}' is damaged ({reason}); --stage folds makes it again.")
 

@@ -38,7 +38,7 @@ def settings_of(policy: Policy, source: str) -> Layer:
 
 
 def _as_by_default(kind: type[SharedSearchConfig], provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that only follow from the algorithm as they are where nobody asks for another value."""
+    """Return the settings that only follow from the algorithm as they are by default."""
     if not issubclass(kind, SearchConfig):
         return {}
     usual = kind.model_construct(algorithm=provenance["algorithm"])

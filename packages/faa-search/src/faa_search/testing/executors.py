@@ -62,7 +62,7 @@ class ExecutorContract:
             expect(executor.submit(Number(4)).result(SECONDS) == 4, "there is a worker after one was lost")
 
     def test_stop_drops_what_waits(self) -> None:
-        """After stop a future ends without its task's result, and nobody waits forever; then the workers end."""
+        """After stop a future ends without its task's result, and no caller waits forever; then the workers end."""
         with self.start() as executor:
             done = _workers(executor)
             executor.stop()

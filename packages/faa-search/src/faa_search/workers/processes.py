@@ -60,7 +60,7 @@ class Alone:
         return tensor
 
     def wait_for_everyone(self) -> None:
-        """Return: there is no other process to wait for."""
+        """Return at once: this process is alone."""
 
 
 class _Setting(NamedTuple):
