@@ -78,16 +78,18 @@ def test_networks_that_learnt_mirrors_are_not_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lost", "low", "high", "said"),
+    ("accuracy", "lost", "low", "high", "said"),
     [
-        (23.12, 18.0, 28.0, "lose 23.1 points of accuracy (95% interval 18.0 … 28.0), by networks that saw no"),
-        (23.12, 18.0, 28.0, "keep --hflip 0."),
-        (-0.04, -1.0, 0.92, "lose 0.0 points of accuracy (95% interval -1.0 … 0.9)"),
-        (2.0, 1.0, 3.0, "--hflip 0.5 may help."),
-        (6.0, -4.0, 16.0, "too uncertain to tell"),
-        (4.0, 1.0, 7.0, "too uncertain to tell"),
+        (80.0, 23.12, 18.0, 28.0, "lose 23.1 of 80.0 points of accuracy (95% interval 18.0 … 28.0), by networks that"),
+        (80.0, 23.12, 18.0, 28.0, "keep --hflip 0."),
+        (90.0, -0.04, -1.0, 0.92, "lose 0.0 of 90.0 points of accuracy (95% interval -1.0 … 0.9)"),
+        (90.0, 4.0, 1.0, 8.9, "--hflip 0.5 may help."),
+        (90.0, 4.0, 1.0, 9.1, "too uncertain to tell"),
+        (60.0, 7.0, -4.0, 16.0, "too uncertain to tell"),
+        (12.0, 0.2, -0.9, 1.1, "know the images too little to tell; more --epochs may."),
+        (30.0, 9.0, 5.0, 13.0, "keep --hflip 0."),
     ],
 )
-def test_what_is_said(lost: float, low: float, high: float, said: str) -> None:
-    """A large and certain loss is a warning; a small one, certain to be small, an encouragement."""
-    assert said in in_words(lost=lost, low=low, high=high)
+def test_what_is_said(accuracy: float, lost: float, low: float, high: float, said: str) -> None:
+    """A large and certain loss is a warning; a small one an encouragement, if there was much to lose."""
+    assert said in in_words(accuracy=accuracy, lost=lost, low=low, high=high)

@@ -10,7 +10,8 @@ from faa_search.settings import FoldedSearchConfig
 from faa_search.workers.executors.gathering import gather
 
 Folded = TypeVar("Folded", bound=FoldedSearchConfig)
-MUCH = 5.0  # points of accuracy; less may come from images that mostly face one way
+MUCH = 0.1  # of the accuracy; less may come from images that mostly face one way
+ENOUGH = 50.0  # per cent; a network that hardly knows the images has little to lose
 
 MIRRORED = SubPolicies(
     name="mirrored",
@@ -34,23 +35,27 @@ def mirror_test(search: Search[Folded]) -> str:
     values: dict[Key, list[float]] = {}
     gather(tasks, search.executor, values.__setitem__, search.request)
     _mirrored, (plain,) = compare({key: values[key] for key in tasks})
-    return in_words(lost=-100 * plain.difference, low=-100 * plain.high, high=-100 * plain.low)
+    lost, low, high = (-100 * part for part in (plain.difference, plain.high, plain.low))
+    return in_words(accuracy=100 * plain.reward, lost=lost, low=low, high=high)
 
 
-def in_words(*, lost: float, low: float, high: float) -> str:
+def in_words(*, accuracy: float, lost: float, low: float, high: float) -> str:
     """Return what mirrors cost, and what follows for ``--hflip``.
 
     Args:
+        accuracy: On the images as they are, in per cent.
         lost: Points of accuracy; less than 0 for a gain.
         low: Lower end of its confidence interval.
         high: Upper end.
     """
     measured = (
-        f"Mirrored left to right, held-out images lose {lost:z.1f} points of accuracy "
+        f"Mirrored left to right, held-out images lose {lost:z.1f} of {accuracy:.1f} points of accuracy "
         f"({LEVEL:.0%} interval {low:z.1f} … {high:z.1f}), by networks that saw no mirrored image."
     )
-    if low > 0 and lost >= MUCH:
+    if low > 0 and lost >= MUCH * accuracy:
         return f"{measured} A mirrored image can mean another class here: keep --hflip 0."
-    if high < MUCH:
+    if accuracy < ENOUGH:
+        return f"{measured} These networks know the images too little to tell; more --epochs may."
+    if high < MUCH * accuracy:
         return f"{measured} A mirror hardly changes the class: --hflip 0.5 may help."
     return f"{measured} That is too uncertain to tell whether a mirror changes the class."
