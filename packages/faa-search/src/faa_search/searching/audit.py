@@ -29,7 +29,7 @@ from faa_search.workers.executors.gathering import gather
 
 FOLD = 0  # one network's rewards are comparable; those of several are not
 FEWEST = 4  # trials of which a rank correlation has an interval
-LEVEL = 0.95
+CONFIDENCE = 0.95
 NO_POLICY = -1  # stands for training without a policy
 
 Place = Annotated[int, Field(ge=NO_POLICY, lt=2**63)]
@@ -171,7 +171,7 @@ def rank_correlation(one: Sequence[float], other: Sequence[float]) -> tuple[floa
     found = float(spearmanr(one, other).statistic)
     if abs(found) > 1 - 1e-9:
         return math.copysign(1.0, found), None, None
-    reach = float(norm.ppf((1 + LEVEL) / 2)) * math.sqrt((1 + found**2 / 2) / (len(one) - 3))
+    reach = float(norm.ppf((1 + CONFIDENCE) / 2)) * math.sqrt((1 + found**2 / 2) / (len(one) - 3))
     return found, math.tanh(math.atanh(found) - reach), math.tanh(math.atanh(found) + reach)
 
 

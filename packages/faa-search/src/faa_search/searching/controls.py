@@ -21,7 +21,7 @@ from faa_search.settings import RewardName
 
 FOUND = "found"
 RANDOM_CONTROLS = 5
-LEVEL = 0.95
+CONFIDENCE = 0.95
 
 Key = tuple[str, int, int]  # name, number of the policy of that name, fold
 
@@ -88,7 +88,7 @@ def _control(name: str, found: list[Tensor], control: list[Tensor]) -> Control:
     pairs = zip(found, control, strict=True)
     parts = [mean_and_error(one.mean(dim=0) - other.mean(dim=0)) for one, other in pairs]
     difference = sum(mean for mean, _error in parts) / len(parts)
-    of_images = float(norm.ppf((1 + LEVEL) / 2)) * sum(error for _mean, error in parts) / len(parts)
+    of_images = float(norm.ppf((1 + CONFIDENCE) / 2)) * sum(error for _mean, error in parts) / len(parts)
     reach = math.hypot(of_images, _reach_of_policies(control))
     low, high = difference - reach, difference + reach
     return Control(
@@ -102,7 +102,7 @@ def _reach_of_policies(control: list[Tensor]) -> float:
     count = len(rewards_P)
     if count == 1:
         return 0.0
-    return float(t.ppf((1 + LEVEL) / 2, count - 1)) * float(rewards_P.std()) * math.sqrt(1 + 1 / count)
+    return float(t.ppf((1 + CONFIDENCE) / 2, count - 1)) * float(rewards_P.std()) * math.sqrt(1 + 1 / count)
 
 
 def _mean(values: list[Tensor]) -> float:

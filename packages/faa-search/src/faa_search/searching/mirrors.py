@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from faa_core import Op, Policy, SubPolicies
 from faa_core.policies.document import OperationRow
-from faa_search.searching.controls import FOUND, LEVEL, Key, compare, control_tasks
+from faa_search.searching.controls import CONFIDENCE, FOUND, Key, compare, control_tasks
 from faa_search.searching.search import Search
 from faa_search.settings import FoldedSearchConfig
 from faa_search.workers.executors.gathering import gather
@@ -50,7 +50,7 @@ def in_words(*, accuracy: float, lost: float, low: float, high: float) -> str:
     """
     measured = (
         f"Mirrored left to right, held-out images lose {lost:z.1f} of {accuracy:.1f} points of accuracy "
-        f"({LEVEL:.0%} interval {low:z.1f} … {high:z.1f}), by networks that saw no mirrored image."
+        f"({CONFIDENCE:.0%} interval {low:z.1f} … {high:z.1f}), by networks that saw no mirrored image."
     )
     if low > 0 and lost >= MUCH * accuracy:
         return f"{measured} A mirrored image can mean another class here: keep --hflip 0."

@@ -12,7 +12,7 @@ from scipy import optimize, stats
 
 from faa_search.runs.records.comparison import Comparison, Pair, PolicyErrors, Verdict
 
-LEVEL = 0.05
+SIGNIFICANCE = 0.05
 POWER = 0.8
 EQUAL = 1e-9  # percentage points; far below one image of any test split, above rounding
 
@@ -70,7 +70,7 @@ def _pairs(errors: Mapping[str, Sequence[float]]) -> tuple[Pair, ...]:
     pairs = []
     for (first, second), gap, p in zip(names, gaps, adjusted, strict=True):
         mean, reach = _mean_and_reach(gap)
-        verdict: Verdict = "no significant difference" if p > LEVEL else "better" if mean < 0 else "worse"
+        verdict: Verdict = "no significant difference" if p > SIGNIFICANCE else "better" if mean < 0 else "worse"
         pairs.append(
             Pair(
                 first=first,
@@ -99,7 +99,7 @@ def detectable(gap: NDArray[np.float64], *, tests: int) -> float:
     if np.ptp(gap) < EQUAL:
         return 0.0
     freedom = len(gap) - 1
-    critical = float(stats.t.ppf(1 - LEVEL / (2 * tests), freedom))
+    critical = float(stats.t.ppf(1 - SIGNIFICANCE / (2 * tests), freedom))
 
     def lacking(noncentrality: float) -> float:
         return float(stats.nct.sf(critical, freedom, noncentrality)) - POWER
@@ -112,7 +112,7 @@ def detectable(gap: NDArray[np.float64], *, tests: int) -> float:
 def _mean_and_reach(values: NDArray[np.float64]) -> tuple[float, float]:
     """Return the mean and half the width of its 95 % interval."""
     error = float(values.std(ddof=1)) / math.sqrt(len(values))
-    return float(values.mean()), float(stats.t.ppf(1 - LEVEL / 2, len(values) - 1)) * error
+    return float(values.mean()), float(stats.t.ppf(1 - SIGNIFICANCE / 2, len(values) - 1)) * error
 
 
 def _p_value(gap: NDArray[np.float64]) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from faa_search.measuring.comparison.statistics import EQUAL, LEVEL, POWER
+from faa_search.measuring.comparison.statistics import EQUAL, POWER, SIGNIFICANCE
 from faa_search.runs.records.comparison import Comparison, Pair
 
 
@@ -46,8 +46,8 @@ def _limit(pair: Pair, seeds: int, tests: int) -> str:
         same = "have the same error" if abs(pair.difference) < EQUAL else "differ by the same"
         return f"{both} {same} with every seed, so their spread does not tell what could be found."
     return (
-        f"With n = {seeds} and the spread seen, the test (level {LEVEL}, Holm over {tests}) finds a difference of "
-        f"{pair.detectable:.2f} points between {both} with a probability of {POWER}; smaller ones need more seeds."
+        f"With n = {seeds} and the spread seen, the test (level {SIGNIFICANCE}, Holm over {tests}) finds a difference "
+        f"of {pair.detectable:.2f} points between {both} with a probability of {POWER}; smaller ones need more seeds."
     )
 
 
