@@ -3,8 +3,7 @@
 import io
 import math
 import zipfile
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -12,40 +11,23 @@ from numpy.typing import NDArray
 
 from faa_core.errors import FaaError
 from faa_core.formats.axes import build, nearest_axis, on_axis, words
+from faa_core.formats.deepaa_transforms import (
+    LEVELS,
+    ORDER,
+    SIGNED,
+    Transform,
+    Variant,
+    for_cifar,
+    for_imagenet,
+    known,
+    targets,
+    transforms,
+)
 from faa_core.formats.leeway import Leeway
-from faa_core.operations import Operation, operation
-from faa_core.policies.document import OperationRow, operation_of, row_of
+from faa_core.operations import Operation
 from faa_core.policies.kinds import Choice, Layers
 from faa_core.policies.loading import MOST_BYTES
 from faa_core.policies.policy import Policy
-
-LEVELS = 13  # of a magnitude, 0…12
-MIDDLE = LEVELS // 2  # stored for operations without a magnitude
-SIGNED = ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate")
-LEVELLED = (*SIGNED, "Solarize", "Posterize", "Contrast", "Color", "Brightness", "Sharpness")
-ORDER = (
-    "Identity",
-    *SIGNED,
-    "AutoContrast",
-    "Invert",
-    "Equalize",
-    *LEVELLED[len(SIGNED) :],
-    "RandFlip",
-    "RandCutout",
-    "RandCrop",
-)
-CUTOUT_16, CUTOUT_60 = (
-    OperationRow(kernel="CutoutAbs", low=side, high=side, unit="pixels", fill=(125, 123, 114)) for side in (16.0, 60.0)
-)
-
-
-class _Slot(NamedTuple):
-    """One of the 139 transforms: index of its operation, level, and what it is here."""
-
-    kind: int
-    level: int
-    op: str
-    magnitude: float
 
 
 def parse(content: bytes, *, mirror: bool = True) -> Layers:
@@ -74,10 +56,11 @@ def parse(content: bytes, *, mirror: bool = True) -> Layers:
     for layer in layers:
         _check_distribution(layer)
     imagenet = "RandResizeCrop_imagenet" in names
-    known = [_known(name, imagenet=imagenet, mirror=mirror) for name in names]
+    variant = for_imagenet(mirror=mirror) if imagenet else for_cifar(mirror=mirror)
+    theirs = [known(name, variant) for name in names]
     uses = []
     for at, level in zip(ops.tolist(), levels.tolist(), strict=True):
-        name, row, magnitude = known[at]
+        name, row, magnitude = theirs[at]
         uses.append((name, row, level / most if magnitude is None else magnitude))
     return build(
         Layers,
@@ -111,8 +94,9 @@ def write(policy: Policy, *, leeway: Leeway | None = None) -> bytes:
     allowed = leeway or Leeway()
     imagenet = any(_is_imagenets(row) for row in policy.table.values())
     mirror = not any(row.base in SIGNED and not row.mirrored for row in policy.table.values())
-    slots = list(_slots(imagenet=imagenet, mirror=mirror))
-    rows = {name: row for _name, name, row in _targets(imagenet=imagenet, mirror=mirror)}
+    variant = for_imagenet(mirror=mirror) if imagenet else for_cifar(mirror=mirror)
+    slots = list(transforms(variant))
+    rows = {name: row for _name, name, row in targets(variant)}
     probabilities = np.zeros((len(policy.layers), len(slots)))
     for number, layer in enumerate(policy.layers):
         for choice in layer:
@@ -135,13 +119,13 @@ def write(policy: Policy, *, leeway: Leeway | None = None) -> bytes:
         l_mags=np.array(LEVELS),
         ops=np.array([[slot.kind] for slot in slots], dtype=np.int32),
         mags=np.array([[slot.level] for slot in slots], dtype=np.int32),
-        op_names=np.array([_title(name, rows, imagenet=imagenet, mirror=mirror) for name in ORDER]),
+        op_names=np.array([_title(name, rows, variant) for name in ORDER]),
         **notes,
     )
     return stream.getvalue()
 
 
-def _nearest(slots: list[_Slot], rows: dict[str, Operation], row: Operation, magnitude: float) -> int:
+def _nearest(slots: list[Transform], rows: dict[str, Operation], row: Operation, magnitude: float) -> int:
     """Return which transform is nearest to a use of an operation; that which changes nothing if none has its pixels."""
     near = nearest_axis(row, magnitude, rows.values())
     if near is None:
@@ -151,7 +135,8 @@ def _nearest(slots: list[_Slot], rows: dict[str, Operation], row: Operation, mag
 
 
 def _is_imagenets(row: Operation) -> bool:
-    return row.base == "RandomResizedCrop" or (row.base == "CutoutAbs" and row.low == row.high == CUTOUT_60.low)
+    side = for_imagenet(mirror=True).cutout
+    return row.base == "RandomResizedCrop" or (row.base == "CutoutAbs" and row.low == row.high == side)
 
 
 def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
@@ -200,45 +185,7 @@ def _check_distribution(layer: list[float]) -> None:
         raise FaaError("policy_probs must lie in 0 … 1.")
 
 
-def _known(name: str, *, imagenet: bool, mirror: bool) -> tuple[str, OperationRow | None, float | None]:
-    """Return our name, the row it needs and its λ (None: the level says) for a name of theirs."""
-    if name in LEVELLED:
-        if mirror or name not in SIGNED:
-            return name, None, None
-        signed = row_of(operation(name)).model_copy(update={"mirrored": False})
-        return f"DeepAA.{name}", signed, None
-    if name in ("RandFlip", "Flip"):
-        return "Flip", None, 0.0
-    if name in ("RandCutout", "RandCutout60", "Cutout"):
-        return "DeepAA.Cutout", CUTOUT_60 if imagenet or name == "RandCutout60" else CUTOUT_16, 0.0
-    if name in ("RandCrop", "RandResizeCrop_imagenet", "Crop"):
-        return ("RandomResizedCrop" if imagenet else "Crop"), None, 1.0
-    if name in ORDER:
-        return name, None, 0.0
-    raise FaaError(f"'{name}' is not an operation of Deep AutoAugment; it has {', '.join(ORDER)}.")
-
-
-def _targets(*, imagenet: bool, mirror: bool) -> Iterator[tuple[str, str, Operation]]:
-    """Yield their name, ours and our operation of each of the eighteen."""
-    for name in ORDER:
-        own, row, _magnitude = _known(name, imagenet=imagenet, mirror=mirror)
-        yield name, own, operation_of(own, row)
-
-
-def _slots(*, imagenet: bool, mirror: bool) -> Iterator[_Slot]:
-    """Yield the 139 transforms in their order: every level but the one that changes nothing."""
-    for index, name in enumerate(ORDER):
-        own, _row, magnitude = _known(name, imagenet=imagenet, mirror=mirror)
-        if magnitude is not None:
-            yield _Slot(index, MIDDLE, own, magnitude)
-            continue
-        neutral = operation(name).identity
-        for level in range(LEVELS):
-            if level / (LEVELS - 1) != neutral:
-                yield _Slot(index, level, own, level / (LEVELS - 1))
-
-
-def _find(slots: list[_Slot], rows: dict[str, Operation], row: Operation, magnitude: float) -> int | None:
+def _find(slots: list[Transform], rows: dict[str, Operation], row: Operation, magnitude: float) -> int | None:
     """Return which transform does the same as a use of an operation."""
     for at, slot in enumerate(slots):
         target = rows[slot.op]
@@ -249,10 +196,10 @@ def _find(slots: list[_Slot], rows: dict[str, Operation], row: Operation, magnit
     return None
 
 
-def _title(name: str, rows: dict[str, Operation], *, imagenet: bool, mirror: bool) -> str:
+def _title(name: str, rows: dict[str, Operation], variant: Variant) -> str:
     """Return a name as they store it: with its range, and the data set's crop."""
-    own, _row, magnitude = _known(name, imagenet=imagenet, mirror=mirror)
-    shown = "RandResizeCrop_imagenet" if imagenet and name == "RandCrop" else name
+    own, _row, magnitude = known(name, variant)
+    shown = "RandResizeCrop_imagenet" if variant.resized and name == "RandCrop" else name
     row = rows[own]
     low, high = (row.low, row.high) if magnitude is None else (0.0, 1.0)
     return f"{shown}:({low},,{high})"
