@@ -25,9 +25,10 @@ RESULT = "result.json"
 STAGES = "stages.jsonl"
 SUMMARY = "summary.csv"
 TRIALS = "trials.jsonl"
+UPDATES = "updates.jsonl"
 FILES = frozenset({  # what is called so in a run's directory, or in a folder of it, is a file of the run
-    COMPARISON, EVALUATIONS, POLICY, RESCORED, RESULT, STAGES, SUMMARY, TRIALS, ".lock", "audit.json", "audit.jsonl",
-    "config.json", "config.yaml", "data.json", "environment.json", "folds.json", "model.safetensors",
+    COMPARISON, EVALUATIONS, POLICY, RESCORED, RESULT, STAGES, SUMMARY, TRIALS, UPDATES, ".lock", "audit.json",
+    "audit.jsonl", "config.json", "config.yaml", "data.json", "environment.json", "folds.json", "model.safetensors",
     "previous.safetensors", "state.safetensors",
 })  # fmt: skip
 FOLDERS = re.compile(r"best|kept|last|audit|fold[0-9]+")  # and a folder, directly in a run's directory

@@ -1,11 +1,12 @@
 """What a search's tasks work with: the images, and the folds' networks; made once in each worker."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -24,6 +25,8 @@ from faa_search.training.network import Network, make_network
 from faa_search.training.views import View
 from faa_search.workers.executors.protocol import Fetch, Place
 from faa_search.workers.processes import Alone
+
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,8 @@ class Bench:
         self.expected: ModelInput = model_input(config.model)
         self._fetch: Fetch = place.fetch
         self._held_out: dict[int, HeldOut] = {}
+        self._networks: dict[int, Network] = {}
+        self._kept: dict[str, Any] = {}
         if self.device.type == "cuda":
             torch.cuda.set_device(self.device)
             torch.backends.cudnn.benchmark = True  # images of one size: the fastest convolutions are worth a search
@@ -93,8 +98,8 @@ class Bench:
             asked = config.score_batch_size if isinstance(config, FoldedSearchConfig) else None
             positions = torch.from_numpy(self.images.folds[number].held_out).to(self.device)
             self._held_out[number] = held_out(
-                self._network(number),
-                replace(self._staged, positions=positions),
+                self.network(number),
+                replace(self.staged, positions=positions),
                 batch_size=asked or scoring_batch(self.device, self.images.size),
             )
         return self._held_out[number]
@@ -113,10 +118,28 @@ class Bench:
                 yield Path(temporary)
 
     @cached_property
-    def _staged(self) -> Staged:
+    def staged(self) -> Staged:
+        """All images to score on, decoded once, on the device."""
         return stage(self.images.scored, self.images.size, device=self.device, workers=self.config.workers)
 
-    def _network(self, number: int) -> Network:
+    def network(self, number: int) -> Network:
+        """Return a fold's network, frozen, from the weights that were shared.
+
+        Raises:
+            FaaError: If the weights are damaged or of another model.
+        """
+        if number not in self._networks:
+            self._networks[number] = self._loaded(number)
+        return self._networks[number]
+
+    def kept(self, name: str, make: Callable[[], Kept]) -> Kept:
+        """Return what an algorithm keeps in this worker under a name of its own; made when it is first asked for."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        kept: Kept = self._kept[name]
+        return kept
+
+    def _loaded(self, number: int) -> Network:
         config = self.config.model_copy(update={"pretrained": False})
         classes = len(self.images.train.class_names)
         network = make_network(
@@ -130,7 +153,7 @@ class Bench:
             raise
         except RuntimeError as error:
             raise FaaError(f"The weights of fold {number} are of another model: {one_line(error)}") from error
-        network.model.eval()
+        network.model.eval().requires_grad_(False)
         return network
 
 

@@ -13,12 +13,14 @@ from faa_search.runs.results import read_epochs
 from faa_search.searching.folds import Fold
 from faa_search.searching.images import SearchImages
 from faa_search.searching.tasks import Files, FitFold
-from faa_search.settings import FoldedSearchConfig, Role
+from faa_search.settings import DeepSearchConfig, FoldedSearchConfig, Role
 from faa_search.training.checkpoint import STATE, WEIGHTS, damage, load_weights
 from faa_search.training.models import make_model
 from faa_search.workers.executors.gathering import gather
 from faa_search.workers.executors.protocol import Executor
 from faa_search.workers.stopping import StopRequest
+
+Networked = FoldedSearchConfig | DeepSearchConfig
 
 FOLDS = "folds.json"
 DAMAGED_WEIGHTS = "damaged-model.safetensors"
@@ -102,7 +104,7 @@ def check_fitted(directory: Path, folds: Sequence[Fold]) -> None:
             raise FaaError(f"The network '{safe(path)}' is damaged ({reason}); --stage folds makes it again.")
 
 
-def take_models(source: Path, directory: Path, config: FoldedSearchConfig, images: SearchImages) -> None:
+def take_models(source: Path, directory: Path, config: Networked, images: SearchImages) -> None:
     """Copy the networks of another search, or the one network of a training run, for those not there yet.
 
     Args:
@@ -115,7 +117,7 @@ def take_models(source: Path, directory: Path, config: FoldedSearchConfig, image
         FaaError: If there are none, or they were fitted on other images or are other networks; then none is copied.
     """
     single = source / WEIGHTS
-    if config.val_split is not None and single.is_file():
+    if isinstance(config, FoldedSearchConfig) and config.val_split is not None and single.is_file():
         _copy(directory, {single: weights_path(directory, 0)}, config, images)
         return
     before, now = read_config(source), config.model_dump(mode="json")
@@ -167,7 +169,7 @@ def _seconds(summary: Path) -> float:
     return sum(seconds)
 
 
-def _copy(directory: Path, targets: Mapping[Path, Path], config: FoldedSearchConfig, images: SearchImages) -> None:
+def _copy(directory: Path, targets: Mapping[Path, Path], config: Networked, images: SearchImages) -> None:
     """Copy weights to where they are not yet, after all have been tried in a network."""
     wanted = {source: target for source, target in targets.items() if not target.is_file()}
     if not wanted:

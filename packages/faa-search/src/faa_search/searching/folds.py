@@ -40,7 +40,7 @@ def make_folds(
         labels: Shape ``[N]``, of the training images.
         class_names: Of the classes, for messages.
         folds: How many.
-        held_out: Part of the images in D_A, between 0 and 1.
+        held_out: Images in D_A: a float is their fraction, between 0 and 1; an int counts them.
         seed: Keys the shuffles.
 
     Raises:
@@ -50,11 +50,21 @@ def make_folds(
 
     if len(labels) < folds:
         raise FaaError(f"{len(labels)} training images are fewer than --folds {folds}.")
-    scored = math.ceil(held_out * len(labels))  # as scikit-learn counts
-    check_parts(labels, class_names, scored, option=f"--held-out {held_out:g}", allowed=fractions(labels))
+    if isinstance(held_out, int):
+        scored, option, allowed = held_out, f"{held_out:,} held-out images", _counts(labels)
+    else:
+        scored, option = math.ceil(held_out * len(labels)), f"--held-out {held_out:g}"  # as scikit-learn counts
+        allowed = fractions(labels)
+    check_parts(labels, class_names, scored, option=option, allowed=allowed)
     splitter = StratifiedShuffleSplit(n_splits=folds, test_size=held_out, random_state=seed_of("folds", seed))
     splits = splitter.split(np.zeros(len(labels)), labels)
     return tuple(Fold(index, np.sort(train), np.sort(test)) for index, (train, test) in enumerate(splits))
+
+
+def _counts(labels: NDArray[np.int64]) -> str:
+    """Return how many images can be held out, in words."""
+    least = len(np.unique(labels))
+    return f"{least:,} to {len(labels) - least:,} of them"
 
 
 def folds_text(folds: tuple[Fold, ...]) -> str:

@@ -87,12 +87,11 @@ def open_images(config: SharedSearchConfig, *, model_size: int, note: Callable[[
 
 
 def _folds(config: SharedSearchConfig, train: ImageSource) -> tuple[Fold, ...]:
-    """Return the folds; none for an algorithm that has no settings of them."""
-    if not isinstance(config, FoldedSearchConfig):
+    """Return the folds; none for an algorithm that fits no networks."""
+    folds, held_out = config.parts(len(train))
+    if not folds:
         return ()
-    return make_folds(
-        train.labels, class_names=train.class_names, folds=config.folds, held_out=config.held_out, seed=config.seed
-    )
+    return make_folds(train.labels, class_names=train.class_names, folds=folds, held_out=held_out, seed=config.seed)
 
 
 def _check_val_split(config: SharedSearchConfig, name: str) -> None:

@@ -164,7 +164,7 @@ def _passed(
         for start in range(0, len(numbers_D), batch_size):
             count = min(batch_size, len(numbers_D) - start)
             numbers_B = numbers_D[start : start + count]
-            size = min(_few_sizes(count), batch_size)
+            size = min(few_sizes(count), batch_size)
             numbers_B = torch.cat([numbers_B, numbers_B[:1].expand(size - count)])
             images_BCHW, targets_B = images.batch(numbers_B)
             logits_BC = network.logits(augmented(images_BCHW, numbers_B)).float()
@@ -173,7 +173,7 @@ def _passed(
     return Scores(*(torch.cat([part.cpu() for part in parts]).unsqueeze(0) for parts in (losses, rights)))
 
 
-def _few_sizes(count: int) -> int:
+def few_sizes(count: int) -> int:
     """Return the next number of five binary digits and zeros: convolutions are tuned for each size they meet."""
     step = 1 << max(0, count.bit_length() - 5)
     return -(-count // step) * step

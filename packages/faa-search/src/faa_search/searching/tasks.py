@@ -64,6 +64,11 @@ class PolicyScores(NamedTuple):
     device: str = ""
 
 
+def worker_name() -> str:
+    """Return what tells this worker from others: its host's name and its process's number."""
+    return f"{platform.node()}/{os.getpid()}"
+
+
 def origin_of(scores: PolicyScores) -> Origin:
     """Return where scores come from, as of now."""
     return Origin(at=round(time.time(), 3), worker=scores.worker, device=scores.device)
@@ -93,7 +98,7 @@ class ScorePolicy:
             means={name: mean for name, (mean, _error) in found.items()},
             errors={name: error for name, (_mean, error) in found.items()},
             seconds=time.perf_counter() - started,
-            worker=f"{platform.node()}/{os.getpid()}",
+            worker=worker_name(),
             device=str(bench.device),
         )
 

@@ -7,6 +7,7 @@ from faa_search.settings.arguments import as_pairs
 from faa_search.settings.base import Settings, differences
 from faa_search.settings.commands import CompareConfig, EvalConfig, RunConfig, TrainConfig
 from faa_search.settings.data import DataConfig
+from faa_search.settings.deep import DeepSearchConfig
 from faa_search.settings.fast import SearchConfig
 from faa_search.settings.fitting import DeviceConfig, FitConfig
 from faa_search.settings.roles import DECIDING, Role
@@ -17,6 +18,7 @@ __all__ = [
     "Budget",
     "CompareConfig",
     "DataConfig",
+    "DeepSearchConfig",
     "DeviceConfig",
     "EvalConfig",
     "FitConfig",

@@ -4,26 +4,20 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from faa_search.settings.base import Count, CountOrNone, Epochs, Names, Settings, Text, Whole
+from faa_search.settings.base import Count, CountOrNone, Epochs, Settings, Text, Whole
 from faa_search.settings.roles import Role
-from faa_search.settings.search import Few, FoldedSearchConfig
+from faa_search.settings.search import Few, FoldedSearchConfig, OperationsConfig
 
 StageName = Literal["folds", "explore", "merge"]
 
 
-class SpaceConfig(Settings):
+class SpaceConfig(OperationsConfig):
     """Which policies there are."""
 
     role: ClassVar[Role] = Role.RESULT
 
     sub_policies: Few = Field(default=5, description="Sub-policies per trial.")
     ops: Annotated[Whole, Field(ge=1, le=100)] = Field(default=2, description="Operations per sub-policy.")
-    exclude_ops: Names = Field(default=(), description="Operations to leave out, as Invert,Rotate.")
-    preset: Text | None = Field(
-        default=None,
-        description="Leave out what changes the meaning of images of a kind: digits, characters, signs, medical-gray, "
-        "remote-sensing or keep-color.",
-    )
 
 
 class ExploringConfig(Settings):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
-from faa_search.settings.base import Batch, Processes, Real, Settings, Text, Whole
+from faa_search.settings.base import Batch, Names, Processes, Real, Settings, Text, Whole
 from faa_search.settings.data import DataConfig
 from faa_search.settings.fitting import FitConfig
 from faa_search.settings.numbers import real_number
@@ -85,7 +85,45 @@ class SharedSearchConfig(DataConfig, FitConfig, WorkersConfig):
     of_what: ClassVar[str] = "a search"
     role: ClassVar[Role] = Role.RESULT
 
-    algorithm: Text = Field(default="fast", description="fast (density matching), random, or a plugin's.")
+    algorithm: Text = Field(
+        default="fast", description="fast (density matching), deep (gradient matching), random, or a plugin's."
+    )
+
+    def parts(self, images: int) -> tuple[int, float]:
+        """Return how many networks are fitted on parts of the images, and what each leaves out.
+
+        The networks are called folds; an algorithm that fits none has none.
+
+        Args:
+            images: How many there are.
+
+        Returns:
+            The number of folds, and the images held out of each: an int counts them, a float is their fraction.
+        """
+        return 0, 0
+
+
+class OperationsConfig(Settings):
+    """Which operations a policy may have."""
+
+    role: ClassVar[Role] = Role.RESULT
+
+    exclude_ops: Names = Field(default=(), description="Operations to leave out, as Invert,Rotate.")
+    preset: Text | None = Field(
+        default=None,
+        description="Leave out what changes the meaning of images of a kind: digits, characters, signs, medical-gray, "
+        "remote-sensing or keep-color.",
+    )
+
+
+class NetworksConfig(Settings):
+    """Where the networks come from that are there already."""
+
+    role: ClassVar[Role] = Role.RESULT
+
+    init_models: Text | None = Field(
+        default=None, description="Take the networks from this run of the same images, parts and model."
+    )
 
 
 class FoldsConfig(Settings):
@@ -97,9 +135,6 @@ class FoldsConfig(Settings):
     held_out: Annotated[Real, Field(gt=0, lt=1)] = Field(default=0.4, description="Part of each split to score on.")
     val_split: Annotated[Text | None, Role.NETWORK] = Field(
         default=None, description="Score on this split of the data set, with one network of all training images."
-    )
-    init_models: Text | None = Field(
-        default=None, description="Take the folds' networks from this run of the same images, folds and model."
     )
 
     @model_validator(mode="after")
@@ -132,7 +167,11 @@ class ScoringConfig(Settings):
     )
 
 
-class FoldedSearchConfig(SharedSearchConfig, FoldsConfig, ScoringConfig):
+class FoldedSearchConfig(SharedSearchConfig, FoldsConfig, NetworksConfig, ScoringConfig):
     """A search whose policies are scored by the networks of folds."""
 
     role: ClassVar[Role] = Role.RESULT
+
+    def parts(self, images: int) -> tuple[int, float]:
+        """Return how many folds there are, and the fraction of the images that each holds out."""
+        return self.folds, self.held_out

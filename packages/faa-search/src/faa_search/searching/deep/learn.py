@@ -1,0 +1,150 @@
+"""The second stage: layer after layer, from the rewards of their updates; taken up where the journal ends."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, pstdev
+
+from faa_core.text import counted
+from faa_search.runs.journal import Journal
+from faa_search.runs.records.trials import Origin
+from faa_search.searching.clock import Clock
+from faa_search.searching.deep.learning import Layer, entropy_of, reward_of
+from faa_search.searching.deep.space import Probabilities, Space
+from faa_search.searching.deep.tasks import Done, MatchTriple
+from faa_search.searching.deep.updates import Update, by_layer
+from faa_search.searching.search import Search
+from faa_search.settings import DeepSearchConfig
+from faa_search.workers.executors.gathering import gather
+
+IDENTITY = 0.9  # probability of changing nothing from which a layer counts as the identity
+FAR_ENOUGH = 12.8  # learning rate × updates, as in the paper; a layer starts as nearly the identity, and must get away
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learnt:
+    """The layers so far.
+
+    Attributes:
+        layers: With an update or more; the last may be unfinished.
+        complete: Whether no update is left.
+        identity: Whether the last layer came to be the identity.
+    """
+
+    layers: tuple[Probabilities, ...]
+    complete: bool
+    identity: bool
+
+
+def learn(
+    search: Search[DeepSearchConfig], space: Space, journal: Journal[Update], clock: Clock, tell: Callable[[str], None]
+) -> Learnt:
+    """Find the layers, as far as the budget lets; an update or more is always done.
+
+    Args:
+        search: Under way, with its network shared.
+        space: Of the transforms.
+        journal: Of the updates.
+        clock: For the budget.
+        tell: Given, once, what the user should know of the network.
+
+    Raises:
+        Stopped: If a signal asked for it; the updates so far are kept.
+    """
+    config, done = search.config, by_layer(journal.read())
+    layers: list[Probabilities] = []
+    with search.reporter.track("Updates", config.layers * config.updates, done=sum(map(len, done))) as advance:
+        for number in range(config.layers):
+            learning = Layer(space.start(), lr=config.policy_lr)
+            kept = done[number] if number < len(done) else []
+            for update in kept:
+                learning.update(update.rewards)
+            seconds = [update.seconds for update in kept]
+            for at in range(len(kept), config.updates):
+                if (layers or seconds) and not clock.has(fmean(seconds[-10:] or [0.0])):
+                    so_far = [*layers, learning.probabilities] if at else layers
+                    return Learnt(layers=tuple(so_far), complete=False, identity=False)
+                triples = _triples(search, (*layers, learning.probabilities), at)
+                if number == at == 0:
+                    tell(triples[0].lacks)
+                update = _update(config, learning, triples, layer=number, number=at)
+                journal.append(update)
+                seconds.append(update.seconds)
+                clock.add(update.seconds)
+                advance(_in_words(update))
+            layers.append(learning.probabilities)
+            if is_identity(config, layers[-1]):
+                break
+    return Learnt(layers=tuple(layers), complete=True, identity=is_identity(config, layers[-1]))
+
+
+def so_far(config: DeepSearchConfig, space: Space, updates: Sequence[Update]) -> tuple[Probabilities, ...]:
+    """Return the layers that updates come to, the last of them unfinished perhaps."""
+    layers = []
+    for own in by_layer(updates):
+        learning = Layer(space.start(), lr=config.policy_lr)
+        for update in own:
+            learning.update(update.rewards)
+        layers.append(learning.probabilities)
+    return tuple(layers)
+
+
+def can_be_identity(config: DeepSearchConfig) -> bool:
+    """Return whether a layer's updates could take it away from the identity, so that staying there means something."""
+    return config.policy_lr * config.updates >= FAR_ENOUGH - 1e-9
+
+
+def is_identity(config: DeepSearchConfig, layer: Probabilities) -> bool:
+    """Return whether a finished layer came to be the identity, which ends the search."""
+    return can_be_identity(config) and layer[0] > IDENTITY
+
+
+def _triples(search: Search[DeepSearchConfig], layers: tuple[Probabilities, ...], update: int) -> list[Done]:
+    """Return the triples of an update, in their order."""
+    numbers = range(search.config.triples)
+    tasks = {number: MatchTriple(layers=layers, update=update, triple=number) for number in numbers}
+    found: dict[int, Done] = {}
+    gather(tasks, search.executor, found.__setitem__, search.request)
+    return [found[number] for number in numbers]
+
+
+def _update(config: DeepSearchConfig, learning: Layer, triples: Sequence[Done], *, layer: int, number: int) -> Update:
+    """Take a step, and return it as it is written down."""
+    matches = [one.match for one in triples]
+    rewards = reward_of([one.rewards for one in matches], penalty=config.penalty if layer else 0.0)
+    learning.update(rewards)
+    probabilities = learning.probabilities
+    return Update(
+        layer=layer,
+        number=number,
+        rewards=tuple(rewards),
+        cosines=tuple(one.cosine for one in matches),
+        entropy=entropy_of(probabilities),
+        identity=probabilities[0],
+        repeated=sum(one.repeated for one in matches),
+        silent=sum(one.silent for one in matches),
+        seconds=round(sum(one.seconds for one in triples), 4),
+        origin=Origin(at=round(time.time(), 3), worker=triples[0].worker, device=triples[0].device),
+    )
+
+
+def _in_words(update: Update) -> str:
+    """Return how a layer is doing, in a few words."""
+    spread = pstdev(update.cosines)
+    return (
+        f"layer {update.layer + 1}: cosine {update.cosine:z.3f} ± {spread:.3f}, entropy {update.entropy:.2f}, "
+        f"identity {update.identity:.0%}"
+    )
+
+
+def in_words(learnt: Learnt, config: DeepSearchConfig) -> str:
+    """Return why there are no more layers, in a sentence."""
+    layers = counted(len(learnt.layers), "layer")
+    if learnt.identity:
+        return f"Layer {len(learnt.layers)} mostly changes nothing, so there are no more."
+    if not can_be_identity(config):
+        return (
+            f"All {layers} are made: a layer starts as one that mostly changes nothing, and --updates × --policy-lr "
+            f"must be {FAR_ENOUGH:g} or more before staying there can end a search."
+        )
+    return f"All {layers} are made, and the last still changes images; more --layers may find more."
