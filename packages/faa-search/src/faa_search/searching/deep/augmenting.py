@@ -30,6 +30,10 @@ class Draws(NamedTuple):
         sums = torch.zeros(len(self.images), dtype=torch.float64)
         return sums.index_add_(0, self.which_R, weights_R.double())
 
+    def shares(self) -> Tensor:
+        """Return which part of the draws each image stands for, float64 ``[1 + D]`` on the CPU."""
+        return self.weights(torch.full((len(self.which_R),), 1 / len(self.which_R), dtype=torch.float64))
+
 
 def draws_of(policy: Policy, image_CHW: Tensor, count: int, *, key: int) -> Draws:
     """Return draws of an image from a policy.

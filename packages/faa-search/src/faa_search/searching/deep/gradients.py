@@ -7,6 +7,7 @@ Shapes: N images, C channels, B images of a pass.
 """
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -21,7 +22,7 @@ from faa_search.training.network import Network
 
 Gradient = Mapping[str, Tensor]  # by parameter, float32
 
-DIFFERENCE = 1e-3  # length of a step to either side over the weights' length, where there is no forward mode
+DIFFERENCE = 1e-4  # length of a step to either side over the weights' length, where there is no forward mode
 UNSUPPORTED = re.compile(r"forward AD with (\S+)")
 
 
@@ -35,28 +36,19 @@ class FrozenNetwork:
             central differences of the loss.
     """
 
-    def __init__(self, network: Network, *, batch_size: int) -> None:
+    def __init__(self, network: Network, *, size: int, batch_size: int) -> None:
         """Prepare a network.
 
         Args:
             network: Fitted.
+            size: Side of the images in pixels.
             batch_size: Images per pass.
         """
         self.network, self.batch_size = network, batch_size
         self.network.model.eval().requires_grad_(False)
         self.parameters = {name: tensor.detach() for name, tensor in _parameters(network.model)}
         self.length = _length(self.parameters)
-        self.lacks = ""
-
-    def try_forward_mode(self, images_NCHW: Tensor) -> None:
-        """Find out whether every operation of the network has a forward-mode derivative, on a few uint8 images."""
-        try:
-            self._forward_mode(self.network.prepared(images_NCHW[:2]), self._targets(0, 2), self.parameters)
-        except (NotImplementedError, RuntimeError) as error:
-            if isinstance(error, torch.OutOfMemoryError):
-                raise
-            found = UNSUPPORTED.search(str(error))
-            self.lacks = found[1] if found else one_line(error, most=80)
+        self.lacks = self._lacking(size)
 
     def mean_gradient(self, images_NCHW: Tensor, label: int, weights_N: Tensor) -> Gradient:
         """Return the weighted sum of the gradients of the images' losses.
@@ -93,6 +85,21 @@ class FrozenNetwork:
                 parts.append(changes_B[: min(left, self.batch_size)])
                 left -= self.batch_size
         return torch.cat(parts)
+
+    def _lacking(self, size: int) -> str:
+        """Return which operation of the network has no forward-mode derivative, tried on blank images."""
+        blank = torch.zeros(2, 3, size, size, dtype=torch.uint8, device=self.network.device)
+        try:
+            with warnings.catch_warnings():
+                # torch compiles rules of its own when forward mode is first used, in a way that it has deprecated.
+                warnings.simplefilter("ignore", FutureWarning)
+                self._forward_mode(self.network.prepared(blank), self._targets(0, len(blank)), self.parameters)
+        except torch.OutOfMemoryError:
+            raise
+        except (NotImplementedError, RuntimeError) as error:
+            found = UNSUPPORTED.search(str(error))
+            return found[1] if found else one_line(error, most=80)
+        return ""
 
     def _forward_mode(self, images_BCHW: Tensor, targets_B: Tensor, direction: Gradient) -> Tensor:
         def losses(parameters: dict[str, Tensor]) -> Tensor:

@@ -142,6 +142,5 @@ def cosine_of(matching: Matching, v: Gradient, images: TripleImages, policy: Pol
         key: Of the draws, 63 bits.
     """
     drawn = draws_of(policy, matching.image(images.augmented), count, key=key)
-    weights = drawn.weights(torch.full((count,), 1 / count, dtype=torch.float64))
-    found = along_cosine(v, matching.network.mean_gradient(drawn.images, images.label, weights))
+    found = along_cosine(v, matching.network.mean_gradient(drawn.images, images.label, drawn.shares()))
     return 0.0 if found is None else found[0]

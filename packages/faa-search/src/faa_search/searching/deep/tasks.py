@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
-import torch
-
 from faa_core import Policy
 from faa_core.randomness import key_of
 from faa_search.searching.bench import Bench
@@ -121,13 +119,11 @@ def _made(bench: Bench, network: Network) -> Matching:
     config, images = cast(DeepSearchConfig, bench.config), bench.images
     forward = scoring_batch(bench.device, images.size)
     batch = forward // BACKWARD if bench.device.type == "cuda" else forward
-    frozen = FrozenNetwork(network, batch_size=config.match_batch_size or max(2, batch))
-    frozen.try_forward_mode(torch.zeros(2, 3, images.size, images.size, dtype=torch.uint8, device=bench.device))
     held_out = images.folds[0].held_out
     return Matching(
         config=config,
         space=space_of(config, images.size),
         pools=make_pools(images.train.labels, held_out, val_size=config.val_size, seed=config.seed),
         staged=bench.staged,
-        network=frozen,
+        network=FrozenNetwork(network, size=images.size, batch_size=config.match_batch_size or max(2, batch)),
     )
