@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from faa_cli.options import takes_a_pair
-from faa_core import FaaError
 from faa_search.settings import DataConfig, SharedSearchConfig, TrainConfig, as_pairs
 from faa_search.settings.recipes import load_recipe
 
@@ -19,21 +18,16 @@ def training_command(recipe: str | None, given: Mapping[str, Any], policy: str) 
         policy: The found policy's file.
     """
     words = ["faa", "train"]
-    if recipe is not None and _is_for_training(recipe):
+    sections = load_recipe(recipe).sections if recipe is not None else {}
+    if recipe is not None and "train" in sections:
         words += ["--recipe", recipe]
+    else:
+        given = {**sections.get("search", {}), **given}
     shared = [name for name in SharedSearchConfig.model_fields if name in TrainConfig.model_fields]
     for name in sorted(shared, key=lambda name: name not in DataConfig.model_fields):
         if given.get(name) not in (None, {}):
             words += _typed(name, given[name])
     return shlex.join([*words, "--policy", policy])
-
-
-def _is_for_training(recipe: str) -> bool:
-    try:
-        load_recipe(recipe).layer("train")
-    except FaaError:
-        return False
-    return True
 
 
 def _typed(name: str, value: Any) -> list[str]:
