@@ -147,6 +147,13 @@ def bench_whole_search(session: nox.Session) -> None:
 
 
 @nox.session(reuse_venv=True)
+def bench_matching(session: nox.Session) -> None:
+    """Measure Deep AutoAugment's augmented images; prints a table and writes benchmarks/results/."""
+    install(session)
+    session.run("python", "benchmarks/matching.py", *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session(reuse_venv=True)
 def bench_training(session: nox.Session) -> None:
     """Train on CIFAR-10 as a recipe says, with several policies; prints a table and writes benchmarks/results/."""
     install(session)
