@@ -19,7 +19,7 @@ from faa_core.formats.leeway import UNSAID, Leeway
 from faa_core.formats.literals import nameless, parsing
 from faa_core.formats.mmpretrain_ops import GREY, Sampling, entry_of, kind_of, ranged
 from faa_core.formats.mmpretrain_wrappers import has_one, refuse_wrapped
-from faa_core.formats.sections import Found, chosen
+from faa_core.formats.sections import PolicySection, chosen
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Parametric, SubPolicies
 from faa_core.policies.policy import Policy
@@ -85,10 +85,10 @@ def _chosen(values: Mapping[str, Value], leeway: Leeway) -> tuple[str, dict[str,
     found = [one for name, value in values.items() for one in _transforms(value.data, name, seen)]
     if found:
         return "", chosen(found, WHICH, leeway).value
-    tables: dict[int, Found] = {}  # one may have several names
+    tables: dict[int, PolicySection] = {}  # one may have several names
     for name, data in _named_parts(values):
         if _is_table(data):
-            tables.setdefault(id(data), Found(name, data))
+            tables.setdefault(id(data), PolicySection(name, data))
     if tables:
         name, table = chosen([*tables.values()], WHICH, leeway)
         return name, {"type": AUTO, "policies": table, "hparams": None}
@@ -100,13 +100,13 @@ def _chosen(values: Mapping[str, Value], leeway: Leeway) -> tuple[str, dict[str,
     raise FaaError("This config has no AutoAugment or RandAugment, and no table of sub-policies.")
 
 
-def _transforms(data: Any, place: str, seen: set[int]) -> Iterator[Found]:
+def _transforms(data: Any, place: str, seen: set[int]) -> Iterator[PolicySection]:
     """Yield the transforms in a value, at any depth, each once, with their places."""
     if not isinstance(data, list | tuple | dict) or isinstance(data, Unknown) or id(data) in seen:
         return
     seen.add(id(data))
     if _is_transform(data):
-        yield Found(place, data)
+        yield PolicySection(place, data)
         return
     refuse_wrapped(data, place, _is_transform)
     if isinstance(data, dict):

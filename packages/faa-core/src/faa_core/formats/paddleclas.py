@@ -12,7 +12,7 @@ from faa_core.formats import timm
 from faa_core.formats.axes import build, is_number
 from faa_core.formats.entries import Entry, autoaugment_imagenet, placed
 from faa_core.formats.leeway import UNSAID, Leeway
-from faa_core.formats.sections import Found, chosen
+from faa_core.formats.sections import PolicySection, chosen
 from faa_core.operations import operation
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Parametric, SubPolicies
@@ -55,7 +55,7 @@ def parse(text: str, *, leeway: Leeway | None = None) -> Policy:
     return policy
 
 
-def _transforms(part: Any, place: str = "", *, listed: bool = False, within: str = "") -> Iterator[Found]:
+def _transforms(part: Any, place: str = "", *, listed: bool = False, within: str = "") -> Iterator[PolicySection]:
     """Yield name and settings of each transform in a part of a config, with its place.
 
     Args:
@@ -76,7 +76,7 @@ def _transforms(part: Any, place: str = "", *, listed: bool = False, within: str
                         f"{key} is inside {within} here, which may leave it out or do something else, and a policy "
                         "cannot say that. Give a config whose transform_ops has it without that."
                     )
-                yield Found(inner, (key, _settings(key, value)))
+                yield PolicySection(inner, (key, _settings(key, value)))
             elif str(key).endswith("transform_ops"):
                 yield from _transforms(value, inner, listed=True)
             else:

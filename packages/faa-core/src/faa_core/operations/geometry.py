@@ -18,8 +18,8 @@ from collections.abc import Callable
 from faa_core.errors import FaaError
 from faa_core.operations.canvas import Drawn
 
-Numbers = tuple[float, float, float, float, float, float]
-Matrix = Numbers
+OperationNumbers = tuple[float, float, float, float, float, float]
+Matrix = OperationNumbers
 InverseMap = Callable[[float, int, int, Drawn], Matrix]
 FIXED = 65536  # parts of a pixel to which Pillow rounds
 

@@ -9,13 +9,13 @@ from PIL.Image import Resampling
 
 from faa_core.errors import FaaError
 from faa_core.operations.canvas import Canvas, Colour, Drawn, Pair
-from faa_core.operations.geometry import InverseMap, Numbers
+from faa_core.operations.geometry import InverseMap, OperationNumbers
 from faa_core.operations.instructions import Code
 from faa_core.operations.kernels import Moved
 
 Unit = Literal["none", "fraction", "pixels", "degrees", "bits", "threshold", "value", "factor"]
 Kernel = Callable[[PILImage, float, Canvas], PILImage]
-NumbersOf = Callable[[float, int, int, Drawn], Numbers]
+NumbersOf = Callable[[float, int, int, Drawn], OperationNumbers]
 
 
 class Batched(NamedTuple):

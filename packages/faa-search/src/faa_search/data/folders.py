@@ -33,7 +33,7 @@ from faa_search.data.layout import (
 from faa_search.data.skipping import NAMED, words_of
 from faa_search.data.source import DecodedSource
 from faa_search.data.splits import DatasetRequest, Splits
-from faa_search.data.walking import Found, Identity, Skipped, children, find_images, shared_files
+from faa_search.data.walking import Identity, Skipped, WalkedFolder, children, find_images, shared_files
 
 LOOSE = "an image beside the class folders, so of no class"
 NO_IMAGES = "a folder without images"
@@ -88,7 +88,7 @@ class _Split:
     """
 
     root: Path
-    found: dict[str, Found]
+    found: dict[str, WalkedFolder]
     folders: frozenset[Identity]
     skipped: tuple[Skipped, ...]
 

@@ -92,7 +92,8 @@ Batch = Annotated[Whole, Field(ge=1, le=2**20)]  # images, or copies of them, at
 Processes = Annotated[Whole, Field(ge=0, le=1024)]
 Seed = Annotated[Whole, Field(ge=0, le=LARGEST_SEED)]
 
-Numbers = Annotated[tuple[Positive, ...], Field(max_length=1000), BeforeValidator(_numbers)]  # as flag: 90,180,240
+# As a flag: 90,180,240.
+PositiveNumbers = Annotated[tuple[Positive, ...], Field(max_length=1000), BeforeValidator(_numbers)]
 Names = Annotated[tuple[Text, ...], Field(max_length=1000), BeforeValidator(_parts)]
 
 

@@ -13,8 +13,8 @@ from faa_search.settings.base import (
     Epochs,
     EpochsOrNone,
     NonNegative,
-    Numbers,
     Positive,
+    PositiveNumbers,
     Probability,
     Processes,
     Real,
@@ -119,7 +119,7 @@ class UpdateConfig(Settings):
     warmup_prefix: bool = Field(default=True, description="Let the schedule begin after the warm-up.")
     min_lr: NonNegative = Field(default=0.0, description="Learning rate the cosine ends at.")
     decay_epochs: Positive = Field(default=30.0, description="Epochs between decays (step).")
-    decay_milestones: Numbers = Field(default=(90, 180, 270), description="Epochs of the decays (multistep).")
+    decay_milestones: PositiveNumbers = Field(default=(90, 180, 270), description="Epochs of the decays (multistep).")
     decay_rate: Positive = Field(default=0.1, description="Factor of each decay (step, multistep).")
 
 

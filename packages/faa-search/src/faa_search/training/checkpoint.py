@@ -67,7 +67,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class TrainingState:
     """Everything to go on from.
 
     Attributes:
@@ -87,7 +87,7 @@ class State:
     companions: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save_state(path: Path, state: State, *, run: Path) -> None:
+def save_state(path: Path, state: TrainingState, *, run: Path) -> None:
     """Write the state, atomically, and keep the one before.
 
     Args:
@@ -125,7 +125,7 @@ def not_written(path: Path, error: SafetensorError) -> FaaError:
     )
 
 
-def check_storable(state: State) -> None:
+def check_storable(state: TrainingState) -> None:
     """Check that a state can be saved, without doing it.
 
     Raises:
@@ -134,7 +134,7 @@ def check_storable(state: State) -> None:
     json.dumps(_packed(state)[1:])
 
 
-def latest_state(directory: Path, note: Callable[[str], None]) -> State | None:
+def latest_state(directory: Path, note: Callable[[str], None]) -> TrainingState | None:
     """Return the last saved state, else the one before, or None where there is none.
 
     Args:
@@ -162,7 +162,7 @@ def latest_state(directory: Path, note: Callable[[str], None]) -> State | None:
     return None
 
 
-def read_state(path: Path) -> State:
+def read_state(path: Path) -> TrainingState:
     """Return the state in a file.
 
     Raises:
@@ -181,7 +181,7 @@ def read_state(path: Path) -> State:
             modules.setdefault(name, {})[rest] = value
     progress = header["progress"]
     part = progress["part"]
-    return State(
+    return TrainingState(
         progress=Progress(
             epochs_done=progress["epochs_done"],
             history=tuple(progress["history"]),
@@ -227,7 +227,7 @@ def damage(path: Path) -> str | None:
         return safe(error)
 
 
-def _packed(state: State) -> tuple[dict[str, Tensor], Any, Any]:
+def _packed(state: TrainingState) -> tuple[dict[str, Tensor], Any, Any]:
     """Return all tensors of a state by name, and the other values of the optimizer and of the companions as JSON.
 
     Raises:

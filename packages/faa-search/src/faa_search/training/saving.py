@@ -16,7 +16,7 @@ from torch import nn
 from faa_search.runs.files import filling_folder, replacing_file
 from faa_search.runs.records.figures import Row
 from faa_search.settings import FitConfig
-from faa_search.training.checkpoint import STATE, WEIGHTS, Progress, State, not_written, save_state
+from faa_search.training.checkpoint import STATE, WEIGHTS, Progress, TrainingState, not_written, save_state
 from faa_search.training.companions import Companions
 from faa_search.training.models import ModelInput
 from faa_search.training.trainer import Trainer
@@ -60,7 +60,7 @@ class Keeper:
     trainer: Trainer
     companions: Companions
 
-    def state(self, progress: Progress) -> State:
+    def state(self, progress: Progress) -> TrainingState:
         """Return everything to go on from."""
         return replace(self.trainer.state(progress), companions=self.companions.state())
 

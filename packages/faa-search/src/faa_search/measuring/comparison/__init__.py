@@ -3,13 +3,13 @@
 from faa_search.measuring.comparison.run import compare, compare_policies, read_comparison
 from faa_search.measuring.comparison.statistics import holm, summarise
 from faa_search.measuring.comparison.words import conclusion
-from faa_search.runs.records.comparison import Comparison, Pair, PolicyErrors, Verdict
+from faa_search.runs.records.comparison import Comparison, Pair, PairVerdict, PolicyErrors
 
 __all__ = [
     "Comparison",
     "Pair",
+    "PairVerdict",
     "PolicyErrors",
-    "Verdict",
     "compare",
     "compare_policies",
     "conclusion",

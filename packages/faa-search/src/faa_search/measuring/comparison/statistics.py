@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from faa_search.runs.records.comparison import Comparison, Pair, PolicyErrors, Verdict
+from faa_search.runs.records.comparison import Comparison, Pair, PairVerdict, PolicyErrors
 
 SIGNIFICANCE = 0.05
 POWER = 0.8
@@ -70,7 +70,7 @@ def _pairs(errors: Mapping[str, Sequence[float]]) -> tuple[Pair, ...]:
     pairs = []
     for (first, second), gap, p in zip(names, gaps, adjusted, strict=True):
         mean, reach = _mean_and_reach(gap)
-        verdict: Verdict = "no significant difference" if p > SIGNIFICANCE else "better" if mean < 0 else "worse"
+        verdict: PairVerdict = "no significant difference" if p > SIGNIFICANCE else "better" if mean < 0 else "worse"
         pairs.append(
             Pair(
                 first=first,

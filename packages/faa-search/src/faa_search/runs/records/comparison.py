@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-Verdict = Literal["better", "worse", "no significant difference"]
+PairVerdict = Literal["better", "worse", "no significant difference"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Pair:
     low: float
     high: float
     p: float
-    verdict: Verdict
+    verdict: PairVerdict
     detectable: float
 
     @property
