@@ -93,7 +93,7 @@ def test_mmpretrains_configs() -> None:
         ("ops = [dict(type='Invert'), dict(type='Rotate', magnitude_range=(0, 30))]", "of a RandAugment alone"),
         ("x = dict(type='Resize')", "no AutoAugment or RandAugment, and no table"),
         ("a = [[dict(type='Invert')]]\nb = [[dict(type='Equalize')]]", r"several policies, which differ: a, b\. Say"),
-        ("p = [[dict(type='GaussianBlur', radius=1)]]", "A policy cannot say this: GaussianBlur"),
+        ("p = [[dict(type='GaussianBlur', radius=1)]]", "A policy cannot express this: GaussianBlur"),
         ("p = [[dict(type='Rotate', angle=3, center=(1, 2))]]", r"Rotate.center \(1, 2\)"),
         ("p = [[dict(type='Invert', prob=0.2, prob=0.3)]]", "has the argument 'prob' twice; keep one"),
         ("p = [[dict(type='Invert', prob=2)]]", "Invert.prob must lie in 0 … 1"),

@@ -286,7 +286,7 @@ def test_weights_are_timms() -> None:
         ("rand-9", "'9' in .* is nothing that timm knows"),
         ("rand-m9-", "'' in .* is nothing that timm knows"),
         ("rand-w0", "'w0' in .* is nothing that timm knows"),
-        ("original-m9", "'m9' in 'original-m9' is nothing that timm knows; allowed are mstd"),
+        ("original-m9", "'m9' in 'original-m9' is not a part that timm knows; allowed are mstd"),
         ("rand-m9-m8", "gives m twice"),
         ("rand-m9.5", "whole number for timm, not 9.5"),
         (

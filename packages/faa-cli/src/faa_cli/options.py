@@ -1,4 +1,4 @@
-"""Command-line options made from the fields of a settings class, so that both say the same."""
+"""Command-line options made from the fields of a settings class, so that both agree."""
 
 import inspect
 import types
@@ -69,8 +69,8 @@ def with_settings(
     Args:
         config: The settings class.
         panel: Heading of the fields that are the class's own.
-        stopped: What is said where the command is stopped, as by Ctrl-C.
-        choices: What a field is one of, where its type does not say it.
+        stopped: The message where the command is stopped, as by Ctrl-C.
+        choices: What a field is one of, where its type does not show it.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

@@ -38,7 +38,7 @@ def _check_place(flag: str, path: Path, suffix: str) -> None:
     """Refuse a path that is not a regular file, or has another suffix.
 
     Raises:
-        OSError: If the system refuses to say what is there.
+        OSError: If the system refuses to show what is there.
     """
     if path.is_dir():
         raise FaaError(f"{flag}: '{path}' is a folder; give the path of a file.")

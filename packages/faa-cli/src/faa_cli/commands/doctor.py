@@ -13,7 +13,7 @@ from faa_core import FaaError, plugins
 EXAMPLES = """
 See whether everything that is installed works:
 faa doctor
-Keep what it says, to send it with a report of a fault:
+Keep its output, to send it with a bug report:
 faa doctor > doctor.txt
 """
 app = typer.Typer(add_completion=False)

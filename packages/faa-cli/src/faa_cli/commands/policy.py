@@ -60,7 +60,7 @@ NAME = Annotated[
 def group() -> None:
     """Look at augmentation policies, and convert them from and to the formats of other libraries.
 
-    A policy says how training images are varied at random. `faa search` finds one, `faa train` trains with one.
+    A policy sets how training images are varied at random. `faa search` finds one, `faa train` trains with one.
     """
 
 
@@ -164,24 +164,27 @@ def convert(
     *,
     read_as: Annotated[
         str | None,
-        typer.Option("--from", metavar="FORMAT", help="Format of IN. (default: its content tells it)"),
+        typer.Option("--from", metavar="FORMAT", help="Format of IN. (default: found from its content)"),
     ] = None,
     write_as: Annotated[
         str | None,
         typer.Option("--to", metavar="FORMAT", help="Format of OUT. (default: faa for .json and -, deepaa for .npz)"),
     ] = None,
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the policy. (default: IN tells it)")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the policy. (default: the name in IN)")
+    ] = None,
     table: Annotated[
         str | None, typer.Option(metavar="NAME", help="Which list of a Python file that holds several.")
     ] = None,
     nearest: Annotated[
-        bool, typer.Option("--nearest", help="Take the nearest of what a format cannot say, and tell each difference.")
+        bool,
+        typer.Option("--nearest", help="Take the nearest of what a format cannot express, and name each difference."),
     ] = False,
 ) -> None:
     """Convert a policy: faa, legacy (Fast AutoAugment's lists), deepaa, albumentations, kornia, timm, torchvision.
 
     mmpretrain's configs and PaddleClas's YAML are read too, and what a search by the original code leaves: its log, and
-    Ray's parameters of a trial. What a format cannot say is an error that names it; without --nearest, nothing is
+    Ray's parameters of a trial. What a format cannot express is an error that names it; without --nearest, nothing is
     rounded or left out. A file that is there is replaced if it is a policy as this command writes them, or empty.
     """
     if target in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):

@@ -2,8 +2,8 @@
 
 A file is parsed, never executed, and what it takes from other files is not read. Its transforms draw a sign afresh
 where they have one, turn and move images by OpenCV, and are else Pillow's but for a rounding. Colours are in the order
-blue, green, red there. Where a file holds a table of sub-policies alone, what uses it says fill and filter; then black
-is not ours to choose, and mmpretrain's grey is taken.
+blue, green, red there. Where a file holds a table of sub-policies alone, the code that uses it
+sets fill and filter; then mmpretrain's grey is taken, not black.
 """
 
 import ast
@@ -44,7 +44,7 @@ MORE: tuple[dict[str, Any], ...] = (
     {"type": "Translate", "magnitude_range": (0, 0.45), "direction": "horizontal"},
     {"type": "Translate", "magnitude_range": (0, 0.45), "direction": "vertical"},
 )
-WHICH = "Say in which variable: `faa policy convert FILE OUT --table NAME`, or `table` in Python; or keep one."
+WHICH = "Name the variable: `faa policy convert FILE OUT --table NAME`, or `table` in Python; or keep one."
 PRESETS = {"timm_increasing": (*INCREASING, *MORE), "simple_increasing": INCREASING}
 
 
@@ -58,7 +58,7 @@ def parse(text: str, *, table: str | None = None, leeway: Leeway | None = None) 
 
     Raises:
         UnknownNameError: If the file has no such variable, or names an unknown collection of policies.
-        FaaError: If it holds no policy, several, or one that ours cannot say; what they cannot say is named.
+        FaaError: If it holds no policy, several, or one that ours cannot express; what they cannot express is named.
     """
     allowed = leeway or Leeway()
     with parsing(text) as body:
@@ -197,7 +197,7 @@ def _rand(transform: Mapping[str, Any], leeway: Leeway) -> Parametric:
 
 
 def _sampling(transform: Mapping[str, Any], leeway: Leeway) -> Sampling:
-    """Return how operations sample and fill that do not say it themselves."""
+    """Return how operations sample and fill that do not set it themselves."""
     hparams = transform.get("hparams", {})
     if hparams is None:
         leeway.note(f"the table leaves fill and filter to what uses it; mmpretrain's {GREY} and nearest are taken")

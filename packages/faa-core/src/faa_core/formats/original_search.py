@@ -46,9 +46,9 @@ def without_colours(text: str) -> str:
 
 
 def found_in_log(text: str) -> SearchedTable | None:
-    """Return the policy that a log tells, or the lines of one that were copied; None where it is no such log.
+    """Return the policy that a log holds, or the lines of one that were copied; None where it is no such log.
 
-    A search that was stopped tells no policy, only the best trials of each fold so far. Then all of these are taken,
+    A log of a stopped search holds no policy, only the best trials of each fold so far. Then all of these are taken,
     as that code would: of a trial's sub-policies with the same operations, the first.
 
     Args:
@@ -60,7 +60,7 @@ def found_in_log(text: str) -> SearchedTable | None:
     whole, trials = _lines(text)
     complete = [line for line in whole if not line.is_cut()]
     if len(complete) > 1:
-        raise FaaError("This log tells several policies; keep the line of the one that is meant, in a separate file.")
+        raise FaaError("This log has several policies; copy the line of the one that is meant into a separate file.")
     if complete:
         return SearchedTable(_literal(complete[0]))
     for line in (*whole, *trials):

@@ -54,7 +54,7 @@ def instruction(code: int, numbers: OperationNumbers, nearest: bool, partners: i
 
     Args:
         code: Of the operation.
-        numbers: What the operation says of this application; see `faa_core.operations.numbers`.
+        numbers: The operation's numbers of this application; see `faa_core.operations.numbers`.
         nearest: Whether maps read the nearest pixel.
         partners: How many images there are to mix in.
     """

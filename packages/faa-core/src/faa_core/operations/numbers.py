@@ -11,7 +11,7 @@ from faa_core.operations.geometry import OperationNumbers, crop_box
 
 
 def none(_argument: float, _width: int, _height: int, _drawn: Drawn) -> OperationNumbers:
-    """Return nothing: the code says it all."""
+    """Return nothing: the code is all there is."""
     return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
 
 

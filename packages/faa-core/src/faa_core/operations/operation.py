@@ -50,7 +50,7 @@ class Operation:
         fill: its own RGB fill (Cutout), or None for the policy's.
         matrix: Of a geometric operation: from its argument, the image's width and height, and what was drawn, Pillow's
             inverse map, by which masks, boxes and points follow the image; see `faa_core.operations.geometry`. None
-            says that the operation is photometric: whatever else belongs to the image stays.
+            states that the operation is photometric: whatever else belongs to the image stays.
         batched: How batches are augmented by it. None: by its map, where the kernel is one (`Moved`), or else by the
             kernel, image by image.
     """

@@ -207,5 +207,5 @@ def _compared(case: str, given_HWC: Pixels, expected: str, golden_HWC: Pixels | 
 
 
 def _line(error: Exception) -> str:
-    """Return the first line of what an error says."""
+    """Return the first line of an error's message."""
     return next(iter(str(error).strip().splitlines()), "")

@@ -27,7 +27,7 @@ NOTHING_STORED = MappingProxyType[str, str]({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Implementation:
-    """Something that says it has our pixels. Both functions raise NotImplementedError for what it does not offer.
+    """Something that claims to have our pixels. Both functions raise NotImplementedError for what it does not offer.
 
     Attributes:
         name: For people.
@@ -119,7 +119,7 @@ def pillow_steps(image_HWC: Pixels, drawn: DrawnPolicy) -> list[Pixels]:
 
 
 def _pillow_policy(image_HWC: Pixels, drawn: DrawnPolicy) -> list[Pixels]:
-    """Return an image after what is drawn here, which has to be what the golden set says."""
+    """Return an image after what is drawn here, which has to be the golden set's."""
     policy = drawn.policy
     drawn_here = policy.draw(seed=drawn.seed, epoch=drawn.epoch, indices=np.array(drawn.indices))
     for index, here, golden in zip(drawn.indices, drawn_here, drawn.steps, strict=True):

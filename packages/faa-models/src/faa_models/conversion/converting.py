@@ -55,7 +55,7 @@ def convert(state: StateDict, *, model: str | None = None) -> Converted:
 
     Args:
         state: The weights under their original names.
-        model: timm's name of the network; None finds it. A PyramidNet's weights do not say whether it was trained
+        model: timm's name of the network; None finds it. A PyramidNet's weights do not show whether it was trained
             with ShakeDrop, which scales its residuals: found is the one with it, which the released code always has.
             "pyramidnet", without "_shakedrop", is the one without it, of the checkpoint's size.
 

@@ -26,7 +26,7 @@ class Size:
         says: The size, for people.
         general: timm's name for networks of any size; "" if it has none.
         arguments: What timm needs beside the general name.
-        assumed: The same, of what the weights do not say and the released code always has.
+        assumed: The same, which the weights do not show and the released code always has.
     """
 
     name: str
@@ -147,7 +147,7 @@ def _shake_resnet() -> Family:
 def _shake_resnext() -> Family:
     def size(state: StateDict) -> Size:
         blocks, mid_chs = _block_count(state), shape_of(state, "layer1.0.branch1.0.weight")[0]
-        released = (blocks, mid_chs) == (2, 256)  # its name says 26 layers and 96; the code makes 20 and 64
+        released = (blocks, mid_chs) == (2, 256)  # its name has 26 layers and 96; the code makes 20 and 64
         says = f"Shake-Shake ResNeXt of {blocks} blocks a stage, {mid_chs} channels in the first (2 and 256 are known)"
         return Size(name="shakeshake26_2x96d_next" if released else "", says=says)
 
@@ -164,7 +164,7 @@ def _pyramidnet(*, bottleneck: bool) -> Family:
         depth = (9 if bottleneck else 6) * blocks + 2
         alpha = shape_of(state, f"layer3.{blocks - 1}.conv2.weight")[0] - 16
         says = f"PyramidNet-{depth} of widening {alpha} and {'bottlenecks' if bottleneck else 'basic blocks'}"
-        # The names do not say the kind of block, and some depths allow both.
+        # The names do not show the kind of block, and some depths allow both.
         released = (depth, alpha, bottleneck) in ((110, 270, False), (272, 200, True))
         return Size(
             name=f"pyramidnet{depth}_a{alpha}_shakedrop" if released else "",

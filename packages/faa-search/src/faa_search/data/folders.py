@@ -138,7 +138,7 @@ def natural_order(name: str) -> tuple[list[int | str], str]:
 def _root(request: DatasetRequest) -> Path:
     name = "" if request.name == "folder" and request.data_dir else request.name.removeprefix("folder/")
     if not name and not request.data_dir:
-        raise FaaError(f"'{request.name}' says no folder. Give one as --dataset; . is the current one.")
+        raise FaaError(f"'{request.name}' names no folder. Give one as --dataset; . is the current one.")
     root = Path(request.data_dir or "", name)
     if root.is_dir():
         return root
@@ -162,7 +162,7 @@ def _split(root: Path, suffixes: Collection[str], data_set: Path) -> _Split:
         skipped += found.skipped
         if found.images:
             classes[name] = found
-        elif not any(one.name == name for one in found.skipped):  # a loop says so itself
+        elif not any(one.name == name for one in found.skipped):  # a loop is listed already
             skipped.append(Skipped(name, NO_IMAGES))
     prefix = "" if root == data_set else f"{os.path.relpath(root, data_set)}/"
     return _Split(root, classes, frozenset(seen), tuple(Skipped(f"{prefix}{one.name}", one.why) for one in skipped))
@@ -172,7 +172,7 @@ def _check_links(test: _Split, train: _Split) -> None:
     """Refuse test images that are training images by another name.
 
     Raises:
-        FaaError: If some are; it says how many, and names one.
+        FaaError: If some are; the message counts them, and names one.
     """
     shared = shared_files(test.root, test.found.values(), train.root, [*train.found.values()])
     if shared:

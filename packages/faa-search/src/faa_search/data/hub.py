@@ -109,7 +109,7 @@ def _columns(request: DatasetRequest) -> _Columns:
     name = request.name.removeprefix("hfds/")
     try:
         builder = datasets.load_dataset_builder(name, cache_dir=request.data_dir)
-        if builder.info.features is None or builder.info.splits is None:  # not all data sets say before they are read
+        if builder.info.features is None or builder.info.splits is None:  # some know it only once they are read
             builder.download_and_prepare()
         features = dict(builder.info.features)
         splits = {name: int(split.num_examples or 0) for name, split in builder.info.splits.items()}
@@ -144,7 +144,7 @@ def _chosen(
         return asked
     if len(usual) > 1:
         raise FaaError(
-            f"'{request.name}' has several columns that can be {what}: {some(sorted(usual))}. Say which with {flag}."
+            f"'{request.name}' has several columns that can be {what}: {some(sorted(usual))}. Name one with {flag}."
         )
     return next(iter(usual))
 

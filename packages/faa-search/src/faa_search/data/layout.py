@@ -118,7 +118,7 @@ def one_level_too_high(root: Path, folder: Path, found: Mapping[str, Sequence[st
         found: The images in each class folder, by their names relative to `folder`.
 
     Raises:
-        FaaError: If it is so; it says which folder to give.
+        FaaError: If it is so; the message names the folder to give.
     """
     images = [image for names in found.values() for image in names]
     if len(found) > 1 or not images:
@@ -147,7 +147,7 @@ def same_classes(test: Path, names: Sequence[str], classes: Sequence[str]) -> No
         classes: Names of the training images' class folders.
 
     Raises:
-        FaaError: If there are such; those that are training classes but for capital letters are said.
+        FaaError: If there are such; those that are training classes but for capital letters are named.
     """
     strange = sorted(set(names) - set(classes))
     if not strange:
@@ -162,7 +162,7 @@ def same_classes(test: Path, names: Sequence[str], classes: Sequence[str]) -> No
 
 
 def holds_nothing(root: Path, layout: Layout, skipped: Sequence[Skipped]) -> str:
-    """Return what to say of a folder without images in class folders."""
+    """Return the message about a folder without images in class folders."""
     folder, beside = layout.train, [one.name for one in layout.skipped]
     why = f" {words_of(skipped)}." if skipped else ""
     if folder != root and layout.test is None and beside:
@@ -188,7 +188,8 @@ def _named(root: Path, there: Sequence[str], asked: str | None, usual: tuple[str
         found = [folder for folder in there if folder.casefold() == name]
         if len(found) > 1:
             raise FaaError(
-                f"'{root}' has the folders {some(found)}, which are one split in other letters. Rename or merge them."
+                f"'{root}' has the folders {some(found)}, which name one split in different letters. Rename or merge "
+                "them."
             )
         if found:
             return found[0]

@@ -32,7 +32,7 @@ class StoredData:
         full: All training images, after any test part was held out.
         train: Those of them that are used, after any subset was drawn.
         open_test: Opens the test images, or None.
-        splits: What the data set's opener said of it.
+        splits: What the data set's opener returned.
     """
 
     full: ImageSource

@@ -21,8 +21,8 @@ class SpaceConfig(Settings):
     exclude_ops: Names = Field(default=(), description="Operations to leave out, as Invert,Rotate.")
     preset: Text | None = Field(
         default=None,
-        description="Leave out what changes the meaning of images of a kind: digits, characters, signs, medical-gray, "
-        "remote-sensing or keep-color.",
+        description="Leave out operations that change the meaning of a kind of image: digits, characters, signs, "
+        "medical-gray, remote-sensing or keep-color.",
     )
 
 
@@ -37,7 +37,7 @@ class ExploringConfig(Settings):
     width: Few = Field(default=2, description="Independent rounds per fold, T.")
     depth: Annotated[Whole, Field(ge=1, le=10**6)] = Field(default=200, description="Trials per round, B.")
     batch_proposals: Few = Field(
-        default=1, description="Trials of a round that are proposed together, knowing those before them only."
+        default=1, description="Trials of a round that are proposed together, from the trials before them."
     )
     warm_start: Text | None = Field(
         default=None,
@@ -70,7 +70,7 @@ class SelectingConfig(Settings):
         if 0 < self.rescore < self.top:
             raise ValueError(f"--rescore {self.rescore} is fewer than --top {self.top}, which are chosen among them")
         if not self.rescore and self.rescore_views != type(self).model_fields["rescore_views"].default:
-            raise ValueError("--rescore-views says how trials are scored again; it needs --rescore N")
+            raise ValueError("--rescore-views sets how trials are scored again; it needs --rescore N")
         if not self.audit and (self.audit_epochs is not None or self.audit_seeds != 1):
             raise ValueError("--audit-epochs and --audit-seeds are of the audit's trainings; they need --audit N")
         return self
@@ -82,7 +82,7 @@ class SearchConfig(FoldedSearchConfig, SpaceConfig, ExploringConfig, SelectingCo
     role: ClassVar[Role] = Role.RESULT
 
     stage: Annotated[StageName | None, Role.PACE] = Field(
-        default=None, description="Only fit the folds, only explore, or only merge the trials there are into a policy."
+        default=None, description="Do one stage only: fit the folds, explore, or merge the trials so far into a policy."
     )
 
     @property

@@ -119,7 +119,7 @@ def save_state(path: Path, state: TrainingState, *, run: Path) -> None:
 
 
 def not_written(path: Path, error: SafetensorError) -> FaaError:
-    """Return what is said of a safetensors file that cannot be written."""
+    """Return the message about a safetensors file that cannot be written."""
     return FaaError(
         f"'{safe(path)}' cannot be written: {safe(error)}. Make room; the same command goes on from the last state."
     )

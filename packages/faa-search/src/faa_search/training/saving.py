@@ -83,7 +83,7 @@ class Keeper:
         self.tidy(progress)
 
     def tidy(self, progress: Progress) -> None:
-        """Bring the table and the kept weights to what the history says, whatever a kill left undone."""
+        """Bring the table and the kept weights to what the history holds, whatever a kill left undone."""
         if not self.trainer.accelerator.is_main_process or not progress.history:
             return
         with replacing_file(self.job.run, self.job.summary) as temporary:

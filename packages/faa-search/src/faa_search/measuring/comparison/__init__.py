@@ -1,4 +1,4 @@
-"""Comparing policies: trained on an equal budget over seeds, tested in pairs, and said in words."""
+"""Comparing policies: trained on an equal budget over seeds, tested in pairs, and described in words."""
 
 from faa_search.measuring.comparison.run import compare, compare_policies, read_comparison
 from faa_search.measuring.comparison.statistics import holm, summarise

@@ -48,7 +48,7 @@ def check_comparison(comparison: Comparison) -> Comparison:
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Return whether two documents say the same, up to what libraries of other versions round otherwise."""
+    """Return whether two documents have the same content, up to what libraries of other versions round otherwise."""
     if isinstance(one, dict):
         return all(_alike(value, other[key]) for key, value in one.items())
     if isinstance(one, list | tuple):
@@ -117,7 +117,7 @@ def _mean_and_reach(values: NDArray[np.float64]) -> tuple[float, float]:
 
 def _p_value(gap: NDArray[np.float64]) -> float:
     """Return the two-sided p of the paired t-test that the mean gap is zero."""
-    if np.ptp(gap) < EQUAL:  # equal gaps leave the statistic undefined; their signs alone say no more than this
+    if np.ptp(gap) < EQUAL:  # equal gaps leave the statistic undefined; their signs alone show no more than this
         return 1.0 if abs(gap[0]) < EQUAL else 2 * 0.5 ** len(gap)
     return float(stats.ttest_1samp(gap, 0.0).pvalue)
 

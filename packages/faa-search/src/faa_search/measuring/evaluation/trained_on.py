@@ -27,7 +27,7 @@ class TrainedRun:
 
     Attributes:
         directory: Where it is.
-        settings: Everything it was made with, as its ``config.yaml`` says.
+        settings: Everything it was made with, as in its ``config.yaml``.
         data: Which images, of that.
     """
 
@@ -113,7 +113,7 @@ def same_images(config: DataConfig, run: TrainedRun) -> bool:
 
 
 def settled(config: EvalConfig, run: TrainedRun, *, note: Callable[[str], None]) -> EvalConfig:
-    """Return the settings that name the images a run was trained on, or images it has not seen, as the split says.
+    """Return the settings that name the images a run was trained on, or images it has not seen, depending on the split.
 
     Args:
         config: As given.

@@ -52,7 +52,7 @@ class Pair:
 
     @property
     def has_spread(self) -> bool:
-        """Whether the difference varied over the seeds; without, its interval has no width and says nothing."""
+        """Whether the difference varied over the seeds; without, its interval has no width and shows nothing."""
         return self.detectable > 0
 
 
