@@ -88,7 +88,7 @@ class DatasetContract:
             expect(_equal(_all_pixels(given), pixels), "a subset has its images in the order of the indices")
 
     def test_its_test_split_is_opened_by_calling(self) -> None:
-        """A function, so that no search reads it by accident; its classes are the same, its images as many as declared."""
+        """A function, so that no search reads it by accident; its classes and number of images are as declared."""
         opened = self.open()
         if opened.open_test is None:
             return
