@@ -30,7 +30,7 @@ MISTAKES = [
     (("policy", "show", "-"), "POLICY: '-' is not supported"),
     (("policy", "convert", "-", "-"), "IN: '-' is not supported"),
     (("model", "convert", "-", "out"), "OLD.pth: '-' is not supported"),
-    (("policy", "preview", "none", "--output", "q.gif"), "--output writes a .png file; 'q.gif' is not called so"),
+    (("policy", "preview", "none", "--output", "q.gif"), "--output writes a .png file; 'q.gif' has another ending"),
     (("policy", "preview", "none", "--output", "config.yaml"), "--output writes a .png file"),
     (("policy", "preview", "none", "--images", 31), "--images: it must be at most 30 (given 31)."),
     (("policy", "preview", "none", "--draws", 10**9), "--draws: it must be at most 30 (given 1000000000)."),

@@ -299,7 +299,7 @@ def test_what_does_nothing_at_all() -> None:
     text = json.dumps({"transform": group("Compose", leaf("InvertImg"), p=0)})
     for leeway in (Leeway(), Leeway(nearest=True)):
         with pytest.raises(
-            FaaError, match=r"Compose\.p = 0 around the whole policy, so that it does nothing; the policy"
+            FaaError, match=r"Compose\.p = 0 around the whole policy, so that it does nothing; use the policy"
         ):
             albumentations.parse(text, leeway=leeway)
     with pytest.raises(FaaError, match="A policy cannot express this: a transform without __class_fullname__"):

@@ -92,7 +92,7 @@ def test_mmpretrains_configs() -> None:
          r"interpolation 'bicubic' \(OpenCV's\)"),
         ("ops = [dict(type='Invert'), dict(type='Rotate', magnitude_range=(0, 30))]", "of a RandAugment alone"),
         ("x = dict(type='Resize')", "no AutoAugment or RandAugment, and no table"),
-        ("a = [[dict(type='Invert')]]\nb = [[dict(type='Equalize')]]", r"several policies, which differ: a, b\. Say"),
+        ("a = [[dict(type='Invert')]]\nb = [[dict(type='Equalize')]]", r"several policies, which differ: a, b\. Name the variable"),
         ("p = [[dict(type='GaussianBlur', radius=1)]]", "A policy cannot express this: GaussianBlur"),
         ("p = [[dict(type='Rotate', angle=3, center=(1, 2))]]", r"Rotate.center \(1, 2\)"),
         ("p = [[dict(type='Invert', prob=0.2, prob=0.3)]]", "has the argument 'prob' twice; keep one"),

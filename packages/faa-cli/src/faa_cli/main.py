@@ -94,8 +94,8 @@ def root(
 ) -> None:
     """Learned augmentation policies for image classifiers: find one for your data, train with it, compare it.
 
-    A policy sets how training images are varied at random: which operations, how often, how strongly. Every command
-    may be stopped at any moment; the same command goes on where it was.
+    A policy sets how training images are varied at random: which operations, how often, how strongly. You may
+    stop a command at any moment; the same command resumes it.
     """
 
 

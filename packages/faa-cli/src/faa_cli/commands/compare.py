@@ -42,7 +42,7 @@ def compare(
     threads: ThreadsOption = None,
     num_processes: ProcessesOption = None,
 ) -> None:
-    """Train with several policies, equally long and with the same seeds, and test which is better.
+    """Train with several policies, for as many epochs and with the same seeds, and test which is better.
 
     A recipe is one of `faa train`. The same command again resumes.
     """
@@ -88,7 +88,7 @@ def _show(result: "Comparison", settings: CompareConfig) -> None:
     )
     say("")
     show_table(
-        ("this", "against", "difference", "95 % interval, unadjusted", "p, Holm-adjusted", "is", "detectable"),
+        ("policy", "against", "difference", "95 % interval, unadjusted", "p, Holm-adjusted", "verdict", "detectable"),
         (
             (
                 pair.first,

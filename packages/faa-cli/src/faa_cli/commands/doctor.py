@@ -23,7 +23,7 @@ app = typer.Typer(add_completion=False)
 def doctor() -> None:
     """Show versions, devices, engines and plugins, with the error of any plugin that fails to load.
 
-    Exit code 1 if one does.
+    The exit code is 1 if one fails.
     """
     say_starting()
     import torch  # noqa: PLC0415 slow to import

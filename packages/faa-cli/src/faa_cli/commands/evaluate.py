@@ -54,7 +54,7 @@ def evaluate(
     config: ConfigOption = None,
     threads: ThreadsOption = None,
 ) -> None:
-    """Evaluate trained weights on a test split: in all, class by class, and on corrupted images."""
+    """Evaluate trained weights on a test split: overall, class by class, and on corrupted images."""
     say_starting()
     from faa_search.measuring.evaluation import checkpoints, keeping, robustness, trained_on, weights  # noqa: PLC0415 torch is slow to import
 

@@ -134,7 +134,7 @@ def preview(
         ),
     ] = 0,
 ) -> None:
-    """Draw images beside several augmented draws of each, as a PNG."""
+    """Draw images, each beside several augmented draws of it, to a PNG file."""
     check_outputs({"--output .png": output})
     loaded = Policy.load(policy)
     layer = Layer("flags", {"dataset": dataset, "data_dir": data_dir, "img_size": img_size})
@@ -183,9 +183,9 @@ def convert(
 ) -> None:
     """Convert a policy: faa, legacy (Fast AutoAugment's lists), deepaa, albumentations, kornia, timm, torchvision.
 
-    mmpretrain's configs and PaddleClas's YAML are read too, and what a search by the original code leaves: its log, and
-    Ray's parameters of a trial. What a format cannot express is an error that names it; without --nearest, nothing is
-    rounded or left out. A file that is there is replaced if it is a policy as this command writes them, or empty.
+    mmpretrain's configs and PaddleClas's YAML are read too; so are the log of a search by the original code, and Ray's
+    parameters of a trial. What a format cannot express is an error that names it. Without --nearest, nothing is rounded
+    or left out. An existing file is replaced only if it is empty, or a policy as this command writes it.
     """
     if target in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
         raise FaaError(f"'{target}' is not a file to write; for the terminal, or a pipe, give - as OUT.")

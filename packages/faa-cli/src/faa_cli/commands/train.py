@@ -72,7 +72,7 @@ def train(
 
 
 def _show(result: "TrainResult", precision: str) -> None:
-    """Say what the training came to."""
+    """Show the result of the training."""
     epochs = counted(int(result.train["epoch"] or 0), "epoch")
     loss = result.train["train_loss"]
     say(f"Policy {result.policy}: training loss {loss:.4f} after {epochs} in {duration(result.seconds)}.")

@@ -94,8 +94,8 @@ def _chosen(values: Mapping[str, Value], leeway: Leeway) -> tuple[str, dict[str,
         return name, {"type": AUTO, "policies": table, "hparams": None}
     if any(_is_list_of_operations(data) for _name, data in _named_parts(values)):
         raise FaaError(
-            "It lists the operations of a RandAugment alone; how many of them are drawn, and at which level, the "
-            "config says that uses the list. Give that file, with the list in it."
+            "It only lists the operations of a RandAugment. The config that uses the list sets how many of them are "
+            "drawn, and at which level. Give that file, with the list in it."
         )
     raise FaaError("This config has no AutoAugment or RandAugment, and no table of sub-policies.")
 

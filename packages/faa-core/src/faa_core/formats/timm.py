@@ -214,7 +214,7 @@ def _whole(text: str, given: dict[str, str], key: str, default: int) -> int:
 
 
 def _blurs(text: str) -> FaaError:
-    return FaaError(f"timm's '{text}' uses GaussianBlur, which is none of our operations.")
+    return FaaError(f"timm's '{text}' uses GaussianBlur, which is not one of our operations.")
 
 
 def _table_name(policy: SubPolicies, leeway: Leeway) -> str:

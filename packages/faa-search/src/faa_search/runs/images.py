@@ -67,12 +67,12 @@ def record_of(
 def _tell_repeated(
     trained_on: NDArray[np.uint64], others: NDArray[np.uint64], what: str, note: Callable[[str], None]
 ) -> None:
-    """Say how many images are training images too, of those that were read."""
+    """Note how many images are training images too, of those that were read."""
     repeated = int(np.isin(others, trained_on).sum())
     if repeated:
         note(
             f"{repeated:,} of {len(others):,} {what} that were looked at {'are' if repeated > 1 else 'is'} also among "
-            "the training images, with the same content; that flatters the error. Remove them from one side."
+            "the training images, with the same content; that makes the error too low. Remove them from one of the two."
         )
 
 

@@ -57,8 +57,9 @@ class SelectingConfig(Settings):
     rescore_views: Few = Field(default=20, description="Draws of each held-out image when scoring again.")
     audit: Annotated[CountOrNone, Role.PACE] = Field(
         default=0,
-        description="Then train with so many of the trials, spread over the rewards' ranges, and say how well each "
-        "reward predicts the accuracy. On top of any --budget.",
+        description="After the search, train with this many of the trials, spread over the rewards' ranges, and show "
+            "how "
+        "well each reward predicts the accuracy. This takes extra time, beyond any --budget.",
     )
     audit_epochs: Annotated[Epochs | None, Role.PACE] = Field(
         default=None, description="Epochs of these trainings (default: --epochs)."

@@ -63,7 +63,7 @@ def _kind(policy: Policy, source: str) -> type[SharedSearchConfig]:
 
 
 def naming_policy(error: FaaError, layers: Sequence[Layer], given: Container[str]) -> FaaError | None:
-    """Return a mistake with the policy that it comes from and what to do, if it names a value that a policy says.
+    """Return a mistake with the policy that it comes from and what to do, if it names a value of a policy.
 
     Args:
         error: That a search raised.
@@ -77,8 +77,8 @@ def naming_policy(error: FaaError, layers: Sequence[Layer], given: Container[str
             texts = [text for text in (value if isinstance(value, list | tuple) else [value]) if isinstance(text, str)]
             if name not in given and any(f"'{text}'" in said or f"{flag} {text}" in said for text in texts):
                 return FaaError(
-                    f"{sentence(said)} This is from the policy: --like '{safe(source)}' says {name} "
-                    f"{safe(', '.join(texts)):.80}. Give another {flag}, which wins over it."
+                    f"{sentence(said)} This is from the policy: --like '{safe(source)}' has {name} "
+                    f"{safe(', '.join(texts)):.80}. Give another {flag}, which takes precedence."
                 )
     return None
 

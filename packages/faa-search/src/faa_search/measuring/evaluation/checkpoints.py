@@ -99,8 +99,7 @@ def open_subject(weights: Weights, config: EvalConfig, *, note: Callable[[str], 
     names = source.class_names
     if weights.classes != len(names):
         raise FaaError(
-            f"The weights of '{weights.name}' tell {weights.classes} classes apart, "
-            f"'{config.dataset}' has {len(names)}."
+            f"The weights of '{weights.name}' have {weights.classes} classes, '{config.dataset}' has {len(names)}."
         )
     # What corrupts images works at their own size, as published ones were made: the network's comes after that.
     own_size = data.own_size if config.corruptions == "make" and data.own_size else size

@@ -55,7 +55,7 @@ def in_order(
     if sorted(own) == sorted(names) and len(set(own)) == len(own):
         note(f"'{dataset}' has the classes of '{weights.name}' in another order; the outputs are put in that order.")
         return Reordered(model, [own.index(name) for name in names])
-    differ = f"'{weights.name}' tells the classes {_some(own)} apart, '{dataset}' has {_some(names)}"
+    differ = f"'{weights.name}' has the classes {_some(own)}, '{dataset}' has {_some(names)}"
     if _is_numbers(names) or weights.folder is None:
         note(f"{differ}: they are matched by their numbers.")
         return model

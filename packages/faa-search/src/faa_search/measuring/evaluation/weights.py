@@ -107,7 +107,7 @@ def weights_folder(checkpoint: str | Path) -> Path:
     for folder in folders:
         if (folder / WEIGHTS).is_file() and (folder / "config.json").is_file():
             return folder
-    raise FaaError(f"'{checkpoint}' holds no {WEIGHTS} with a config.json beside it, nor does its best/ or last/.")
+    raise FaaError(f"'{checkpoint}' has no {WEIGHTS} with a config.json beside it, and neither has its best/ or last/.")
 
 
 def _fetched(name: str) -> Path:
@@ -135,8 +135,8 @@ def _published_weights(name: str) -> Weights:
             return make_model(name, classes=config.num_classes, pretrained=True, size=size, seed=0)
         except FaaError as error:
             raise FaaError(
-                f"{str(error).rstrip('.')}. What timm publishes is fetched once over the network and kept; "
-                "without one, give a folder with model.safetensors and config.json as --checkpoint."
+                f"{str(error).rstrip('.')}. timm's weights are fetched once over the network and kept; "
+                "without a network, give a folder with model.safetensors and config.json as --checkpoint."
             ) from error
 
     return Weights(name=name, expected=expected, classes=config.num_classes, load=load)
