@@ -314,7 +314,7 @@ def test_a_policy_is_found_again_by_what_it_says_of_itself(faa, tmp_path):
     assert yaml.safe_load((tmp_path / "other/config.yaml").read_text())["lr"] == 0.07
     refused = faa("search", "--like", "trivialaugment", "--output", "no")
     assert refused.code == 2
-    assert "--like 'trivialaugment': the policy does not say how it was found" in refused.err
+    assert "--like 'trivialaugment': the policy does not record how it was found" in refused.err
     assert not (tmp_path / "no").exists()
     shown = faa("policy", "show", "found/policy.json").out
     assert "lr 0.07" in shown

@@ -157,7 +157,7 @@ MISTAKES = [
     (("policy", "convert", "none", "."), "OUT: '.' is a folder"),
     (
         ("policy", "convert", "none", "a.py"),
-        "The suffix of 'a.py' tells no format. Give a name that ends in .json (faa)",
+        "The suffix of 'a.py' belongs to no format. Give a name that ends in .json (faa)",
     ),
     (("policy", "convert", "none", "a"), "or .npz (deepaa), or say the format by --to: faa, legacy, deepaa, albument"),
     (("policy", "convert", "none", "a.json.gz"), "The suffix of 'a.json.gz' tells no format"),

@@ -188,7 +188,7 @@ def test_one_split_in_two_letterings(splits: Path, names: tuple[str, str]) -> No
             picture(splits / name / "cat" / "more.png")
     except OSError:
         pytest.skip("this disk takes them for one")
-    assert f"has the folders {', '.join(sorted(names))}, which are one split" in fault(splits)
+    assert f"has the folders {', '.join(sorted(names))}, which name one split" in fault(splits)
     assert "did you mean test?" in fault(splits, test_split="tesst", train_split="train")
 
 

@@ -343,7 +343,7 @@ def test_a_damaged_result(tmp_path: Path) -> None:
     assert whole.test == train(config(epochs=1), tmp_path / "run").test
     (tmp_path / "run" / "data.json").write_text("{}")
     path.unlink()
-    with pytest.raises(FaaError, match=r"data.json' is damaged, so it does not say which images"):
+    with pytest.raises(FaaError, match=r"data.json' is damaged, so it is not known which images"):
         train(config(epochs=1), tmp_path / "run")
 
 

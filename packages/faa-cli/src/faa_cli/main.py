@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from faa_cli import __version__
 from faa_cli.help_pages import Group
-from faa_cli.refusals import refused
+from faa_cli.refusals import explain_refusal
 from faa_cli.showing import say
 from faa_core import FaaError, plugins
 from faa_core.paths import WORDS, refusal
@@ -137,7 +137,7 @@ def _explained(error: Exception) -> tuple[str | None, int]:
     torch = sys.modules.get("torch")  # not imported for this: where it is not, it raised nothing
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
         return f"{TOO_LITTLE_MEMORY} {one_line(error, most=200)}", 1
-    return refused(error), USAGE_ERROR
+    return explain_refusal(error), USAGE_ERROR
 
 
 def _let_nothing_fail_to_be_encoded() -> None:

@@ -9,7 +9,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from faa_cli.given import number_of
-from faa_cli.start import answering
+from faa_cli.start import answer_stop
 from faa_search.settings import DataConfig, FitConfig, RunConfig, Settings
 from faa_search.settings.fast import ExploringConfig, SelectingConfig, SpaceConfig
 from faa_search.settings.fitting import BaselineConfig, LossConfig, NetworkConfig, UpdateConfig
@@ -83,7 +83,7 @@ def with_settings(
 
         def run(**values: Any) -> None:
             flags = {name: values.pop(name) for name in config.model_fields}
-            with answering(stopped):
+            with answer_stop(stopped):
                 command(**values, flags={name: value for name, value in flags.items() if value is not None})
 
         run.__doc__ = command.__doc__
@@ -95,7 +95,7 @@ def with_settings(
     return decorate
 
 
-def resolved(
+def resolve_given(
     config: type[Config],
     command: str,
     recipe: str | None,

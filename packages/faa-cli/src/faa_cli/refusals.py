@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from faa_cli.given import name_of
 
 
-def refused(error: Exception) -> str | None:
+def explain_refusal(error: Exception) -> str | None:
     """Return what is wrong with the command line in a sentence, or None if an error is not about that."""
     if not isinstance(error, typer.TyperException):
         return None

@@ -63,7 +63,7 @@ class Answer:
 
 
 @contextmanager
-def answering(words: str) -> Iterator[None]:
+def answer_stop(words: str) -> Iterator[None]:
     """Say that a command was stopped, and end, if the block is interrupted.
 
     Args:

@@ -23,11 +23,11 @@ from faa_core.text import counted
 from faa_search.data.classes import class_names, some
 from faa_search.data.formats import formats_by_suffix
 from faa_search.data.layout import (
-    below_a_class,
+    explain_no_images,
     find_layout,
-    holds_nothing,
-    one_level_too_high,
-    only_splits,
+    refuse_folder_above_classes,
+    refuse_splits_as_classes,
+    refuse_splits_below_a_class,
     same_classes,
 )
 from faa_search.data.skipping import NAMED, words_of
@@ -104,10 +104,10 @@ def open_folder(request: DatasetRequest) -> Splits:
     layout = find_layout(root, train=request.train_split, test=request.test_split)
     suffixes = formats_by_suffix()
     train = _split(layout.train, suffixes, root)
-    only_splits(layout.train, tuple(train.found))
+    refuse_splits_as_classes(layout.train, tuple(train.found))
     if not train.found:
-        raise FaaError(holds_nothing(root, layout, train.skipped))
-    one_level_too_high(root, layout.train, {name: found.images for name, found in train.found.items()})
+        raise FaaError(explain_no_images(root, layout, train.skipped))
+    refuse_folder_above_classes(root, layout.train, {name: found.images for name, found in train.found.items()})
     classes = sorted(train.found, key=natural_order)
     names = class_names((os.fsencode(name) for name in classes), where=f"'{layout.train}'")
     test = None if layout.test is None else _split(layout.test, suffixes, root)
@@ -158,7 +158,7 @@ def _split(root: Path, suffixes: Collection[str], data_set: Path) -> _Split:
     seen: set[Identity] = set()
     for name in sorted(there.folders, key=lambda name: (name in there.links, name)):
         found = find_images(root, name, suffixes, seen)
-        below_a_class(root, name, found.folders)
+        refuse_splits_below_a_class(root, name, found.folders)
         skipped += found.skipped
         if found.images:
             classes[name] = found

@@ -47,7 +47,7 @@ def find_layout(root: Path, *, train: str | None, test: str | None) -> Layout:
     there = children(root).folders
     train_name, test_name = _named(root, there, train, TRAIN_FOLDERS), _named(root, there, test, TEST_FOLDERS)
     if train_name is not None and test_name is not None:
-        apart(*(folder.resolve() for folder in (root / train_name, root / test_name)))
+        refuse_same_split(*(folder.resolve() for folder in (root / train_name, root / test_name)))
     if test_name is not None and train_name is None:
         raise FaaError(
             f"'{root}' has a folder '{test_name}' but no folder 'train' beside it. Put the training images into "
@@ -60,7 +60,7 @@ def find_layout(root: Path, *, train: str | None, test: str | None) -> Layout:
     return Layout(root / train_name, None if test_name is None else root / test_name, others)
 
 
-def apart(train: object, test: object) -> None:
+def refuse_same_split(train: object, test: object) -> None:
     """Refuse one split as both.
 
     Raises:
@@ -72,7 +72,7 @@ def apart(train: object, test: object) -> None:
         )
 
 
-def only_splits(root: Path, classes: Sequence[str]) -> None:
+def refuse_splits_as_classes(root: Path, classes: Sequence[str]) -> None:
     """Refuse a folder of training images whose classes all have names of splits: it is given one level too high.
 
     Raises:
@@ -85,7 +85,7 @@ def only_splits(root: Path, classes: Sequence[str]) -> None:
         )
 
 
-def below_a_class(root: Path, name: str, folders: Sequence[str]) -> None:
+def refuse_splits_below_a_class(root: Path, name: str, folders: Sequence[str]) -> None:
     """Refuse splits below what would be a class: it would hold its training and its test images alike.
 
     Args:
@@ -109,7 +109,7 @@ def below_a_class(root: Path, name: str, folders: Sequence[str]) -> None:
     )
 
 
-def one_level_too_high(root: Path, folder: Path, found: Mapping[str, Sequence[str]]) -> None:
+def refuse_folder_above_classes(root: Path, folder: Path, found: Mapping[str, Sequence[str]]) -> None:
     """Refuse a single class that holds folders of images: they are more likely to be the classes.
 
     Args:
@@ -161,7 +161,7 @@ def same_classes(test: Path, names: Sequence[str], classes: Sequence[str]) -> No
     raise FaaError(f"'{test}' has classes that the training images do not: {some(strange)}.{rename if cased else ''}")
 
 
-def holds_nothing(root: Path, layout: Layout, skipped: Sequence[Skipped]) -> str:
+def explain_no_images(root: Path, layout: Layout, skipped: Sequence[Skipped]) -> str:
     """Return the message about a folder without images in class folders."""
     folder, beside = layout.train, [one.name for one in layout.skipped]
     why = f" {words_of(skipped)}." if skipped else ""

@@ -58,7 +58,7 @@ class SelectingConfig(Settings):
     audit: Annotated[CountOrNone, Role.PACE] = Field(
         default=0,
         description="After the search, train with this many of the trials, spread over the rewards' ranges, and show "
-            "how "
+        "how "
         "well each reward predicts the accuracy. This takes extra time, beyond any --budget.",
     )
     audit_epochs: Annotated[Epochs | None, Role.PACE] = Field(

@@ -115,10 +115,10 @@ def save_state(path: Path, state: TrainingState, *, run: Path) -> None:
             if path.is_file():
                 path.replace(path.with_name(PREVIOUS))
     except SafetensorError as error:  # of a disk that is full
-        raise not_written(path, error) from error
+        raise explain_unwritten(path, error) from error
 
 
-def not_written(path: Path, error: SafetensorError) -> FaaError:
+def explain_unwritten(path: Path, error: SafetensorError) -> FaaError:
     """Return the message about a safetensors file that cannot be written."""
     return FaaError(
         f"'{safe(path)}' cannot be written: {safe(error)}. Make room; the same command goes on from the last state."
@@ -134,7 +134,7 @@ def check_storable(state: TrainingState) -> None:
     json.dumps(_packed(state)[1:])
 
 
-def latest_state(directory: Path, note: Callable[[str], None]) -> TrainingState | None:
+def read_latest_state(directory: Path, note: Callable[[str], None]) -> TrainingState | None:
     """Return the last saved state, else the one before, or None where there is none.
 
     Args:

@@ -16,7 +16,7 @@ from torch import nn
 from faa_search.runs.files import filling_folder, replacing_file
 from faa_search.runs.records.figures import Row
 from faa_search.settings import FitConfig
-from faa_search.training.checkpoint import STATE, WEIGHTS, Progress, TrainingState, not_written, save_state
+from faa_search.training.checkpoint import STATE, WEIGHTS, Progress, TrainingState, explain_unwritten, save_state
 from faa_search.training.companions import Companions
 from faa_search.training.models import ModelInput
 from faa_search.training.trainer import Trainer
@@ -136,7 +136,7 @@ def save_model(directory: Path, model: nn.Module, job: FitJob, config: FitConfig
                 plain, str(temporary), model_config=description, model_args=config.model_kwargs, safe_serialization=True
             )
         except SafetensorError as error:  # of a disk that is full
-            raise not_written(directory / WEIGHTS, error) from error
+            raise explain_unwritten(directory / WEIGHTS, error) from error
 
 
 def table(history: Sequence[Row]) -> str:

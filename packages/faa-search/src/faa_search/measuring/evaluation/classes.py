@@ -31,7 +31,7 @@ class Reordered(nn.Module):
         return logits_BC.index_select(1, self.order_C)
 
 
-def in_order(
+def reorder_outputs(
     model: nn.Module, weights: Weights, names: tuple[str, ...], *, dataset: str, note: Callable[[str], None]
 ) -> nn.Module:
     """Return the model with its outputs in the order of the images' classes.

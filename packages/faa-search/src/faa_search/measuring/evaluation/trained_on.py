@@ -112,7 +112,7 @@ def same_images(config: DataConfig, run: TrainedRun) -> bool:
     return _place(config) == _place(run.data) or _is_moved(config, run)
 
 
-def settled(config: EvalConfig, run: TrainedRun, *, note: Callable[[str], None]) -> EvalConfig:
+def settle_images(config: EvalConfig, run: TrainedRun, *, note: Callable[[str], None]) -> EvalConfig:
     """Return the settings that name the images a run was trained on, or images it has not seen, depending on the split.
 
     Args:
