@@ -90,7 +90,7 @@ def test_mmpretrains_configs() -> None:
         (CONFIG.replace("POLICIES", "'timm_increasing'").replace("LEVEL", "x()"), "level must be a number"),
         (CONFIG.replace("'bilinear'", "'bicubic'").replace("POLICIES", "'timm_increasing'").replace("LEVEL", "7"),
          r"interpolation 'bicubic' \(OpenCV's\)"),
-        ("ops = [dict(type='Invert'), dict(type='Rotate', magnitude_range=(0, 30))]", "lists the operations of a RandAug"),
+        ("ops = [dict(type='Invert'), dict(type='Rotate', magnitude_range=(0, 30))]", "lists the operations of a"),
         ("x = dict(type='Resize')", "no AutoAugment or RandAugment, and no table"),
         ("a = [[dict(type='Invert')]]\nb = [[dict(type='Equalize')]]", r"several policies, which differ: a, b\. Name"),
         ("p = [[dict(type='GaussianBlur', radius=1)]]", "A policy cannot express this: GaussianBlur"),
