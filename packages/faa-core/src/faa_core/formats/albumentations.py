@@ -42,7 +42,7 @@ class _Reader:
     def __init__(self, leeway: Leeway) -> None:
         self.operations: dict[str, OperationRow] = {}
         self.leeway = leeway
-        self.canvas: dict[theirs.Canvas, int] = {}
+        self.canvas: dict[theirs.FilterAndFill, int] = {}
 
     def use(self, node: Mapping[str, Any]) -> _Use | None:
         """Return a transform as ours; None where it has no counterpart, which is noted."""

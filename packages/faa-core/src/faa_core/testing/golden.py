@@ -18,11 +18,11 @@ from PIL import Image
 
 from faa_core.errors import FaaError
 from faa_core.operations import Colour, Operation, Step, table
+from faa_core.operations.canvas import Pair
 from faa_core.policies import Policy, load_policy, parse_policy
 from faa_core.testing.images import Pixels, from_pillow
 
 SCHEMA = "faa-golden/1"
-Pair = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

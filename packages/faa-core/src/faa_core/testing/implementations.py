@@ -16,9 +16,10 @@ from faa_core.engines.choosing import Engine, missing_for
 from faa_core.errors import FaaError, UnknownNameError
 from faa_core.operations import Canvas, Colour, Step
 from faa_core.operations import Drawn as Placed
+from faa_core.operations.canvas import Pair
 from faa_core.operations.instructions import instruction, packed
 from faa_core.policies import Op, Policy, SubPolicies
-from faa_core.testing.golden import Call, DrawnPolicy, Pair, standard_operations
+from faa_core.testing.golden import Call, DrawnPolicy, standard_operations
 from faa_core.testing.images import Pixels, from_pillow, to_pillow
 
 Subject = Callable[[Pixels, str, float, Pair, Pair, Colour, str], Pixels]
