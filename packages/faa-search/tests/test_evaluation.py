@@ -123,7 +123,7 @@ def test_a_hub_out_of_reach_is_one_message(monkeypatch: pytest.MonkeyPatch) -> N
         raise ConnectionError("no\nnetwork.")
 
     monkeypatch.setattr(weights_module, "download_from_hf", download)
-    with pytest.raises(FaaError, match=r"'hf-hub:a/b' cannot be had .*: ConnectionError: no network\. Other files"):
+    with pytest.raises(FaaError, match=r"'hf-hub:a/b' cannot be fetched .*: ConnectionError: no network\. Other files"):
         find_weights(model="hf-hub:a/b")
 
 

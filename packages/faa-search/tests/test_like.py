@@ -116,7 +116,7 @@ def test_a_mistake_that_comes_from_the_policy(found: Policy, error: str, given: 
     if named is None:
         assert said is None
     else:
-        assert "This is from the policy: --like 'mine.json' says " in str(said)
+        assert "This is from the policy: --like 'mine.json' has " in str(said)
         assert f"Give another {named}, which takes precedence." in str(said)
 
 

@@ -130,7 +130,7 @@ def preview(
     seed: Annotated[
         int,
         typer.Option(
-            parser=number_of("--seed", whole_number, least=0, most=LARGEST_SEED), metavar="N", help="Keys the draws."
+            parser=number_of("--seed", whole_number, least=0, most=LARGEST_SEED), metavar="N", help="Seed of the draws."
         ),
     ] = 0,
 ) -> None:

@@ -89,13 +89,13 @@ class UpdateConfig(Settings):
         default=1, description="Forward passes on new images before each update."
     )
     batch_aug: Annotated[Count, Field(le=1024)] = Field(
-        default=1, description="Augmented copies of each image per update, over processes or one after another."
+        default=1, description="Augmented copies of each image per update, spread over processes or one after another."
     )
     sampling: Literal["shuffle", "spread", "balanced"] = Field(
         default="shuffle",
-        description="Order of an epoch: at random; each class spread evenly; or all classes equally often.",
+        description="Order of an epoch: at random; each class spread evenly; or each class equally often.",
     )
-    opt: Text = Field(default="sgd", description="timm optimizer; sgd is with Nesterov momentum.")
+    opt: Text = Field(default="sgd", description="timm optimizer; sgd has Nesterov momentum.")
     opt_eps: Positive | None = Field(default=None, description="Epsilon of the optimizer (default: its own).")
     momentum: Probability = Field(default=0.9, description="Momentum.")
     weight_decay: NonNegative = Field(default=5e-4, description="Weight decay.")
@@ -105,7 +105,7 @@ class UpdateConfig(Settings):
     decay_before_clip: bool = Field(
         default=False, description="Add the decay to the gradient before it is clipped (the original code)."
     )
-    clip_grad: NonNegative = Field(default=5.0, description="Largest global gradient norm; 0 for no clipping.")
+    clip_grad: NonNegative = Field(default=5.0, description="Largest global norm of the gradient; 0: no clipping.")
     lr: Positive = Field(default=0.1, description="Peak learning rate.")
     lr_base_size: Count | None = Field(
         default=None,
@@ -134,12 +134,14 @@ class LossConfig(Settings):
     smoothing: Share = Field(default=0.0, description="Label smoothing.")
     bce_loss: bool = Field(default=False, description="Binary cross-entropy of each class instead of cross-entropy.")
     gate_price: NonNegative = Field(
-        default=0.0, description="Added to the loss for each block that a gated network, such as skipnet, runs."
+        default=0.0, description="Price added to the loss for each block that a gated network, such as skipnet, runs."
     )
     mixup: NonNegative = Field(default=0.0, description="Alpha of mixup; 0: no mixup.")
     cutmix: NonNegative = Field(default=0.0, description="Alpha of CutMix; 0: no CutMix.")
-    mixup_prob: Probability = Field(default=1.0, description="Probability that a batch is mixed at all.")
-    mixup_switch_prob: Probability = Field(default=0.5, description="Probability of CutMix where both are on.")
+    mixup_prob: Probability = Field(default=1.0, description="Probability that a batch is mixed.")
+    mixup_switch_prob: Probability = Field(
+        default=0.5, description="Probability of CutMix rather than mixup, if both are on."
+    )
     mixup_off_epoch: EpochsOrNone = Field(default=0, description="First epoch without mixing; 0: all epochs mix.")
 
 

@@ -107,7 +107,7 @@ def weights_folder(checkpoint: str | Path) -> Path:
     for folder in folders:
         if (folder / WEIGHTS).is_file() and (folder / "config.json").is_file():
             return folder
-    raise FaaError(f"'{checkpoint}' has no {WEIGHTS} with a config.json beside it, and neither has its best/ or last/.")
+    raise FaaError(f"'{checkpoint}' holds no {WEIGHTS} with a config.json beside it, nor do its best/ or last/.")
 
 
 def _fetched(name: str) -> Path:
