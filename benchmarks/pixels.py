@@ -63,11 +63,11 @@ The columns are the image, then the rows of the tables in their order. The image
 
 - **argument**: what the operation was called with, in the unit of ours. The same number need not be the same pixels:
   one library multiplies where another adds, or shears about the centre instead of the corner.
-- **sampling**: filter and fill, where pixels move, as the library has them when nothing is said.
+- **sampling**: filter and fill, where pixels move, as the library has them by default.
 - **to torchvision's**: mean absolute difference of grey levels (0 … 255) to our policy converted from torchvision's
   entry. Signs are drawn; each draw is compared with the one that is nearer.
-- **to ours, converted**: the same difference to our policy converted from *this* library's entry; "refused" where our
-  formats say that no operation of ours does that.
+- **to ours, converted**: the same difference to our policy converted from *this* library's entry; "refused" where no
+  operation of ours does that.
 - albumentations has no levels and is given torchvision's arguments.
 """
 

@@ -25,7 +25,7 @@ from harness import surroundings
 
 from faa_core import FaaError
 from faa_search import search_stage
-from faa_search.data import DATA_SEED, stratified
+from faa_search.data import DATA_SEED, draw_stratified
 from faa_search.measuring.comparison import Comparison, compare
 from faa_search.searching.fast import SearchResult, read_trials
 from faa_search.settings import CompareConfig, SearchConfig
@@ -163,7 +163,7 @@ def document(compared: Comparison) -> dict[str, Any]:
 def write_part(data: Path, path: Path) -> None:
     """Write a stratified part of the training images, the one that --train-subset takes, and all test images."""
     arrays = dict(np.load(data))
-    kept = stratified(arrays["labels"], SUBSET, seed=DATA_SEED)
+    kept = draw_stratified(arrays["labels"], SUBSET, seed=DATA_SEED)
     np.savez(path, **arrays | {name: arrays[name][kept] for name in ("images", "labels")})
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from faa_core import FaaError
-from faa_search.data import DATA_SEED, stratified
+from faa_search.data import DATA_SEED, draw_stratified
 from forked import run_python
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -197,7 +197,7 @@ def test_the_part_of_the_images_that_is_written_is_the_one_that_is_searched_on(m
     )
     whole.write_part(tmp_path / "all.npz", tmp_path / "part.npz")
     part = np.load(tmp_path / "part.npz")
-    kept = stratified(labels, 4000, seed=DATA_SEED)
+    kept = draw_stratified(labels, 4000, seed=DATA_SEED)
     assert part["images"].ravel().tolist() == kept.tolist()
     assert part["labels"].tolist() == labels[kept].tolist()
     assert len(part["test_images"]) == len(part["test_labels"]) == 3

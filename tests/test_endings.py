@@ -169,7 +169,7 @@ def test_the_second_signal_acts_at_once(tmp_path, environment):
         "import faa_cli.main\n"
         "from faa_search.workers.stopping import stop_requests\n"
         "def slow():\n"
-        "    with start.answering('Stopped. So it is.'), stop_requests():\n"
+        "    with start.answer_stop('Stopped. So it is.'), stop_requests():\n"
         "        for time_of in (1, 2):\n"
         "            print('asked', flush=True)\n"
         "            os.kill(os.getpid(), signal.SIGTERM)\n"

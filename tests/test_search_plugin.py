@@ -226,7 +226,7 @@ def test_settings_of_another_algorithm(make: Callable[..., SharedSearchConfig], 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("    role: ClassVar[Role] = Role.RESULT\n", "", "do not say what they decide"),
+        ("    role: ClassVar[Role] = Role.RESULT\n", "", "have no role, which states what they decide"),
         (
             "height: Count = Field(default=4, ",
             "height: Count = Field(",
@@ -405,7 +405,7 @@ def test_a_refusal_without_words_names_its_kind(install: Callable[[str], None], 
     """Else the line would end after "Error:"."""
     said_nothing = "    from faa_core import FaaError\n    raise FaaError('')\n    journal = Journal"
     install(PLUGIN.replace("    journal = Journal", said_nothing))
-    with pytest.raises(AssertionError, match="Error: FaaError, which says nothing more"):
+    with pytest.raises(AssertionError, match="Error: FaaError, without a message"):
         faa_here("search", "--algorithm", "grow", *FLAGS, "--output", "run")
 
 

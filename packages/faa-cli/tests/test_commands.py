@@ -308,13 +308,13 @@ def test_a_policy_is_found_again_by_what_it_says_of_itself(faa, tmp_path):
     document["provenance"]["exclude_ops"] = ["Nope"]
     (tmp_path / "edited.json").write_text(json.dumps(document))
     edited = faa("search", "--like", "edited.json", "--output", "no")
-    assert "This is from the policy: --like 'edited.json' says exclude_ops Nope. Give another --excl" in edited.err
+    assert "This is from the policy: --like 'edited.json' has exclude_ops Nope. Give another --excl" in edited.err
     other = faa("search", "--like", "found/policy.json", "--seed", 5, "--output", "other")
     assert "It is another policy than 'digits-wrn16_1-fast': seed was 0, now 5." in other.out
     assert yaml.safe_load((tmp_path / "other/config.yaml").read_text())["lr"] == 0.07
     refused = faa("search", "--like", "trivialaugment", "--output", "no")
     assert refused.code == 2
-    assert "--like 'trivialaugment': the policy does not say how it was found" in refused.err
+    assert "--like 'trivialaugment': the policy does not record how it was found" in refused.err
     assert not (tmp_path / "no").exists()
     shown = faa("policy", "show", "found/policy.json").out
     assert "lr 0.07" in shown

@@ -46,7 +46,7 @@ def sound(count: int = typer.Option(1, help="How many.")):
         (command(sound), (1, "", "broken"), "test_its_help_is_whole", "exit code 0, not 1: broken"),
         (command(sound), (0, "--count --help" + 80 * "x", ""), "test_its_help_is_whole", "fits 80 columns"),
         (command(sound), (0, "--help", ""), "test_its_help_is_whole", "shows --count"),
-        (command(mute), (0, "--count --help", ""), "test_its_help_is_whole", "says what --count is for"),
+        (command(mute), (0, "--count --help", ""), "test_its_help_is_whole", "shows what --count is for"),
         (command(sound), (0, "", "--no-such-flag"), "test_it_refuses_a_wrong_flag", "exit code 2, not 0"),
         (command(sound), (2, "", "Traceback --no-such-flag"), "test_it_refuses_a_wrong_flag", "not in a traceback"),
         (command(sound), (2, "", "Error"), "test_it_refuses_a_wrong_flag", "names the flag"),

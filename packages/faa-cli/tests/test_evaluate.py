@@ -115,7 +115,7 @@ def test_a_local_folder_as_timm_names_it(run):
         (["--checkpoint", "run", "--frost", "run"], "--frost is for --corruptions make"),
         (["--checkpoint", "run", "--corruption-plot", "k.png"], "give both"),
         (["--checkpoint", "run", "--output", "run"], "is a folder"),
-        (["--checkpoint", "run", "--output", "one"], "--output writes a .json file; 'one' is not called so"),
+        (["--checkpoint", "run", "--output", "one"], "--output writes a .json file; 'one' has another ending"),
         (["--checkpoint", "run", "--confusion", "one.json"], "--confusion writes a .png file"),
         (["--checkpoint", "run", "--confusion", "a.png", "--corruption-plot", "run/../a.png"], "give each its own"),
         (["--checkpoint", "run", "--output", "run/result.json"], "would replace one"),

@@ -144,4 +144,4 @@ def test_a_preview_says_how_many_it_draws(faa):
     page = " ".join(faa("policy", "preview", "--help").out.split())
     assert "spread over the data set. (default: 6)" in page
     assert "Columns: draws of each image. (default: 9)" in page
-    assert "Keys the draws. (default: 0)" in page
+    assert "Seed of the draws. (default: 0)" in page

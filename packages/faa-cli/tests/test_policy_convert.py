@@ -171,5 +171,5 @@ def test_the_suffix_tells_the_format(faa, tmp_path):
     """In any case of letters; other suffixes want --to, and get nothing without it."""
     assert "Wrote A.JSON (faa: " in faa("policy", "convert", "none", "A.JSON").out
     refused = faa("policy", "convert", "none", "mytrain.py")
-    assert (refused.code, "tells no format" in refused.err, (tmp_path / "mytrain.py").exists()) == (2, True, False)
+    assert (refused.code, "belongs to no format" in refused.err, (tmp_path / "mytrain.py").exists()) == (2, True, False)
     assert json.loads(faa("policy", "convert", "none", "-").out)["name"] == "none"

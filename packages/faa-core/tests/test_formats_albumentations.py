@@ -299,10 +299,10 @@ def test_what_does_nothing_at_all() -> None:
     text = json.dumps({"transform": group("Compose", leaf("InvertImg"), p=0)})
     for leeway in (Leeway(), Leeway(nearest=True)):
         with pytest.raises(
-            FaaError, match=r"Compose\.p = 0 around the whole policy, so that it does nothing; the policy"
+            FaaError, match=r"Compose\.p = 0 around the whole policy, so that it does nothing; use the policy"
         ):
             albumentations.parse(text, leeway=leeway)
-    with pytest.raises(FaaError, match="A policy cannot say this: a transform without __class_fullname__"):
+    with pytest.raises(FaaError, match="A policy cannot express this: a transform without __class_fullname__"):
         read({"p": 1.0})
 
 
@@ -312,5 +312,5 @@ def test_compositions_around_everything() -> None:
     both = albumentations.parse(json.dumps({"transform": group("Sequential", one, two)}))
     assert read(one, two) == both
     assert read(group("OneOf", one, two)) == albumentations.parse(json.dumps({"transform": group("OneOf", one, two)}))
-    with pytest.raises(FaaError, match=r"^A policy cannot say this: SomeOf inside a sub-policy or layer\."):
+    with pytest.raises(FaaError, match=r"^A policy cannot express this: SomeOf inside a sub-policy or layer\."):
         albumentations.parse(json.dumps({"transform": group("SomeOf", one, two)}))

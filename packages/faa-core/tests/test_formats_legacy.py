@@ -218,7 +218,7 @@ def test_an_axis_of_another_source_is_moved_onto_the_releases() -> None:
     assert ("Rotate", rotations[0].p) == (op, p)
     assert policy.table["AA.Rotate"].argument(rotations[0].magnitude) == pytest.approx(abs(row.argument(level)))
     with pytest.raises(
-        FaaError, match=r"^Fast AutoAugment's lists cannot say this: .*'AA\.Contrast' \(Contrast at 1\.6 or 0\.4"
+        FaaError, match=r"^Fast AutoAugment's lists cannot express this: .*'AA\.Contrast' \(Contrast at 1\.6 or 0\.4"
     ):
         legacy.write(policy)
 
@@ -227,7 +227,7 @@ def test_what_the_lists_cannot_say() -> None:
     """Rules, colours, filters and operations of others."""
     with pytest.raises(FaaError, match="'trivialaugment' is not a table of sub-policies"):
         legacy.write(Policy.load("trivialaugment"))
-    with pytest.raises(FaaError, match=r"lists cannot say this: the policy fills with \(1, 2, 3\) and samples nearest"):
+    with pytest.raises(FaaError, match=r"cannot express this: the policy fills with \(1, 2, 3\) and samples nearest"):
         legacy.write(SubPolicies(sub_policies=((),), fill=(1, 2, 3)))
-    with pytest.raises(FaaError, match=r"^Fast AutoAugment's lists cannot say this: 'Crop' at 2 pixels"):
+    with pytest.raises(FaaError, match=r"^Fast AutoAugment's lists cannot express this: 'Crop' at 2 pixels"):
         legacy.write(SubPolicies(sub_policies=((Op(op="Crop", p=1, magnitude=0.5),),)))

@@ -1,4 +1,4 @@
-"""The nearest of what a format cannot say: what is written, and that each difference is named, in the file too."""
+"""The nearest of what a format cannot express: what is written, and that each difference is named, in the file too."""
 
 import io
 import json
@@ -172,7 +172,7 @@ def test_timm_has_nothing_near_to_a_table(name: str) -> None:
 )
 def test_limits_of_timms_have_a_nearest(text: str, highest: float, spread: float, note: str) -> None:
     """The policy's own limit is taken; strictly, they are refused."""
-    with pytest.raises(FaaError, match=r"^A policy cannot say this: 'rand"):
+    with pytest.raises(FaaError, match=r"^A policy cannot express this: 'rand"):
         formats.parse(text, "timm")
     leeway = Leeway(nearest=True)
     policy = formats.parse(text, "timm", leeway=leeway)

@@ -33,7 +33,7 @@ def test_a_searchs_log_tells_its_policy() -> None:
     assert isinstance(stopped, SubPolicies)
     assert [0.1, 0.9, 0.1] == [sub[0].p for sub in stopped.sub_policies]  # of a trial's alike, the first
     assert ("the log has no line of the whole policy; joined from its 2 best trials",) == stopped.provenance["notes"]
-    with pytest.raises(FaaError, match="tells several policies"):
+    with pytest.raises(FaaError, match="has several policies"):
         formats.parse(WHOLE + WHOLE.replace("0.25", "0.3"), "legacy")
 
 

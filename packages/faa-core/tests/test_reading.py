@@ -1,4 +1,4 @@
-"""Reading what anybody wrote: regular files of a size, and JSON that says one thing."""
+"""Reading what anybody wrote: regular files of a size, and JSON without repeated names."""
 
 import os
 from dataclasses import dataclass

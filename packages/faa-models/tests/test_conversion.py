@@ -18,14 +18,14 @@ from faa_models.conversion import Converted, convert, originals, read_checkpoint
 from faa_models.conversion.converting import check, fill
 from faa_models.conversion.families import find_family
 
-State = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 
 
 class Original:
     """A state dict as an original repository writes it: its names, its order, random numbers."""
 
     def __init__(self) -> None:
-        self.state: State = {}
+        self.state: StateDict = {}
         self.generator = torch.Generator().manual_seed(5)
 
     def conv(self, key: str, fan_out: int, fan_in: int, kernel: int, *, bias: bool = False) -> None:
@@ -45,7 +45,7 @@ class Original:
         self.state[f"{key}.bias"] = torch.randn(classes, generator=self.generator)
 
 
-def wide_resnet(depth: int, width: int, classes: int = 10, chans: int = 3) -> State:
+def wide_resnet(depth: int, width: int, classes: int = 10, chans: int = 3) -> StateDict:
     made, last = Original(), 16
     made.conv("conv1", 16, chans, 3, bias=True)
     for stage, block in product((1, 2, 3), range((depth - 4) // 6)):
@@ -68,7 +68,7 @@ def shortcut(made: Original, key: str, last: int, out: int) -> None:
     made.norm(f"{key}.shortcut.bn", out)
 
 
-def shake_resnet(depth: int, width: int, classes: int = 10, *, slip: bool = True) -> State:
+def shake_resnet(depth: int, width: int, classes: int = 10, *, slip: bool = True) -> StateDict:
     made, last = Original(), 16
     made.conv("c_in", 16, 3, 3, bias=True)
     for stage, block in product((1, 2, 3), range((depth - 2) // 6)):
@@ -85,7 +85,7 @@ def shake_resnet(depth: int, width: int, classes: int = 10, *, slip: bool = True
     return made.state
 
 
-def shake_resnext(blocks: int, width: int, classes: int = 10, groups: int = 4) -> State:
+def shake_resnext(blocks: int, width: int, classes: int = 10, groups: int = 4) -> StateDict:
     made, last = Original(), 64
     made.conv("c_in", 64, 3, 3, bias=True)
     for stage, block in product((1, 2, 3), range(blocks)):
@@ -105,7 +105,7 @@ def shake_resnext(blocks: int, width: int, classes: int = 10, groups: int = 4) -
     return made.state
 
 
-def pyramidnet(depth: int, alpha: int, classes: int = 10, *, bottleneck: bool = True) -> State:
+def pyramidnet(depth: int, alpha: int, classes: int = 10, *, bottleneck: bool = True) -> StateDict:
     made, last, per_stage = Original(), 16, (depth - 2) // (9 if bottleneck else 6)
     made.conv("conv1", 16, 3, 3)
     made.norm("bn1", 16)
@@ -147,7 +147,7 @@ SMALL = {
 
 
 @pytest.fixture(params=SMALL)
-def small(request: pytest.FixtureRequest) -> tuple[State, nn.Module, Callable[..., Tensor]]:
+def small(request: pytest.FixtureRequest) -> tuple[StateDict, nn.Module, Callable[..., Tensor]]:
     state, network, forward = SMALL[request.param]
     return state(), on_meta(network), forward
 

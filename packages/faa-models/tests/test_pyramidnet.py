@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from faa_models import PyramidNet
 from faa_models.pyramidnet import PyramidBlock
 
-State = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 SEEDS = range(4)  # several, so that blocks are both disturbed and spared
 MISTAKES = (
     "ReLU before the first conv",
@@ -69,13 +69,13 @@ def parameter_count(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def norm(state: State, key: str, x: Tensor) -> Tensor:
+def norm(state: StateDict, key: str, x: Tensor) -> Tensor:
     """Return batch norm by the batch's own statistics."""
     x = (x - x.mean((0, 2, 3), keepdim=True)) / (x.var((0, 2, 3), keepdim=True, unbiased=False) + 1e-5).sqrt()
     return x * state[f"{key}.weight"][:, None, None] + state[f"{key}.bias"][:, None, None]
 
 
-def residual(state: State, key: str, x: Tensor, stride: int, mistake: str) -> Tensor:
+def residual(state: StateDict, key: str, x: Tensor, stride: int, mistake: str) -> Tensor:
     norms = [n for n in range(10) if f"{key}.{n}.bias" in state]
     convs = [n for n in range(10) if f"{key}.{n}.weight" in state and n not in norms]
     bottleneck = len(convs) == 3
@@ -122,7 +122,7 @@ def joined(x: Tensor, residual: Tensor, drop_prob: float, mistake: str) -> Tenso
     return x + slope + (value - slope).detach()
 
 
-def reference(state: State, x: Tensor, shake_drop: float, mistake: str = "") -> Tensor:
+def reference(state: StateDict, x: Tensor, shake_drop: float, mistake: str = "") -> Tensor:
     x = norm(state, "stem.bn", conv2d(x, state["stem.conv.weight"], padding=1))
     x = x.clamp(min=0) if mistake == "ReLU in the stem" else x
     places = [(s, b) for s, b in product(range(3), range(100)) if f"stages.{s}.{b}.residual.0.weight" in state]

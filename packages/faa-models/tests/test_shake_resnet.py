@@ -16,7 +16,7 @@ from torch.nn.functional import conv2d
 from faa_models import ShakeResNet, ShakeResNeXt
 from faa_models.shake_resnet import ShakeBlock, ShiftedShortcut
 
-State = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 MISTAKES = (
     "no shift",
     "shift to the upper left",
@@ -53,13 +53,13 @@ def parameter_count(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def norm(state: State, key: str, x: Tensor) -> Tensor:
+def norm(state: StateDict, key: str, x: Tensor) -> Tensor:
     """Return batch norm by the batch's own statistics."""
     x = (x - x.mean((0, 2, 3), keepdim=True)) / (x.var((0, 2, 3), keepdim=True, unbiased=False) + 1e-5).sqrt()
     return x * state[f"{key}.weight"][:, None, None] + state[f"{key}.bias"][:, None, None]
 
 
-def branch(state: State, key: str, x: Tensor, stride: int, groups: int, mistake: str) -> Tensor:
+def branch(state: StateDict, key: str, x: Tensor, stride: int, groups: int, mistake: str) -> Tensor:
     """Return a branch: its convolutions by their place in it; the 3×3 one that comes first has the stride."""
     convs = [n for n in range(8) if state.get(f"{key}.{n}.weight", x[0, 0, 0]).ndim == 4]
     if convs[0] == 1 and mistake != "no ReLU before a branch":
@@ -75,7 +75,7 @@ def branch(state: State, key: str, x: Tensor, stride: int, groups: int, mistake:
     return x
 
 
-def shortcut(state: State, key: str, x: Tensor, stride: int, mistake: str) -> Tensor:
+def shortcut(state: StateDict, key: str, x: Tensor, stride: int, mistake: str) -> Tensor:
     x = x if mistake == "no ReLU in the shortcut" else x.clamp(min=0)
     shifted = torch.zeros_like(x)
     shifted[:, :, :-1, :-1] = x[:, :, 1:, 1:]
@@ -108,7 +108,7 @@ def mixed(x1: Tensor, x2: Tensor, mistake: str) -> Tensor:
     return slope + (alpha * x1 + (1 - alpha) * x2 - slope).detach()
 
 
-def reference(state: State, x: Tensor, groups: int = 1, mistake: str = "") -> Tensor:
+def reference(state: StateDict, x: Tensor, groups: int = 1, mistake: str = "") -> Tensor:
     x = conv2d(x, state["stem.weight"], state["stem.bias"], padding=1)
     for stage, block in product(range(3), range(100)):
         key = f"stages.{stage}.{block}"

@@ -14,7 +14,7 @@ from faa_models import WideResNet
 from faa_models.wide_resnet import WideBlock
 
 README = Path(__file__).parents[1] / "README.md"
-State = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 
 
 def randomised(module: nn.Module) -> nn.Module:
@@ -32,7 +32,7 @@ def images(batch: int = 4, chans: int = 3, side: int = 12) -> Tensor:
     return torch.randn(batch, chans, side, side, generator=torch.Generator().manual_seed(1))
 
 
-def norm_relu(state: State, key: str, x: Tensor, *, training: bool) -> Tensor:
+def norm_relu(state: StateDict, key: str, x: Tensor, *, training: bool) -> Tensor:
     mean, variance = state[f"{key}.running_mean"], state[f"{key}.running_var"]
     if training:
         mean, variance = x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)
@@ -40,12 +40,12 @@ def norm_relu(state: State, key: str, x: Tensor, *, training: bool) -> Tensor:
     return (x * state[f"{key}.weight"][:, None, None] + state[f"{key}.bias"][:, None, None]).clamp(min=0)
 
 
-def conv(state: State, key: str, x: Tensor, stride: int = 1) -> Tensor:
+def conv(state: StateDict, key: str, x: Tensor, stride: int = 1) -> Tensor:
     weight = state[f"{key}.weight"]
     return conv2d(x, weight, state[f"{key}.bias"], stride=stride, padding=weight.shape[-1] // 2)
 
 
-def reference_block(state: State, key: str, x: Tensor, stride: int, *, training: bool, mistake: str = "") -> Tensor:
+def reference_block(state: StateDict, key: str, x: Tensor, stride: int, *, training: bool, mistake: str = "") -> Tensor:
     """Return the block's output; `mistake` names a variant found elsewhere that this network must not be."""
     first, second = (stride, 1) if mistake == "stride on the first conv" else (1, stride)
     active = norm_relu(state, f"{key}bn1", x, training=training)
@@ -56,7 +56,7 @@ def reference_block(state: State, key: str, x: Tensor, stride: int, *, training:
     return out + x
 
 
-def reference_network(state: State, x: Tensor, *, training: bool, mistake: str = "") -> Tensor:
+def reference_network(state: StateDict, x: Tensor, *, training: bool, mistake: str = "") -> Tensor:
     x = conv(state, "stem", x)
     for stage, block in product(range(3), range(100)):
         key = f"stages.{stage}.{block}."

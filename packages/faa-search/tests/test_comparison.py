@@ -160,12 +160,12 @@ def test_conclusions() -> None:
     assert clear.splitlines()[0] == turned.splitlines()[0]
     between = summarise(ERRORS)
     text = conclusion(between)
-    assert "lower than 'two', but not than 'three': these runs do not tell which of 'one' and 'three' is best." in text
+    assert "lower than 'two', but not than 'three': these runs do not show which of 'one' and 'three' is best." in text
     assert f"finds a difference of {between.pairs[1].detectable:.2f} points between 'one' and 'three'" in text
     unclear = conclusion(summarise({"none": ERRORS["one"], "three": ERRORS["three"]}))
     assert "'none' has the lowest" in unclear  # unquoted it would say the opposite
-    assert "but not significantly lower than 'three': these runs do not tell which is best." in unclear
-    assert "do not tell" not in clear
+    assert "but not significantly lower than 'three': these runs do not show which is best." in unclear
+    assert "do not show" not in clear
 
 
 def test_ties_are_said() -> None:
@@ -173,13 +173,13 @@ def test_ties_are_said() -> None:
     two = {"one": [1.0, 1.3, 1.1, 1.0], "two": [1.3, 1.0, 1.0, 1.1]}
     tied = conclusion(summarise(two))
     lowest = "'one' and 'two' share the lowest mean test error, 1.10 % (n = 4 seeds)"
-    assert tied.startswith(f"{lowest}: these runs do not tell which is best.\nWith n = 4")
+    assert tied.startswith(f"{lowest}: these runs do not show which is best.\nWith n = 4")
     third = conclusion(summarise(two | {"far": [5.0, 5.1, 5.0, 5.2]}))
     assert third.startswith(
-        f"{lowest}. That is significantly lower than 'far': these runs do not tell which of 'one' and"
+        f"{lowest}. That is significantly lower than 'far': these runs do not show which of 'one' and"
     )
     near = conclusion(summarise(two | {"near": [1.1, 1.2, 1.3, 1.0]}))
-    assert near.startswith(f"{lowest}, but not significantly lower than 'near': these runs do not tell which is best.")
+    assert near.startswith(f"{lowest}, but not significantly lower than 'near': these runs do not show which is best.")
 
 
 def test_without_spread_the_limit_is_not_known() -> None:

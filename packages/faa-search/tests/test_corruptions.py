@@ -383,7 +383,7 @@ def test_published_images_are_read_by_severity(layout: Path) -> None:
         ("labels.npy", None, "There is no file"),
         ("labels.npy", np.zeros(10), r"labels.npy' holds float64 \[10\]"),
         ("labels.npy", np.zeros(9, int), r"labels.npy' holds int64 \[9\]"),
-        ("labels.npy", np.full(10, 2), "labels .* are 2 … 2; the network tells 2 classes apart"),
+        ("labels.npy", np.full(10, 2), "labels .* are 2 … 2; the network has 2 classes"),
         ("labels.npy", np.full(10, -1), "labels .* are -1 … -1"),
         ("labels.npy", np.zeros(5, int), "holds 10 images, and labels.npy beside it 5 labels"),
         ("fog.npy", np.zeros((10, 4, 4, 3)), r"fog.npy' holds float64 \[10, 4, 4, 3\]"),

@@ -138,12 +138,14 @@ def test_losses_may_be_endless(copied: Callable[[str], Path]) -> None:
 
 
 def test_a_comparison_of_other_policies(copied: Callable[[str], Path]) -> None:
-    """It is whole in itself, but not what the directory's settings say."""
+    """It is whole in itself, but not what the directory's settings name."""
     run = copied("compare-finished")
     text = (run / "comparison.json").read_text()
     (run / "comparison.json").write_text(text.replace('"uniform-random"', '"mine"'))
     assert len(read_comparison(run).policies) == 3
-    with pytest.raises(FaaError, match=r"is of other policies or seeds than the directory's settings say.*Delete it"):
+    with pytest.raises(
+        FaaError, match=r"its policies or seeds differ from those in the directory's settings.*Delete it"
+    ):
         again(run)
 
 
@@ -253,7 +255,7 @@ def test_records_of_images_that_are_damaged(copied: Callable[[str], Path], conte
     (run / "data.json").write_text(content)
     with pytest.raises(FaaError) as raised:
         same_record(run, run)
-    assert str(raised.value).startswith(f"'{run / 'data.json'}' is damaged, so it does not say which images")
+    assert str(raised.value).startswith(f"'{run / 'data.json'}' is damaged, so it is not known which images")
     assert words in str(raised.value)
     assert "delete this file: the same command writes it again, and nothing else is lost" in str(raised.value)
 

@@ -20,7 +20,7 @@ from faa_search.data import ArraySource
 from faa_search.measuring.corruptions import CORRUPTIONS, corrupt
 from faa_search.measuring.evaluation import weights as weights_module
 from faa_search.measuring.evaluation.checkpoints import Subject, evaluate_subject, open_subject
-from faa_search.measuring.evaluation.classes import in_order
+from faa_search.measuring.evaluation.classes import reorder_outputs
 from faa_search.measuring.evaluation.robustness import (
     CorruptedImages,
     CorruptedView,
@@ -123,7 +123,7 @@ def test_a_hub_out_of_reach_is_one_message(monkeypatch: pytest.MonkeyPatch) -> N
         raise ConnectionError("no\nnetwork.")
 
     monkeypatch.setattr(weights_module, "download_from_hf", download)
-    with pytest.raises(FaaError, match=r"'hf-hub:a/b' cannot be had .*: ConnectionError: no network\. Other files"):
+    with pytest.raises(FaaError, match=r"'hf-hub:a/b' cannot be fetched .*: ConnectionError: no network\. Other files"):
         find_weights(model="hf-hub:a/b")
 
 
@@ -145,7 +145,7 @@ def test_published_weights(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(f"{name} {pretrained} no network.")
 
     monkeypatch.setattr(timm, "create_model", create)
-    with pytest.raises(FaaError, match=r"resnet18 True no network\. What timm publishes is fetched"):
+    with pytest.raises(FaaError, match=r"resnet18 True no network\. timm's weights are fetched"):
         found.load(224)
     with pytest.raises(FaaError, match="There are no published weights of 'wrn16_1'"):
         find_weights(model="wrn16_1")
@@ -155,7 +155,7 @@ def test_published_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_classes_must_agree(folder: Path) -> None:
     """The network's and the data set's."""
-    with pytest.raises(FaaError, match="tell 2 classes apart, 'digits' has 10"):
+    with pytest.raises(FaaError, match="have 2 classes, 'digits' has 10"):
         opened(folder, Path("digits"))
 
 
@@ -233,7 +233,7 @@ def test_classes_in_another_order_are_matched_by_name(folder: Path, data: Path, 
 def test_classes_of_other_names_are_refused(folder: Path, data: Path, tmp_path: Path) -> None:
     """As many classes are not the same classes; without names on either side only the number counts."""
     dataset = with_names(data, "cat", "dog")
-    with pytest.raises(FaaError, match=r"tells the classes cat, cow apart, '.*named\.npz' has cat, dog"):
+    with pytest.raises(FaaError, match=r"has the classes cat, cow, '.*named\.npz' has cat, dog"):
         opened(named(folder, tmp_path / "cow", ["cat", "cow"]), dataset)
     nameless = (["0", "1"], ["cat"], {"0": "cat"}, [1, 2], None, "cat")
     for number, names in enumerate(nameless):
@@ -241,7 +241,7 @@ def test_classes_of_other_names_are_refused(folder: Path, data: Path, tmp_path: 
     notes: list[str] = []
     config = EvalConfig(dataset=str(data), device="cpu")
     open_subject(find_weights(checkpoint=str(tmp_path / "cow/named")), config, note=notes.append)
-    assert any("cat, cow apart" in line and "matched by their numbers" in line for line in notes)
+    assert any("has the classes cat, cow," in line and "matched by their numbers" in line for line in notes)
 
 
 def test_what_the_hub_calls_its_classes_is_a_note(
@@ -254,7 +254,7 @@ def test_what_the_hub_calls_its_classes_is_a_note(
     config = EvalConfig(dataset=str(with_names(data, "cat", "dog")), device="cpu")
     subject = open_subject(find_weights(model="hf-hub:a/b"), config, note=notes.append)
     assert 20 == evaluate_subject(subject).images
-    assert any("tench, Tinca tinca!!!!!!!!!!!…, goldfish apart" in line for line in notes)
+    assert any("tench, Tinca tinca!!!!!!!!!!!…, goldfish, " in line for line in notes)
 
 
 def test_a_subset_of_the_training_images_changes_no_test_image(folder: Path, data: Path) -> None:
@@ -362,7 +362,9 @@ def test_outputs_of_four_classes_are_put_in_order(folder: Path) -> None:
     """An order that is not its own inverse: output n is the one that the weights have under the n-th name."""
     weights = replace(find_weights(checkpoint=str(folder)), names=("dog", "eel", "cat", "ant"))
     logits = torch.tensor([[10.0, 20.0, 30.0, 40.0]])
-    model = in_order(nn.Identity(), weights, ("ant", "cat", "dog", "eel"), dataset="here", note=lambda _line: None)
+    model = reorder_outputs(
+        nn.Identity(), weights, ("ant", "cat", "dog", "eel"), dataset="here", note=lambda _line: None
+    )
     assert [[40.0, 30.0, 10.0, 20.0]] == model(logits).tolist()
 
 

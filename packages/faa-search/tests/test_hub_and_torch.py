@@ -154,7 +154,7 @@ def test_hub_data_with_several_label_columns(tmp_path: Path) -> None:
     name = table(tmp_path / "two", {"train": columns}, **kinds)
     given = {"data_dir": str(tmp_path / "cache"), "name": name}
     with pytest.raises(
-        FaaError, match=r"several columns that can be labels: coarse, fine\. Say which with --target-key"
+        FaaError, match=r"several columns that can be labels: coarse, fine\. Name one with --target-key"
     ):
         open_named(DatasetRequest(**given))
     coarse = open_named(DatasetRequest(**given, target_key="coarse")).train
@@ -178,7 +178,7 @@ def test_hub_data_with_several_image_columns(tmp_path: Path) -> None:
     kinds = {"mask": datasets.Image(), "kind": datasets.ClassLabel(names=["a", "b"])}
     given = {"data_dir": str(tmp_path / "cache"), "name": table(tmp_path / "masks", {"train": columns}, **kinds)}
     with pytest.raises(
-        FaaError, match=r"several columns that can be images: mask, picture\. Say which with --input-key"
+        FaaError, match=r"several columns that can be images: mask, picture\. Name one with --input-key"
     ):
         open_named(DatasetRequest(**given))
     for key, shade in (("mask", 102), ("picture", 2)):

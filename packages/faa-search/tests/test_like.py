@@ -62,7 +62,7 @@ def test_what_differs_is_named(found: Policy, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["trivialaugment", "fa-reduced-cifar10"])
 def test_a_policy_from_elsewhere_is_refused(name: str) -> None:
     """With what it lacks and what to give instead."""
-    with pytest.raises(FaaError, match=r"does not say how it was found\. \d+ settings of \d+ are missing") as raised:
+    with pytest.raises(FaaError, match=r"does not record how it was found\. \d+ settings of \d+ are missing") as raised:
         settings_of(Policy.load(name), name)
     assert "config.yaml of its run" in str(raised.value)
 
@@ -116,8 +116,8 @@ def test_a_mistake_that_comes_from_the_policy(found: Policy, error: str, given: 
     if named is None:
         assert said is None
     else:
-        assert "This is from the policy: --like 'mine.json' says " in str(said)
-        assert f"Give another {named}, which wins over it." in str(said)
+        assert "This is from the policy: --like 'mine.json' has " in str(said)
+        assert f"Give another {named}, which takes precedence." in str(said)
 
 
 def test_a_reason_that_is_not_known(found: Policy) -> None:

@@ -188,7 +188,7 @@ def test_one_split_in_two_letterings(splits: Path, names: tuple[str, str]) -> No
             picture(splits / name / "cat" / "more.png")
     except OSError:
         pytest.skip("this disk takes them for one")
-    assert f"has the folders {', '.join(sorted(names))}, which are one split" in fault(splits)
+    assert f"has the folders {', '.join(sorted(names))}, which name one split" in fault(splits)
     assert "did you mean test?" in fault(splits, test_split="tesst", train_split="train")
 
 
@@ -261,12 +261,12 @@ def test_a_place_is_said(splits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             with pytest.raises(FaaError, match="a text must not be empty; leave the setting out"):
                 resolve(TrainConfig, [Layer("flags", {name: value})])
     for name, data_dir in (("", None), ("folder/", None), ("", ""), ("folder/", "")):
-        with pytest.raises(FaaError, match="says no folder"):
+        with pytest.raises(FaaError, match="names no folder"):
             open_named(DatasetRequest(name=name, data_dir=data_dir))
     for name in ("hfds/", "torch/"):
         with pytest.raises(FaaError, match="lacks the name of the data set"):
             open_named(DatasetRequest(name=name, data_dir="."))
-    with pytest.raises(FaaError, match="says no folder"):
+    with pytest.raises(FaaError, match="names no folder"):
         open_data(TrainConfig(dataset="reduced_imagenet"), model_size=8, note=print)
     assert 10 == len(opened(Path())[0].train)
 

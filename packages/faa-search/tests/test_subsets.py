@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faa_core import FaaError
-from faa_search.data import ArraySource, ImageSource, OpenedData, in_one_array, open_data, stratified
+from faa_search.data import ArraySource, ImageSource, OpenedData, decode_into_array, draw_stratified, open_data
 from faa_search.data.parts import held_out, subset
 from faa_search.data.sizing import fitted
 from faa_search.searching.folds import make_folds
@@ -45,7 +45,7 @@ def test_stratified_keeps_the_shares(data: st.DataObject) -> None:
     counts = data.draw(st.lists(st.integers(5, 40), min_size=2, max_size=5))
     labels = np.repeat(np.arange(len(counts)), counts)
     size = data.draw(st.integers(len(counts), len(labels) - len(counts)))
-    kept = stratified(labels, size, seed=data.draw(st.integers(0, 1000)))
+    kept = draw_stratified(labels, size, seed=data.draw(st.integers(0, 1000)))
     assert size == len(kept)
     assert np.all(np.diff(kept) > 0)
     shares = np.array(counts) * size / len(labels)
@@ -55,15 +55,15 @@ def test_stratified_keeps_the_shares(data: st.DataObject) -> None:
 def test_stratified_is_keyed() -> None:
     """The same seed keeps the same images; all of them means all of them."""
     labels = np.arange(60) % 3
-    assert stratified(labels, 30, seed=1).tolist() == stratified(labels, 30, seed=1).tolist()
-    assert stratified(labels, 30, seed=1).tolist() != stratified(labels, 30, seed=2).tolist()
-    assert list(range(60)) == stratified(labels, 60, seed=1).tolist()
+    assert draw_stratified(labels, 30, seed=1).tolist() == draw_stratified(labels, 30, seed=1).tolist()
+    assert draw_stratified(labels, 30, seed=1).tolist() != draw_stratified(labels, 30, seed=2).tolist()
+    assert list(range(60)) == draw_stratified(labels, 60, seed=1).tolist()
 
 
 def test_stratified_says_why_not() -> None:
     """Fewer images than classes cannot keep the shares."""
     with pytest.raises(FaaError, match="A stratified subset of 2 of 9 images is not possible"):
-        stratified(np.arange(9) % 3, 2, seed=0)
+        draw_stratified(np.arange(9) % 3, 2, seed=0)
 
 
 def test_train_subset(pixels: Pixels) -> None:
@@ -173,5 +173,5 @@ def test_fitted_cuts_the_centre() -> None:
     wide = np.zeros((4, 10, 3), dtype=np.uint8)
     wide[:, :, 0] = np.arange(10)
     source = ArraySource(wide[None], np.zeros(1, dtype=np.int64), ("a",))
-    assert [[3, 4, 5, 6]] * 4 == in_one_array(source, 4).images[0, :, :, 0].tolist()
+    assert [[3, 4, 5, 6]] * 4 == decode_into_array(source, 4).images[0, :, :, 0].tolist()
     assert (8, 8) == fitted(source.image(0), 8).size

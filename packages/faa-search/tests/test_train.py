@@ -269,7 +269,7 @@ def test_evaluation_faults(
     assert f"'{tmp_path / 'no'}' holds no model.safetensors" in fault(tmp_path / "no")
     root = write_images({"a": 2, "b": 2})
     assert "has no test split" in fault(copy, dataset=str(root))
-    assert "tell 10 classes apart" in fault(copy, dataset=str(root), split="train")
+    assert "have 10 classes" in fault(copy, dataset=str(root), split="train")
     described = json.loads((copy / "config.json").read_text())
     for content, words in (
         (described | {"architecture": "wrn40_2"}, "is damaged or of another model"),
@@ -343,7 +343,7 @@ def test_a_damaged_result(tmp_path: Path) -> None:
     assert whole.test == train(config(epochs=1), tmp_path / "run").test
     (tmp_path / "run" / "data.json").write_text("{}")
     path.unlink()
-    with pytest.raises(FaaError, match=r"data.json' is damaged, so it does not say which images"):
+    with pytest.raises(FaaError, match=r"data.json' is damaged, so it is not known which images"):
         train(config(epochs=1), tmp_path / "run")
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from faa_core import FaaError
-from faa_search.measuring.evaluation.trained_on import run_layer, run_of, run_seed, settled
+from faa_search.measuring.evaluation.trained_on import run_layer, run_of, run_seed, settle_images
 from faa_search.settings import EvalConfig, TrainConfig
 
 
@@ -25,7 +25,7 @@ def asked(directory: Path, **settings: Any) -> tuple[EvalConfig, list[str]]:
     notes: list[str] = []
     run = run_of(directory)
     assert run is not None
-    return settled(EvalConfig(**settings), run, note=notes.append), notes
+    return settle_images(EvalConfig(**settings), run, note=notes.append), notes
 
 
 def refusal(directory: Path, **settings: Any) -> str:

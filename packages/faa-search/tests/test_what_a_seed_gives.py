@@ -9,7 +9,7 @@ from accelerate import Accelerator
 
 from faa_core import Policy
 from faa_core.applying import Baseline
-from faa_search.data import ArraySource, stratified
+from faa_search.data import ArraySource, draw_stratified
 from faa_search.progress import Silent
 from faa_search.searching.fast.rounds import Slot, draws_seed, proposal_seed
 from faa_search.searching.folds import make_folds
@@ -48,7 +48,7 @@ def test_orders_of_an_epoch(sampling: str, order: list[int]) -> None:
 
 def test_images_of_a_subset() -> None:
     """Two of each class."""
-    assert stratified(LABELS, 6, seed=5).tolist() == [4, 6, 8, 11, 15, 16]
+    assert draw_stratified(LABELS, 6, seed=5).tolist() == [4, 6, 8, 11, 15, 16]
 
 
 def test_seeds_of_a_trial() -> None:

@@ -166,7 +166,7 @@ def test_what_is_no_file_of_text(tmp_path: Path) -> None:
         ("model: 3", "model: it must be a text; put quotes around it (given 3)"),
         ("model: true", "model: it must be a text; put quotes around it, as YAML takes yes, no, on, off"),
         ("dataset: \"a\\0b\"", "dataset: a text must not hold a zero byte"),
-        ('dataset: "\\ud800"', "dataset: a text must not hold half a character"),
+        ('dataset: "\\ud800"', "dataset: a text must not contain an incomplete character"),
         ("dataset: " + "a" * 5000, "dataset: a text has at most 4,096 characters"),
         ("sched: [cosine]", "sched: input should be 'cosine'"),
         ("scale: 0.5", "scale: it must be a list"),
@@ -198,7 +198,7 @@ def test_what_is_no_file_of_text(tmp_path: Path) -> None:
         ("exclude_ops: ['', Invert]", "exclude_ops: a text must not be empty"),
         ("model_kwargs: depth=1_0", "model_kwargs: names are words; values are true, false, finite numbers in"),
         ("decay_milestones: 1,1_0", "decay_milestones: give numbers with commas"),
-        ("batch-size: 3\nbatch_size: 3", "'batch_size' is there twice, as 'batch-size' too; leave one out"),
+        ("batch-size: 3\nbatch_size: 3", "'batch_size' is given twice, as 'batch-size' too; leave one out"),
         ("\"a\\e[31m\": 1", "unknown setting 'a\\x1b[31m'"),
     ],
 )  # fmt: skip

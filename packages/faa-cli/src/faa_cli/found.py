@@ -73,7 +73,7 @@ def _show_controls(controls: Sequence[Control], objective: str) -> None:
 
 
 def _kept(settings: SearchConfig, directory: Path) -> list[str]:
-    """Return what a search has kept; say what is not there, and which stage makes it again."""
+    """Return what a search has kept; show what is not there, and which stage makes it again."""
     from faa_search.runs.files import TRIALS  # noqa: PLC0415 torch is slow to import
     from faa_search.searching.folding import weights_path  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What is given on the command line, as it was typed: texts that say nothing, and numbers."""
+"""What is given on the command line, as it was typed: blank texts, and numbers."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar

@@ -1,6 +1,6 @@
 """The pages of --help: whole at any width, in a terminal and in a pipe, with examples.
 
-A command says its examples in its epilog, one a line; a line that does not begin with "faa " explains the next.
+A command has its examples in its epilog, one a line; a line that does not begin with "faa " explains the next.
 """
 
 import difflib
@@ -26,7 +26,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 class Command(TyperCommand):
-    """A command with a page of ours, which refuses texts that say nothing.
+    """A command with a page of ours, which refuses blank texts.
 
     Attributes:
         takes_dash: Names of the parameters for which ``-`` is standard output.
@@ -79,7 +79,7 @@ class Group(TyperGroup):
         close = difflib.get_close_matches(given.lower(), known, n=2, cutoff=0.5)
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}."
         path = ctx.command_path
-        raise FaaError(f"{path} has no command '{given}'; {hint} `{path} --help` says what each does.")
+        raise FaaError(f"{path} has no command '{given}'; {hint} `{path} --help` shows what each does.")
 
 
 def _page(command: Any, ctx: Any, sections: list[tuple[str, list[tuple[str, str]]]]) -> str:
@@ -112,7 +112,7 @@ def _given(parameters: Iterable[Any]) -> dict[str, list[tuple[str, str]]]:
 
 
 def _text(parameter: Any) -> str:
-    """Return what a parameter is for, and its default where its help does not say it."""
+    """Return what a parameter is for, and its default where its help does not name it."""
     text = parameter.help or ""
     if parameter.default is not None and not getattr(parameter, "is_flag", False) and "(default:" not in text:
         text += f" (default: {parameter.default})"

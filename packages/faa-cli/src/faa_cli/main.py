@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from faa_cli import __version__
 from faa_cli.help_pages import Group
-from faa_cli.refusals import refused
+from faa_cli.refusals import explain_refusal
 from faa_cli.showing import say
 from faa_core import FaaError, plugins
 from faa_core.paths import WORDS, refusal
@@ -40,12 +40,12 @@ TOO_LITTLE_MEMORY = (
     "The device's memory does not suffice. If something else was using it, the same command goes on from what was "
     "done. So it does with fewer processes on the device (--num-processes), or with the images left off it "
     "(--no-resident). A smaller --batch-size, for a search also --score-batch-size, or --amp make another run: choose "
-    "another --output for it. torch says:"
+    "another --output for it. The message of torch:"
 )
 
 
 class PluginGroup(Group):
-    """A group whose commands are entry points, loaded when used; one that does not load says so instead."""
+    """A group whose commands are entry points, loaded when used; one that does not load shows its error instead."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names: ours first, then plugins'."""
@@ -94,8 +94,8 @@ def root(
 ) -> None:
     """Learned augmentation policies for image classifiers: find one for your data, train with it, compare it.
 
-    A policy says how training images are varied at random: which operations, how often, how strongly. Every command
-    may be stopped at any moment; the same command goes on where it was.
+    A policy sets how training images are varied at random: which operations, how often, how strongly. You may
+    stop a command at any moment; the same command resumes it.
     """
 
 
@@ -120,24 +120,24 @@ def main() -> None:
 
 
 def _fail(error: object, code: int) -> NoReturn:
-    said = sentence(error) if str(error).strip() else f"{type(error).__name__}, which says nothing more."
+    said = sentence(error) if str(error).strip() else f"{type(error).__name__}, without a message."
     say(f"Error: {said}", err=True)
     sys.exit(code)
 
 
 def _refused(error: OSError) -> tuple[object, int]:
-    """Return what to say of an error of the system, and the exit code: of a path, as for other mistakes."""
+    """Return the message about an error of the system, and the exit code: of a path, as for other mistakes."""
     if error.filename is not None:
         return refusal(error, f"'{safe(os.fsdecode(error.filename))}' cannot be used"), USAGE_ERROR
     return refusal(error, "The system refuses") if error.errno in WORDS else error, 1
 
 
 def _explained(error: Exception) -> tuple[str | None, int]:
-    """Return what to say of an error that is neither ours nor the system's, None if nothing; and the exit code."""
+    """Return the message about an error that is neither ours nor the system's, None if nothing; and the exit code."""
     torch = sys.modules.get("torch")  # not imported for this: where it is not, it raised nothing
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
         return f"{TOO_LITTLE_MEMORY} {one_line(error, most=200)}", 1
-    return refused(error), USAGE_ERROR
+    return explain_refusal(error), USAGE_ERROR
 
 
 def _let_nothing_fail_to_be_encoded() -> None:
@@ -152,7 +152,7 @@ def _broken(error: FaaError) -> typer.Typer:
     stub = typer.Typer()
 
     @stub.command(
-        help="Does not load; `faa doctor` says why.",
+        help="Does not load; `faa doctor` shows why.",
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )
     def fail() -> None:

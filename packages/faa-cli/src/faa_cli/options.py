@@ -1,4 +1,4 @@
-"""Command-line options made from the fields of a settings class, so that both say the same."""
+"""Command-line options made from the fields of a settings class, so that both agree."""
 
 import inspect
 import types
@@ -9,7 +9,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from faa_cli.given import number_of
-from faa_cli.start import answering
+from faa_cli.start import answer_stop
 from faa_search.settings import DataConfig, FitConfig, RunConfig, Settings
 from faa_search.settings.fast import ExploringConfig, SelectingConfig, SpaceConfig
 from faa_search.settings.fitting import BaselineConfig, LossConfig, NetworkConfig, UpdateConfig
@@ -69,8 +69,8 @@ def with_settings(
     Args:
         config: The settings class.
         panel: Heading of the fields that are the class's own.
-        stopped: What is said where the command is stopped, as by Ctrl-C.
-        choices: What a field is one of, where its type does not say it.
+        stopped: The message where the command is stopped, as by Ctrl-C.
+        choices: What a field is one of, where its type does not show it.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -83,7 +83,7 @@ def with_settings(
 
         def run(**values: Any) -> None:
             flags = {name: values.pop(name) for name in config.model_fields}
-            with answering(stopped):
+            with answer_stop(stopped):
                 command(**values, flags={name: value for name, value in flags.items() if value is not None})
 
         run.__doc__ = command.__doc__
@@ -95,7 +95,7 @@ def with_settings(
     return decorate
 
 
-def resolved(
+def resolve_given(
     config: type[Config],
     command: str,
     recipe: str | None,

@@ -38,12 +38,12 @@ def _check_place(flag: str, path: Path, suffix: str) -> None:
     """Refuse a path that is not a regular file, or has another suffix.
 
     Raises:
-        OSError: If the system refuses to say what is there.
+        OSError: If the system refuses to show what is there.
     """
     if path.is_dir():
         raise FaaError(f"{flag}: '{path}' is a folder; give the path of a file.")
     if suffix and path.suffix.lower() != suffix:
-        raise FaaError(f"{flag} writes a {suffix} file; '{path}' is not called so. Give a name that ends in it.")
+        raise FaaError(f"{flag} writes a {suffix} file; '{path}' has another ending. Give a name that ends in it.")
     if path.is_symlink() or path.exists():
         path.stat()  # of a link, what it leads to
         if not path.is_file():
@@ -57,8 +57,8 @@ def _check_whose(flag: str, path: Path) -> None:
         return
     if (target.parent / "model.safetensors").is_file() or _is_of_a_run(target):
         raise FaaError(
-            f"{flag}: '{path}' lies where a run or a model keeps its own files, and would replace one or be read as "
-            "one. Choose another name, or remove it if it is left from before."
+            f"{flag}: '{path}' lies where a run or a model keeps its own files: it would replace one, or be read as "
+            "one. Choose another name; or, if an earlier command left this file, remove it."
         )
 
 

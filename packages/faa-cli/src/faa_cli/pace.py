@@ -9,7 +9,7 @@ class Pace:
     """Counts units of work by a clock.
 
     The first unit bears what every start costs (loading libraries, compiling, starting workers), so the rate is that
-    of the units after it; it is said once they took at least half as long as the start did, as several workers may
+    of the units after it; it is shown once they took at least half as long as the start did, as several workers may
     finish at the same moment. What earlier starts did tells nothing.
 
     Attributes:

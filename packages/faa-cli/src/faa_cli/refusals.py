@@ -1,4 +1,4 @@
-"""What the parser of the command line refuses, said as every other mistake: what was given, and what to do."""
+"""What the parser of the command line refuses, shown as every other mistake: what was given, and what to do."""
 
 import difflib
 from typing import Any
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from faa_cli.given import name_of
 
 
-def refused(error: Exception) -> str | None:
+def explain_refusal(error: Exception) -> str | None:
     """Return what is wrong with the command line in a sentence, or None if an error is not about that."""
     if not isinstance(error, typer.TyperException):
         return None
@@ -17,7 +17,7 @@ def refused(error: Exception) -> str | None:
     if context is None:
         return _message(error)
     path = context.command_path
-    return f"{_sentence(error, path)} `{path} --help` says what can be given."
+    return f"{_sentence(error, path)} `{path} --help` shows what is allowed."
 
 
 def _sentence(error: Any, path: str) -> str:

@@ -71,7 +71,7 @@ def shown(text: object, stream: TextIO, *, whole: bool = False) -> str:
 
 
 def terminal_width() -> int:
-    """Return the columns of the terminal: as COLUMNS says, as it says itself, else 80."""
+    """Return the columns of the terminal: as in COLUMNS, as it reports itself, else 80."""
     return shutil.get_terminal_size().columns
 
 

@@ -26,10 +26,10 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Answer:
-    """The handler of signals that no other handler answers: the process says that it was stopped, and ends.
+    """The handler of signals that no other handler answers: the process shows that it was stopped, and ends.
 
     Attributes:
-        words: What is said; nothing by processes that a launcher has started, as the launcher speaks.
+        words: The message; none by processes that a launcher has started, as the launcher speaks.
         tidy: Whether a command is at work, which must put things in order on its way out.
         noted: Whether there was a signal before; the second acts at once.
     """
@@ -63,11 +63,11 @@ class Answer:
 
 
 @contextmanager
-def answering(words: str) -> Iterator[None]:
+def answer_stop(words: str) -> Iterator[None]:
     """Say that a command was stopped, and end, if the block is interrupted.
 
     Args:
-        words: What is said.
+        words: The message.
 
     Raises:
         SystemExit: If it is interrupted, with 128 and the signal's number.

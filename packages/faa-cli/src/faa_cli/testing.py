@@ -1,7 +1,7 @@
 """What every command has to keep, as a test class for authors of one.
 
 Subclass it in a test file and name the command; pytest collects the inherited tests, and any other runner may call
-them. They need no pytest, and a failure is an AssertionError that says what was expected::
+them. They need no pytest, and a failure is an AssertionError that states what was expected::
 
     class TestGreet(CommandContract):
         name = "greet"
@@ -44,7 +44,7 @@ class CommandContract:
         """With a word about what it does."""
         listed = _faa("--help")
         summary = (get_command(self.app()).help or "").strip()
-        expect(bool(summary), f"'{self.name}' says in its docstring what it does")
+        expect(bool(summary), f"'{self.name}' has a docstring that states what it does")
         names = [line.split()[0] for line in listed.stdout.splitlines() if line.strip()]
         expect(self.name in names, f"`faa --help` lists '{self.name}'")
 
@@ -60,7 +60,7 @@ class CommandContract:
                 shown = all(name in page.stdout for name in named)
                 expect(shown, f"{typed} shows {' and '.join(named)}")
                 told = bool(getattr(parameter, "help", None)) or getattr(parameter, "hidden", False)
-                expect(told, f"{typed} says what {'/'.join(parameter.opts)} is for")
+                expect(told, f"{typed} shows what {'/'.join(parameter.opts)} is for")
 
     def test_it_refuses_a_wrong_flag(self) -> None:
         """With exit code 2 and a message that names the flag: no traceback, and nothing on standard output."""
@@ -68,7 +68,7 @@ class CommandContract:
             done, typed = _faa(*words, NO_FLAG), f"`faa {' '.join(words)} {NO_FLAG}`"
             expect(done.returncode == 2, f"{typed} ends with exit code 2, not {done.returncode}")
             expect("Traceback" not in done.stderr, f"{typed} ends in a message, not in a traceback")
-            expect(NO_FLAG in done.stderr, f"{typed} names the flag, and does not only say: {done.stderr.strip()}")
+            expect(NO_FLAG in done.stderr, f"{typed} names the flag, and does not only show: {done.stderr.strip()}")
             expect(not done.stdout, f"{typed} writes its message to standard error, and nothing else")
 
     def _commands(self) -> Iterator[tuple[tuple[str, ...], Any]]:

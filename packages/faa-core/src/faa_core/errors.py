@@ -19,7 +19,7 @@ class NewerRecordError(FaaError):
 
 
 class UnknownNameError(FaaError):
-    """A name that nothing answers to, said with the closest known names."""
+    """An unknown name; the message lists the closest known names."""
 
     def __init__(self, kind: str, given: str, known: Iterable[str], *, hint: str = "") -> None:
         names = sorted(known)

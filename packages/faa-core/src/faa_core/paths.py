@@ -49,7 +49,7 @@ def refuse_address(given: str, *, written: bool = False) -> None:
 
 
 def refusal(error: OSError, what: str) -> FaaError:
-    """Return what the system refused as an error that says the reason in plain words, and what to do.
+    """Return what the system refused as an error that gives the reason in plain words, and what to do.
 
     Args:
         error: As Python raised it.

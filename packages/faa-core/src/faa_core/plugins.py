@@ -115,7 +115,7 @@ def _imported(entry: EntryPoint) -> Any:
     """Return what an entry point names.
 
     Raises:
-        FaaError: If there is nothing to be had; the message says why, and not of which plugin.
+        FaaError: If it cannot be loaded; the message states why, and does not name the plugin.
     """
     if not entry.pattern.match(entry.value):
         raise FaaError(f"its entry point '{safe(entry.value)}' must have the form package.module:object")

@@ -1,4 +1,4 @@
-"""Reading files of anybody's making: only regular files, of a size, and JSON that says one thing."""
+"""Reading files of anybody's making: only regular files, of a size, and JSON without repeated names."""
 
 import codecs
 import json
@@ -68,7 +68,7 @@ def size_of(path: Path) -> int:
 
 
 def as_text(content: bytes) -> str:
-    """Return content as text, in UTF-8, or in UTF-16 where its byte order mark says so; the mark is dropped.
+    """Return content as text, in UTF-8, or in UTF-16 where it has that byte order mark; the mark is dropped.
 
     Raises:
         FaaError: If it is neither; the encoding is named, or the first byte that cannot be read.
@@ -93,7 +93,7 @@ def parse_json(text: str, *, finite: bool = True) -> Any:
 
     Raises:
         NotJsonError: If it is not JSON.
-        FaaError: If it has a name twice in one object, such a number, or is nested too deeply; the message says what,
+        FaaError: If it has a name twice in one object, such a number, or is nested too deeply; the message states what,
             not in which file.
     """
     numbers: dict[str, Any] = {"parse_constant": _no_number, "parse_float": _finite, "parse_int": _whole}
@@ -123,7 +123,7 @@ def refuse_newer(said: Any, schema: str, *, source: str, packages: str) -> None:
     """Refuse a schema of the kind that is known here and of a larger number.
 
     Args:
-        said: The schema that a file says.
+        said: The schema that a file names.
         schema: The newest that is known here, such as ``faa-policy/1``.
         source: What the file is called in the message.
         packages: Whose newer versions know more.

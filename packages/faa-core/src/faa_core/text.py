@@ -32,7 +32,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def one_line(error: BaseException, *, most: int = 300) -> str:
-    """Return what an exception of somebody's says, in one line of at most so many characters."""
+    """Return the message of an exception of somebody's, in one line of at most so many characters."""
     return shortened(" ".join(str(error).split()), most)
 
 
@@ -48,7 +48,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time such as "45 s", "12 min", "2 h 45 min" or "3 days 4 h"; what is under a second says so."""
+    """Return a time such as "45 s", "12 min", "2 h 45 min" or "3 days 4 h"; less than a second is written as such."""
     if seconds < 59.5:
         return "under 1 s" if seconds < 0.95 else f"{seconds:.0f} s"
     minutes = round(seconds / 60)

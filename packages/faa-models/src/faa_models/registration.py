@@ -65,7 +65,7 @@ def create_network(
         kwargs: timm's and the class's.
 
     Raises:
-        ValueError: If one of timm's says what no network here can do.
+        ValueError: If one of timm's arguments has a value that no network here supports.
     """
     for argument, (only, why) in AT_ONE_VALUE.items():
         if kwargs.pop(argument, only) != only:

@@ -179,7 +179,7 @@ def _uniform(shape: tuple[int, ...], low: float, like: Tensor, generator: torch.
 
 
 def _shared(shape: torch.Size, level: Level) -> tuple[int, ...]:
-    """Return the shape of what broadcasts against `shape` and is shared as the level says."""
+    """Return the shape of what broadcasts against `shape` and is shared as the level sets."""
     axes = AXES[level]
     return tuple(shape) if axes is None else (*shape[:axes], *(1,) * (len(shape) - axes))
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from faa_core.text import duration
 
-LONG = 600.0  # seconds from which it is said what would make it shorter
-CLOCK = 59.5  # seconds from which times are in minutes, and it is said when the work ends
+LONG = 600.0  # seconds from which a message lists what would make it shorter
+CLOCK = 59.5  # seconds from which times are in minutes, with the time at which the work ends
 
 
 def until(seconds: float, *, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""How long work tells what it does: a caller passes a `Reporter`; the default is silent."""
+"""How long work reports what it does: a caller passes a `Reporter`; the default is silent."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,7 +12,7 @@ class Advance(Protocol):
     """Called after each unit of work."""
 
     def __call__(self, detail: str = "") -> None:
-        """Count one unit; `detail` says how it went."""
+        """Count one unit; `detail` describes how it went."""
 
 
 class Reporter(Protocol):

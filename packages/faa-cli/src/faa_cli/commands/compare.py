@@ -7,7 +7,7 @@ import typer
 
 from faa_cli.commands.train import ProcessesOption
 from faa_cli.help_pages import Command
-from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, with_settings
+from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolve_given, with_settings
 from faa_cli.showing import say, say_starting, show_table
 from faa_cli.working import carry_out
 from faa_search.progress import Reporter
@@ -42,12 +42,12 @@ def compare(
     threads: ThreadsOption = None,
     num_processes: ProcessesOption = None,
 ) -> None:
-    """Train with several policies, equally long and with the same seeds, and test which is better.
+    """Train with several policies, for as many epochs and with the same seeds, and test which is better.
 
     A recipe is one of `faa train`. The same command again resumes.
     """
     below = [_without_policy(load_recipe(recipe).layer("train"))] if recipe else []
-    settings = resolved(CompareConfig, "compare", None, config, flags, below=below)
+    settings = resolve_given(CompareConfig, "compare", None, config, flags, below=below)
     say_starting()
     from faa_cli.comparison_plot import save_comparison, title_of  # noqa: PLC0415 matplotlib and torch are slow to import
     from faa_search.measuring import comparison  # noqa: PLC0415
@@ -88,7 +88,7 @@ def _show(result: "Comparison", settings: CompareConfig) -> None:
     )
     say("")
     show_table(
-        ("this", "against", "difference", "95 % interval, unadjusted", "p, Holm-adjusted", "is", "detectable"),
+        ("policy", "against", "difference", "95 % interval, unadjusted", "p, Holm-adjusted", "verdict", "detectable"),
         (
             (
                 pair.first,

@@ -13,7 +13,7 @@ from faa_core import FaaError, plugins
 EXAMPLES = """
 See whether everything that is installed works:
 faa doctor
-Keep what it says, to send it with a report of a fault:
+Keep its output, to send it with a bug report:
 faa doctor > doctor.txt
 """
 app = typer.Typer(add_completion=False)
@@ -23,7 +23,7 @@ app = typer.Typer(add_completion=False)
 def doctor() -> None:
     """Show versions, devices, engines and plugins, with the error of any plugin that fails to load.
 
-    Exit code 1 if one does.
+    The exit code is 1 if one fails.
     """
     say_starting()
     import torch  # noqa: PLC0415 slow to import

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from faa_cli.help_pages import Command
-from faa_cli.options import ConfigOption, ThreadsOption, resolved, use_threads, with_settings
+from faa_cli.options import ConfigOption, ThreadsOption, resolve_given, use_threads, with_settings
 from faa_cli.outputs import check_outputs
 from faa_cli.reporting import make_reporter
 from faa_cli.showing import say, say_starting, show_table
@@ -54,7 +54,7 @@ def evaluate(
     config: ConfigOption = None,
     threads: ThreadsOption = None,
 ) -> None:
-    """Evaluate trained weights on a test split: in all, class by class, and on corrupted images."""
+    """Evaluate trained weights on a test split: overall, class by class, and on corrupted images."""
     say_starting()
     from faa_search.measuring.evaluation import checkpoints, keeping, robustness, trained_on, weights  # noqa: PLC0415 torch is slow to import
 
@@ -63,7 +63,7 @@ def evaluate(
     reporter = make_reporter()
     found = weights.find_weights(checkpoint=checkpoint, model=model)
     below = [trained_on.run_layer(found.folder)] if found.folder is not None else []
-    settings = resolved(EvalConfig, "eval", None, config, flags, below=below)
+    settings = resolve_given(EvalConfig, "eval", None, config, flags, below=below)
     if corruption_plot is not None and settings.corruptions is None:
         raise FaaError("--corruption-plot draws what --corruptions measures; give both.")
     subject = checkpoints.open_subject(found, settings, note=reporter.note)

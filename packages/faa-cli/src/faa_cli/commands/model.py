@@ -73,7 +73,7 @@ def list_models(
 
 
 def _row(name: str) -> tuple[str, ...]:
-    """Return what the list says of a network, which is made without memory for its weights."""
+    """Return what the list shows of a network, which is made without memory for its weights."""
     import timm  # noqa: PLC0415 slow to import
     import torch  # noqa: PLC0415
 

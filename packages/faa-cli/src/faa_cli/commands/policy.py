@@ -60,7 +60,7 @@ NAME = Annotated[
 def group() -> None:
     """Look at augmentation policies, and convert them from and to the formats of other libraries.
 
-    A policy says how training images are varied at random. `faa search` finds one, `faa train` trains with one.
+    A policy sets how training images are varied at random. `faa search` finds one, `faa train` trains with one.
     """
 
 
@@ -130,11 +130,11 @@ def preview(
     seed: Annotated[
         int,
         typer.Option(
-            parser=number_of("--seed", whole_number, least=0, most=LARGEST_SEED), metavar="N", help="Keys the draws."
+            parser=number_of("--seed", whole_number, least=0, most=LARGEST_SEED), metavar="N", help="Seed of the draws."
         ),
     ] = 0,
 ) -> None:
-    """Draw images beside several augmented draws of each, as a PNG."""
+    """Draw images, each beside several augmented draws of it, to a PNG file."""
     check_outputs({"--output .png": output})
     loaded = Policy.load(policy)
     layer = Layer("flags", {"dataset": dataset, "data_dir": data_dir, "img_size": img_size})
@@ -164,25 +164,28 @@ def convert(
     *,
     read_as: Annotated[
         str | None,
-        typer.Option("--from", metavar="FORMAT", help="Format of IN. (default: its content tells it)"),
+        typer.Option("--from", metavar="FORMAT", help="Format of IN. (default: found from its content)"),
     ] = None,
     write_as: Annotated[
         str | None,
         typer.Option("--to", metavar="FORMAT", help="Format of OUT. (default: faa for .json and -, deepaa for .npz)"),
     ] = None,
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the policy. (default: IN tells it)")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the policy. (default: the name in IN)")
+    ] = None,
     table: Annotated[
         str | None, typer.Option(metavar="NAME", help="Which list of a Python file that holds several.")
     ] = None,
     nearest: Annotated[
-        bool, typer.Option("--nearest", help="Take the nearest of what a format cannot say, and tell each difference.")
+        bool,
+        typer.Option("--nearest", help="Take the nearest of what a format cannot express, and name each difference."),
     ] = False,
 ) -> None:
     """Convert a policy: faa, legacy (Fast AutoAugment's lists), deepaa, albumentations, kornia, timm, torchvision.
 
-    mmpretrain's configs and PaddleClas's YAML are read too, and what a search by the original code leaves: its log, and
-    Ray's parameters of a trial. What a format cannot say is an error that names it; without --nearest, nothing is
-    rounded or left out. A file that is there is replaced if it is a policy as this command writes them, or empty.
+    mmpretrain's configs and PaddleClas's YAML are read too; so are the log of a search by the original code, and Ray's
+    parameters of a trial. What a format cannot express is an error that names it. Without --nearest, nothing is rounded
+    or left out. An existing file is replaced only if it is empty, or a policy as this command writes it.
     """
     if target in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
         raise FaaError(f"'{target}' is not a file to write; for the terminal, or a pipe, give - as OUT.")

@@ -39,7 +39,7 @@ SMALL_FIRST = ("digits", "cifar10", "cifar100", "svhn", "imagenet")
 def group() -> None:
     """Show recipes: complete settings of a training or a search, by name, with the source of every number.
 
-    `faa train`, `faa search` and `faa compare` take one by --recipe; other flags go on top of it.
+    `faa train`, `faa search` and `faa compare` take one by --recipe; other flags take precedence over it.
     """
 
 

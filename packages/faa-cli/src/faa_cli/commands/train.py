@@ -7,7 +7,7 @@ import typer
 
 from faa_cli.given import number_of
 from faa_cli.help_pages import Command
-from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolved, with_settings
+from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolve_given, with_settings
 from faa_cli.showing import say, say_starting
 from faa_cli.working import carry_out
 from faa_core.text import counted, duration
@@ -52,7 +52,7 @@ def train(
     num_processes: ProcessesOption = None,
 ) -> None:
     """Train a timm model with an augmentation policy. The same command again resumes."""
-    settings = resolved(TrainConfig, "train", recipe, config, flags)
+    settings = resolve_given(TrainConfig, "train", recipe, config, flags)
     say_starting()
     from faa_search.runs.directory import slug  # noqa: PLC0415 torch is slow to import
     from faa_search.training import run  # noqa: PLC0415
@@ -72,7 +72,7 @@ def train(
 
 
 def _show(result: "TrainResult", precision: str) -> None:
-    """Say what the training came to."""
+    """Show the result of the training."""
     epochs = counted(int(result.train["epoch"] or 0), "epoch")
     loss = result.train["train_loss"]
     say(f"Policy {result.policy}: training loss {loss:.4f} after {epochs} in {duration(result.seconds)}.")

@@ -45,9 +45,9 @@ def export(
 ) -> None:
     """Write a search's trials as a study of Optuna's, or as documents of hyperopt's Trials.
 
-    Optuna's study has all trials, its direction is to maximise the reward, and each trial says its fold and round.
-    hyperopt's documents have the negative reward as the loss; hyperopt.trials_from_docs takes the list in the file.
-    A file that is there is not replaced.
+    Optuna's study has all trials, and its direction is to maximise the reward. Each trial has its fold and round as
+    attributes. hyperopt's documents have the negative reward as the loss; hyperopt.trials_from_docs takes the list in
+    the file. An existing file is not replaced.
     """
     say_starting()
     from faa_search.searching.exporting import export_trials  # noqa: PLC0415 torch is slow to import

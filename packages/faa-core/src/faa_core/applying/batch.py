@@ -101,7 +101,9 @@ class PolicyBatch(nn.Module):
                 return self._unaugmented(images)
             seed, epoch, indices = int(torch.randint(2**63 - 1, ())), 0, torch.arange(len(images))
         if seed is None or epoch is None or indices is None:
-            raise FaaError("A draw has three keys: give seed, epoch and indices, or none for a draw of torch's.")
+            raise FaaError(
+                "A draw has three keys: give seed, epoch and indices, or none of them, to draw from torch's generator."
+            )
         check_keys(seed, epoch)
         indices = indices_of(indices, wanted=len(images))
         engine = engine_for(self.engine, self._missing, images)

@@ -16,7 +16,7 @@ def check_parts(policy: Any, baseline: Any, normalize: Any, partners: Any) -> No
     """Refuse what a module cannot be made of.
 
     Raises:
-        FaaError: If one of the parts is something else; the message says what it must be.
+        FaaError: If one of the parts is something else; the message states what it must be.
     """
     if not isinstance(policy, Policy):
         raise FaaError(f"PolicyBatch takes a Policy, not {policy!r:.80}; Policy.load(NAME_OR_FILE) returns one.")

@@ -59,7 +59,7 @@ class PolicyTransform(v2.Transform):
         self.partners = tuple(partners)
         self._one_draw = OneDraw(policy) if shares_draws(policy) else None
 
-    @torch.compiler.disable(reason="A draw decides which operations run, and PIL images are none of torch's.")  # type: ignore[no-untyped-call]
+    @torch.compiler.disable(reason="A draw decides which operations run, and PIL images are not tensors.")  # type: ignore[no-untyped-call]
     def forward(self, *inputs: Any) -> Any:
         """Return the inputs augmented, in the structure they came in; a lone PIL image takes the short way."""
         if len(inputs) == 1 and isinstance(inputs[0], PILImage) and self._one_draw and self._one_draw.takes(inputs[0]):

@@ -11,7 +11,7 @@ from typing import Any
 import numba
 from numba import njit
 
-NOWHERE = "cannot cache function"  # what numba says where it finds no folder
+NOWHERE = "cannot cache function"  # numba's message where it finds no folder
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -69,7 +69,7 @@ def draw_instructions(
         keys: Of the policy's draws, and of the baseline's.
         indices_B: Of the images in their data set.
         size: Height and width of the images.
-        compiled: Whether numba draws, which it can where `compiled.uncompilable` says "".
+        compiled: Whether numba draws, which it can where `compiled.uncompilable` returns "".
 
     Raises:
         FaaError: If a plugin's map reads too far away from the image.

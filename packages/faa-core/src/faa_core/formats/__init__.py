@@ -1,8 +1,8 @@
 """Policies in the formats of other tools: reading, writing, and telling them apart.
 
-A format is a module with ``parse`` and ``write``, imported when it is used. What a format cannot say is an error that
-names it, or, if that is asked for, becomes the nearest and is noted; nothing is rounded or left out silently, and
-nothing that a file holds is executed or unpickled.
+A format is a module with ``parse`` and ``write``, imported when it is used. What a format cannot express is an error
+that names it; if that is asked for, the nearest is taken and noted instead. Nothing is rounded or left out silently,
+and nothing that a file holds is executed or unpickled.
 """
 
 import importlib
@@ -44,7 +44,7 @@ def resolve_policy(name_or_path: str | Path) -> Policy:
 
     Raises:
         UnknownNameError: If it is neither a known name, a file nor a string.
-        FaaError: If the file is damaged, in no known format, or says what our operations cannot do.
+        FaaError: If the file is damaged, in no known format, or needs what our operations cannot do.
     """
     given = as_given(name_or_path)
     if is_name(given):
@@ -70,12 +70,12 @@ def read_policy(
         name_or_path: Of a policy (see `Policy.load`), a file, or a string.
         format: Name of the file's format; None tells it by the content.
         table: Which list of a Python file that holds several ("legacy", "kornia" and "mmpretrain").
-        name: Of the policy returned, not empty; None takes what the file says, else the table's or the file's.
+        name: Of the policy returned, not empty; None takes the file's, else the table's or the file's.
         leeway: How exact reading must be; strict when None. Its notes are kept in the policy's provenance too.
 
     Raises:
         UnknownNameError: If there is no such format, or neither a policy nor a file of that name.
-        FaaError: If the file is damaged, in no known format, or says what our operations cannot do; or if a table is
+        FaaError: If the file is damaged, in no known format, or needs what our operations cannot do; or if a table is
             given for what has none.
     """
     if name == "":
@@ -116,7 +116,7 @@ def parse(
         leeway: How exact reading must be; strict when None.
 
     Raises:
-        FaaError: If the content is not in the format, or says what our operations cannot do.
+        FaaError: If the content is not in the format, or needs what our operations cannot do.
     """
     found = find_format(format)
     if isinstance(content, bytes) != found.binary:
@@ -141,7 +141,7 @@ def render(policy: Policy, format: str, *, leeway: Leeway | None = None) -> str 
         leeway: How exact it must be; strict when None. Its notes are in the content too where the format has room.
 
     Raises:
-        FaaError: If the format cannot say it; what it cannot say is named.
+        FaaError: If the format cannot express it; what it cannot express is named.
     """
     if not isinstance(policy, Policy):
         raise FaaError(
@@ -177,8 +177,8 @@ def write_policy(policy: Policy, path: str | Path, format: str = "faa", *, leewa
     """Write a policy to a file, atomically; `leeway` is as in `render`.
 
     Raises:
-        FaaError: If the format cannot say it, or the file cannot be written; what is there already must be a regular
-            file.
+        FaaError: If the format cannot express it, or the file cannot be written; a file that is there must be a
+            regular one.
     """
     if not isinstance(path, str | Path) or not str(path):
         raise FaaError(
@@ -198,7 +198,7 @@ def write_content(content: str | bytes, path: str | Path) -> None:
 
 
 def _read(path: Path, chosen: Format | None, table: str | None, leeway: Leeway | None) -> Policy:
-    """Return the policy of a file; errors say which file."""
+    """Return the policy of a file; errors name the file."""
     content = read_content(path, most=MOST_BYTES)
     found = chosen or _guess(path, content)
     try:

@@ -3,7 +3,7 @@
 Four shapes are policies: a Compose of transforms (one sub-policy), of one OneOf with equal weights (sub-policies), of
 several OneOf of transforms (layers), and of one OneOf of sub-policies that have layers, which AutoAlbument finds. A
 OneOf of one transform at two opposite values is one mirrored operation. What brings images to size before it, and what
-makes tensors after it, is left out with a note. `albumentations_ops` says which transforms our operations equal.
+makes tensors after it, is left out with a note. `albumentations_ops` lists which transforms our operations equal.
 """
 
 import json
@@ -42,7 +42,7 @@ class _Reader:
     def __init__(self, leeway: Leeway) -> None:
         self.operations: dict[str, OperationRow] = {}
         self.leeway = leeway
-        self.canvas: dict[theirs.Canvas, int] = {}
+        self.canvas: dict[theirs.FilterAndFill, int] = {}
 
     def use(self, node: Mapping[str, Any]) -> _Use | None:
         """Return a transform as ours; None where it has no counterpart, which is noted."""
@@ -120,7 +120,7 @@ def parse(text: str, *, leeway: Leeway | None = None) -> Policy:
     listed = kind_of(root) in ("Compose", "Sequential")
     if listed and p_of(root) == 0:
         raise FaaError(
-            f"{kind_of(root)}.p = 0 around the whole policy, so that it does nothing; the policy 'none' says that."
+            f"{kind_of(root)}.p = 0 around the whole policy, so that it does nothing; use the policy 'none' instead."
         )
     if listed and p_of(root) != 1:
         allowed.differ(f"{kind_of(root)}.p = {p_of(root):g} around the whole policy, where it must be 1", instead="1")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from faa_core.formats.axes import is_number
 from faa_core.formats.leeway import Leeway
 
-Canvas = tuple[str, tuple[int, int, int]]
+FilterAndFill = tuple[str, tuple[int, int, int]]
 
 FILTERS = {0: "nearest", 1: "bilinear"}  # OpenCV's bicubic has another curve
 NEAREST_FILTERS = {2: "bicubic"}
@@ -30,7 +30,7 @@ class Effect(NamedTuple):
 
     base: str
     argument: float = 0.0
-    canvas: Canvas | None = None
+    canvas: FilterAndFill | None = None
 
 
 class _Fields:
@@ -75,7 +75,7 @@ class _Fields:
             self.differ(f"{name} {given}", instead=f"{(ends[0] + ends[1]) / 2:g}")
         return float(ends[0] + ends[1]) / 2 if ends[0] != ends[1] else float(ends[0])
 
-    def canvas(self) -> Canvas:
+    def canvas(self) -> FilterAndFill:
         """Return filter and fill of a geometric transform."""
         given = self.left.pop("interpolation", 1)
         interpolation = given if isinstance(given, int) else -1

@@ -87,7 +87,7 @@ def nearest_axis(row: Operation, magnitude: float, targets: Iterable[Operation])
 
 
 def differ_in_noise(policy: SubPolicies, leeway: Leeway) -> None:
-    """Note noise on the magnitudes, for formats that cannot say it."""
+    """Note noise on the magnitudes, for formats that cannot express it."""
     if policy.magnitude_std:
         leeway.differ(f"the policy has noise on its magnitudes ({policy.magnitude_std:g})", instead="left out")
 
@@ -100,7 +100,7 @@ def words(row: Operation, magnitude: float) -> str:
 
 
 def parts(row: Operation, magnitude: float) -> tuple[str, str]:
-    """Return the name of an operation and the rest of what `words` says of its use."""
+    """Return the name of an operation and the rest of `words` about its use."""
     name = f"'{row.name}'"
     return name, words(row, magnitude).removeprefix(name).strip()
 

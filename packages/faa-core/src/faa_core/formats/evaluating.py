@@ -10,7 +10,7 @@ from faa_core.errors import FaaError
 MOST_ENTRIES = 100_000  # of a list that is added up or repeated; published tables have 500
 MOST_ROUNDS = 1_000
 LARGEST = 1e15  # number that is worked out
-LONGEST = 60  # characters of what is told of an expression
+LONGEST = 60  # characters of an expression in a message
 
 
 class Unknown(NamedTuple):

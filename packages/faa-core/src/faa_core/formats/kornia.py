@@ -90,9 +90,9 @@ def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
     elif isinstance(policy, SubPolicies):
         differ_in_noise(policy, allowed)
         lines = [_written(policy, sub_policy, number, allowed) for number, sub_policy in enumerate(policy.sub_policies)]
-        allowed.settle("kornia's lists, whose bins are intervals of magnitudes, cannot say this")
+        allowed.settle("kornia's lists, whose bins are intervals of magnitudes, cannot express this")
     else:
-        raise FaaError(f"'{policy.name}' has layers, which kornia's lists cannot say.")
+        raise FaaError(f"'{policy.name}' has layers, which kornia's lists cannot express.")
     comments = "".join(f"# {safe(note)}\n" for note in allowed.notes)
     return f"{comments}[\n{''.join(lines)}]\n"
 
@@ -221,7 +221,7 @@ def _written_ranges(policy: Parametric, leeway: Leeway) -> list[str]:
             "magnitude of its range",
             instead="drawn as there",
         )
-        leeway.settle("kornia's lists cannot say this")
+        leeway.settle("kornia's lists cannot express this")
     lines = []
     black = (policy.interpolation, policy.fill) == ("bilinear", (0, 0, 0))
     for name in policy.ops:

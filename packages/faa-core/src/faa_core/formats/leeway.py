@@ -1,4 +1,4 @@
-"""What happens where two formats cannot say the same: it is refused, or the nearest is taken and named."""
+"""What happens where two formats cannot express the same: it is refused, or the nearest is taken and named."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -7,9 +7,9 @@ from faa_core.errors import FaaError
 from faa_core.text import counted
 
 MOST = 8  # that a message names
-SOME = 3  # values of one difference that are told
+SOME = 3  # values of one difference that are listed
 LONGEST = 3_000  # characters of one
-UNSAID = "A policy cannot say this"  # of what is read
+UNSAID = "A policy cannot express this"  # of what is read
 WAY_OUT = "`faa policy convert --nearest` takes the nearest that there is, and names each difference."
 
 
@@ -36,7 +36,7 @@ class Leeway:
 
         Args:
             what: Has no counterpart, such as ``Affine.shear.x``.
-            given: Its value; differences that agree in all else are told together.
+            given: Its value; differences that agree in all else are listed together.
             at: Its value in words, in place of `given`.
             why: How the two differ.
             instead: What the nearest is.
@@ -48,7 +48,7 @@ class Leeway:
         """Refuse the differences so far; or keep them as notes, where the nearest is wanted.
 
         Args:
-            refusal: Begins the error, such as "A policy cannot say this".
+            refusal: Begins the error, such as "A policy cannot express this".
             remedy: A sentence of what else can be done.
 
         Raises:

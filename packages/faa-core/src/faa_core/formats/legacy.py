@@ -102,7 +102,7 @@ def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
     """
     if not isinstance(policy, SubPolicies):
         raise FaaError(
-            f"'{policy.name}' is not a table of sub-policies, which is all that Fast AutoAugment's lists can say."
+            f"'{policy.name}' is not a table of sub-policies, which is all that Fast AutoAugment's lists can hold."
         )
     allowed = leeway or Leeway()
     differ_in_noise(policy, allowed)
@@ -115,7 +115,7 @@ def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
     for sub_policy in policy.sub_policies:
         entries = [_written(policy.table[use.op], use, allowed) for use in sub_policy]
         lines.append(json.dumps([entry for entry in entries if entry is not None]))
-    allowed.settle("Fast AutoAugment's lists cannot say this")
+    allowed.settle("Fast AutoAugment's lists cannot express this")
     return "[\n " + ",\n ".join(lines) + "\n]\n"
 
 

@@ -118,8 +118,8 @@ def _chosen(found: _Tables, table: str | None) -> Table:
     if any(other.value is not first.value for other in tables.values()):  # one list may have several names
         names = ", ".join(sorted(tables))
         raise FaaError(
-            f"This Python file holds several lists: {names}. Say which: `faa policy convert FILE OUT --table NAME`, or "
-            "`table` in Python."
+            f"This Python file holds several lists: {names}. Choose one: `faa policy convert FILE OUT --table NAME`, "
+            "or `table` in Python."
         )
     return first
 

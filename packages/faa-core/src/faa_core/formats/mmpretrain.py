@@ -2,8 +2,8 @@
 
 A file is parsed, never executed, and what it takes from other files is not read. Its transforms draw a sign afresh
 where they have one, turn and move images by OpenCV, and are else Pillow's but for a rounding. Colours are in the order
-blue, green, red there. Where a file holds a table of sub-policies alone, what uses it says fill and filter; then black
-is not ours to choose, and mmpretrain's grey is taken.
+blue, green, red there. Where a file holds a table of sub-policies alone, the code that uses it
+sets fill and filter; then mmpretrain's grey is taken, not black.
 """
 
 import ast
@@ -19,7 +19,7 @@ from faa_core.formats.leeway import UNSAID, Leeway
 from faa_core.formats.literals import nameless, parsing
 from faa_core.formats.mmpretrain_ops import GREY, Sampling, entry_of, kind_of, ranged
 from faa_core.formats.mmpretrain_wrappers import has_one, refuse_wrapped
-from faa_core.formats.sections import Found, chosen
+from faa_core.formats.sections import PolicySection, chosen
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Parametric, SubPolicies
 from faa_core.policies.policy import Policy
@@ -44,7 +44,7 @@ MORE: tuple[dict[str, Any], ...] = (
     {"type": "Translate", "magnitude_range": (0, 0.45), "direction": "horizontal"},
     {"type": "Translate", "magnitude_range": (0, 0.45), "direction": "vertical"},
 )
-WHICH = "Say in which variable: `faa policy convert FILE OUT --table NAME`, or `table` in Python; or keep one."
+WHICH = "Name the variable: `faa policy convert FILE OUT --table NAME`, or `table` in Python; or keep one."
 PRESETS = {"timm_increasing": (*INCREASING, *MORE), "simple_increasing": INCREASING}
 
 
@@ -58,7 +58,7 @@ def parse(text: str, *, table: str | None = None, leeway: Leeway | None = None) 
 
     Raises:
         UnknownNameError: If the file has no such variable, or names an unknown collection of policies.
-        FaaError: If it holds no policy, several, or one that ours cannot say; what they cannot say is named.
+        FaaError: If it holds no policy, several, or one that ours cannot express; what they cannot express is named.
     """
     allowed = leeway or Leeway()
     with parsing(text) as body:
@@ -85,28 +85,28 @@ def _chosen(values: Mapping[str, Value], leeway: Leeway) -> tuple[str, dict[str,
     found = [one for name, value in values.items() for one in _transforms(value.data, name, seen)]
     if found:
         return "", chosen(found, WHICH, leeway).value
-    tables: dict[int, Found] = {}  # one may have several names
+    tables: dict[int, PolicySection] = {}  # one may have several names
     for name, data in _named_parts(values):
         if _is_table(data):
-            tables.setdefault(id(data), Found(name, data))
+            tables.setdefault(id(data), PolicySection(name, data))
     if tables:
         name, table = chosen([*tables.values()], WHICH, leeway)
         return name, {"type": AUTO, "policies": table, "hparams": None}
     if any(_is_list_of_operations(data) for _name, data in _named_parts(values)):
         raise FaaError(
-            "It lists the operations of a RandAugment alone; how many of them are drawn, and at which level, the "
-            "config says that uses the list. Give that file, with the list in it."
+            "It only lists the operations of a RandAugment. The config that uses the list sets how many of them are "
+            "drawn, and at which level. Give that file, with the list in it."
         )
     raise FaaError("This config has no AutoAugment or RandAugment, and no table of sub-policies.")
 
 
-def _transforms(data: Any, place: str, seen: set[int]) -> Iterator[Found]:
+def _transforms(data: Any, place: str, seen: set[int]) -> Iterator[PolicySection]:
     """Yield the transforms in a value, at any depth, each once, with their places."""
     if not isinstance(data, list | tuple | dict) or isinstance(data, Unknown) or id(data) in seen:
         return
     seen.add(id(data))
     if _is_transform(data):
-        yield Found(place, data)
+        yield PolicySection(place, data)
         return
     refuse_wrapped(data, place, _is_transform)
     if isinstance(data, dict):
@@ -197,7 +197,7 @@ def _rand(transform: Mapping[str, Any], leeway: Leeway) -> Parametric:
 
 
 def _sampling(transform: Mapping[str, Any], leeway: Leeway) -> Sampling:
-    """Return how operations sample and fill that do not say it themselves."""
+    """Return how operations sample and fill that do not set it themselves."""
     hparams = transform.get("hparams", {})
     if hparams is None:
         leeway.note(f"the table leaves fill and filter to what uses it; mmpretrain's {GREY} and nearest are taken")

@@ -39,7 +39,7 @@ class Sampling:
         self._fills: Counter[tuple[int, int, int]] = Counter()
 
     def of(self, kind: str, fields: Mapping[str, Any]) -> None:
-        """Count what a transform that moves pixels says, or is told by hparams."""
+        """Count what a transform that moves pixels sets, or gets from hparams."""
         given = {**self._hparams, **fields}
         self._filters[str(_read(given.get("interpolation", FILTERS[kind]), "interpolation"))] += 1
         self._fills[self.fill(fields)] += 1

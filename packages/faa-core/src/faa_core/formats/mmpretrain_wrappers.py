@@ -51,7 +51,7 @@ def refuse_wrapped(data: Any, place: str, is_transform: Test) -> None:
             where = f" in {place}" if place else ""
             raise FaaError(
                 f"An AutoAugment or RandAugment is inside {kind}.{key}{where}, which may leave it out or do something "
-                "else, and a policy cannot say that. Give a file in which the pipeline has it without that."
+                "else, and a policy cannot express that. Give a file in which the pipeline has it without that."
             )
 
 

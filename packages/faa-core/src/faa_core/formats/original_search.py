@@ -33,7 +33,7 @@ class _Line(NamedTuple):
         return self.text.count("[") > self.text.count("]")
 
 
-class Found(NamedTuple):
+class SearchedTable(NamedTuple):
     """Sub-policies of ``[operation, p, level]``, and what must be known of them."""
 
     sub_policies: list[Any]
@@ -45,10 +45,10 @@ def without_colours(text: str) -> str:
     return COLOURS.sub("", text)
 
 
-def found_in_log(text: str) -> Found | None:
-    """Return the policy that a log tells, or the lines of one that were copied; None where it is no such log.
+def found_in_log(text: str) -> SearchedTable | None:
+    """Return the policy that a log holds, or the lines of one that were copied; None where it is no such log.
 
-    A search that was stopped tells no policy, only the best trials of each fold so far. Then all of these are taken,
+    A log of a stopped search holds no policy, only the best trials of each fold so far. Then all of these are taken,
     as that code would: of a trial's sub-policies with the same operations, the first.
 
     Args:
@@ -60,9 +60,9 @@ def found_in_log(text: str) -> Found | None:
     whole, trials = _lines(text)
     complete = [line for line in whole if not line.is_cut()]
     if len(complete) > 1:
-        raise FaaError("This log tells several policies; keep the line of the one that is meant, in a separate file.")
+        raise FaaError("This log has several policies; copy the line of the one that is meant into a separate file.")
     if complete:
-        return Found(_literal(complete[0]))
+        return SearchedTable(_literal(complete[0]))
     for line in (*whole, *trials):
         if line.is_cut():
             raise FaaError(
@@ -72,14 +72,14 @@ def found_in_log(text: str) -> Found | None:
     if not trials or len(trials) > AT_MOST_A_SCORE:
         return None
     if len(trials) == 1:
-        return Found(_literal(trials[0]))
+        return SearchedTable(_literal(trials[0]))
     joined = [sub for line in trials for sub in _of_different_operations(_literal(line))]
-    return Found(
+    return SearchedTable(
         joined, f"the log has no line of the whole policy; joined from its {counted(len(trials), 'best trial')}"
     )
 
 
-def found_in_parameters(text: str) -> Found | None:
+def found_in_parameters(text: str) -> SearchedTable | None:
     """Return the sub-policies that parameters of a trial stand for; None where the text holds none.
 
     Raises:
@@ -90,7 +90,7 @@ def found_in_parameters(text: str) -> Found | None:
         return None
     if any(other != trials[0] for other in trials):
         raise FaaError("The parameters of several trials are in it; give those of one.")
-    return Found(_decoded(trials[0]))
+    return SearchedTable(_decoded(trials[0]))
 
 
 def _lines(text: str) -> tuple[list[_Line], list[_Line]]:

@@ -12,7 +12,7 @@ from faa_core.formats import timm
 from faa_core.formats.axes import build, is_number
 from faa_core.formats.entries import Entry, autoaugment_imagenet, placed
 from faa_core.formats.leeway import UNSAID, Leeway
-from faa_core.formats.sections import Found, chosen
+from faa_core.formats.sections import PolicySection, chosen
 from faa_core.operations import operation
 from faa_core.policies.document import OperationRow
 from faa_core.policies.kinds import Parametric, SubPolicies
@@ -35,7 +35,7 @@ def parse(text: str, *, leeway: Leeway | None = None) -> Policy:
         leeway: How exact it must be; strict when None.
 
     Raises:
-        FaaError: If it is no such file, has none of these transforms or several, or one that ours cannot say.
+        FaaError: If it is no such file, has none of these transforms or several, or one that ours cannot express.
     """
     allowed, config = leeway or Leeway(), parse_yaml(text, source="It")
     found = list(_transforms(config))
@@ -55,7 +55,7 @@ def parse(text: str, *, leeway: Leeway | None = None) -> Policy:
     return policy
 
 
-def _transforms(part: Any, place: str = "", *, listed: bool = False, within: str = "") -> Iterator[Found]:
+def _transforms(part: Any, place: str = "", *, listed: bool = False, within: str = "") -> Iterator[PolicySection]:
     """Yield name and settings of each transform in a part of a config, with its place.
 
     Args:
@@ -74,9 +74,9 @@ def _transforms(part: Any, place: str = "", *, listed: bool = False, within: str
                 if within:
                     raise FaaError(
                         f"{key} is inside {within} here, which may leave it out or do something else, and a policy "
-                        "cannot say that. Give a config whose transform_ops has it without that."
+                        "cannot express that. Give a config whose transform_ops has it without that."
                     )
-                yield Found(inner, (key, _settings(key, value)))
+                yield PolicySection(inner, (key, _settings(key, value)))
             elif str(key).endswith("transform_ops"):
                 yield from _transforms(value, inner, listed=True)
             else:
@@ -184,7 +184,7 @@ def _timm(settings: Settings, leeway: Leeway) -> Policy:
     if not isinstance(text, str):
         raise FaaError(f"TimmAutoAugment's config_str must be a text such as rand-m9-mstd0.5-inc1, not {text!r:.60}.")
     if p == 0:
-        raise FaaError("TimmAutoAugment has prob 0 here, so it does nothing; the policy 'none' says that.")
+        raise FaaError("TimmAutoAugment has prob 0 here, so it does nothing; use the policy 'none' instead.")
     if p != 1:
         leeway.differ(f"TimmAutoAugment.prob {p:g}, by which all is applied or nothing", instead="1")
     mean = settings.get("mean", [0.485, 0.456, 0.406])

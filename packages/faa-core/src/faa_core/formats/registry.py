@@ -85,7 +85,7 @@ def suffix_format(path: Path) -> Format:
         known = " or ".join(f"{suffix} ({found.name})" for suffix, found in meaning.items())
         written = ", ".join(found.name for found in FORMATS if found.written)
         raise FaaError(
-            f"The suffix of '{safe(path)}' tells no format. Give a name that ends in {known}, or say the "
+            f"The suffix of '{safe(path)}' belongs to no format. Give a name that ends in {known}, or the "
             f"format by --to: {written}."
         )
     return meaning[path.suffix.lower()]

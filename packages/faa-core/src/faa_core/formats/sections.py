@@ -10,7 +10,7 @@ from faa_core.formats.leeway import Leeway
 EVALUATION = re.compile(r"val|valid|validation|eval|evaluation|test|testing|tta", re.IGNORECASE)
 
 
-class Found(NamedTuple):
+class PolicySection(NamedTuple):
     """A policy in a config, as a transform or a table.
 
     Attributes:
@@ -22,7 +22,7 @@ class Found(NamedTuple):
     value: Any
 
 
-def chosen(found: Sequence[Found], remedy: str, leeway: Leeway) -> Found:
+def chosen(found: Sequence[PolicySection], remedy: str, leeway: Leeway) -> PolicySection:
     """Return the one that is meant; others that are alike, or are for evaluation, are noted.
 
     A section whose name says val, eval or test counts only where there is no other.

@@ -75,14 +75,14 @@ def parse(
 
     Raises:
         UnknownNameError: If it begins with no name of timm's, or names an unknown set of operations.
-        FaaError: If it is not a string of timm's, or means what a policy cannot say; the message names the part.
+        FaaError: If it is not a string of timm's, or means what a policy cannot express; the message names the part.
     """
     text = text.strip()
     if len(text) > LONGEST:
         raise FaaError(f"A timm auto-augment string is short; this one has {len(text)} characters.")
     name, *sections = text.split("-")
     if name == "augmix":
-        raise FaaError(f"timm's '{text}' mixes several augmented copies of an image, which a policy cannot say.")
+        raise FaaError(f"timm's '{text}' mixes several augmented copies of an image, which a policy cannot express.")
     if name == "3a":
         raise _blurs(text)
     if name == "rand":
@@ -100,7 +100,7 @@ def write(policy: Policy, *, leeway: Leeway | None = None) -> str:
         leeway: How exact it must be; strict when None.
 
     Raises:
-        FaaError: If timm has no string for it; the message names what timm cannot say.
+        FaaError: If timm has no string for it; the message names what timm cannot express.
     """
     allowed = leeway or Leeway()
     if isinstance(policy, SubPolicies):
@@ -194,7 +194,7 @@ def _settings(text: str, sections: Iterable[str], keys: tuple[str, ...]) -> dict
         key, value = ((found[1], found[2]) if found[1] else (found[3], found[4])) if found else (section, "")
         if key not in keys or not value:
             raise FaaError(
-                f"'{section}' in '{text}' is nothing that timm knows; allowed are {', '.join(keys)} with a value."
+                f"'{section}' in '{text}' is not a part that timm knows; allowed are {', '.join(keys)} with a value."
             )
         if key in given:
             raise FaaError(f"'{text}' gives {key} twice.")
@@ -214,7 +214,7 @@ def _whole(text: str, given: dict[str, str], key: str, default: int) -> int:
 
 
 def _blurs(text: str) -> FaaError:
-    return FaaError(f"timm's '{text}' uses GaussianBlur, which is none of our operations.")
+    return FaaError(f"timm's '{text}' uses GaussianBlur, which is not one of our operations.")
 
 
 def _table_name(policy: SubPolicies, leeway: Leeway) -> str:
@@ -265,7 +265,7 @@ def _rand_string(policy: Parametric, leeway: Leeway) -> str:
             f"timm takes noise of more than {UNIFORM:g} levels for uniform magnitudes", instead=f"{UNIFORM:g}"
         )
         noise = UNIFORM
-    leeway.settle("timm's strings cannot say this policy", remedy=WAY_OUT)
+    leeway.settle("timm's strings cannot express this policy", remedy=WAY_OUT)
     parts = [f"rand-m{level}"]
     parts += [f"n{policy.num_ops}"] if policy.num_ops != 2 else []
     parts += [f"p{np.format_float_positional(p, trim='-')}"] if p != 0.5 else []

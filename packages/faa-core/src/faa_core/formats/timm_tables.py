@@ -11,8 +11,8 @@ from typing import NamedTuple
 from faa_core.operations import Operation, operation
 from faa_core.policies.document import OperationRow
 
-Entry = tuple[str, float, int]  # operation, probability, level
-Table = tuple[tuple[Entry, ...], ...]
+TimmEntry = tuple[str, float, int]  # operation, probability, level
+TimmTable = tuple[tuple[TimmEntry, ...], ...]
 
 
 class Axis(NamedTuple):
@@ -90,7 +90,7 @@ WEIGHTS = MappingProxyType(  # of "tweights", in units of 0.05
 )
 WEIGHTED = tuple(name for name, weight in WEIGHTS.items() for _ in range(weight))
 
-ORIGINAL: Table = (  # AutoAugment's policy for ImageNet (Cubuk et al. 2019)
+ORIGINAL: TimmTable = (  # AutoAugment's policy for ImageNet (Cubuk et al. 2019)
     (("PosterizeOriginal", 0.4, 8), ("Rotate", 0.6, 9)),
     (("Solarize", 0.6, 5), ("AutoContrast", 0.6, 5)),
     (("Equalize", 0.8, 8), ("Equalize", 0.6, 3)),
@@ -117,7 +117,7 @@ ORIGINAL: Table = (  # AutoAugment's policy for ImageNet (Cubuk et al. 2019)
     (("Color", 0.6, 4), ("Contrast", 1.0, 8)),
     (("Equalize", 0.8, 8), ("Equalize", 0.6, 3)),
 )
-V0: Table = (  # the policy in the released code of EfficientNet
+V0: TimmTable = (  # the policy in the released code of EfficientNet
     (("Equalize", 0.8, 1), ("ShearY", 0.8, 4)),
     (("Color", 0.4, 9), ("Equalize", 0.6, 3)),
     (("Color", 0.4, 1), ("Rotate", 0.6, 8)),
@@ -146,7 +146,7 @@ V0: Table = (  # the policy in the released code of EfficientNet
 )
 
 
-def table(name: str) -> Table:
+def table(name: str) -> TimmTable:
     """Return the fixed table of a name of `TABLES`; those on "r" lose more bits at higher levels of Posterize."""
     rows = V0 if name.startswith("v0") else ORIGINAL
     if not name.endswith("r"):

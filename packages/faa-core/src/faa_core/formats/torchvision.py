@@ -67,7 +67,7 @@ def to_torchvision(policy: Policy) -> v2.Transform:
             return transform
     raise FaaError(
         f"'{policy.name}' is none of torchvision's AutoAugment, RandAugment and TrivialAugmentWide, which are all that "
-        "torchvision can say. Use policy.transform(): it is a torchvision v2 transform that applies any policy."
+        "torchvision can express. Use policy.transform(): it is a torchvision v2 transform that applies any policy."
     )
 
 

@@ -5,7 +5,7 @@ So they take and return plain numbers.
 
 A matrix (a, b, c, d, e, f) is Pillow's inverse map. Coordinates are continuous, pixel i covers [i, i + 1), and output
 pixel (x, y) reads the input at (a·X + b·Y + c, d·X + e·Y + f) with X = x + ½ and Y = y + ½. What lies at a point of
-the input, a corner of a box say, is found in the output by the inverse of the matrix.
+the input, such as a corner of a box, is found in the output by the inverse of the matrix.
 
 Each function takes the operation's argument, the width and height of the image in pixels, and a `Canvas` with what was
 drawn. Pixels are moved by the same maps (`kernels.Moved`; Pillow's rotation and mirroring equal them to the bit), so
@@ -18,8 +18,8 @@ from collections.abc import Callable
 from faa_core.errors import FaaError
 from faa_core.operations.canvas import Drawn
 
-Numbers = tuple[float, float, float, float, float, float]
-Matrix = Numbers
+OperationNumbers = tuple[float, float, float, float, float, float]
+Matrix = OperationNumbers
 InverseMap = Callable[[float, int, int, Drawn], Matrix]
 FIXED = 65536  # parts of a pixel to which Pillow rounds
 

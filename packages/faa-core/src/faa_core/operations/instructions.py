@@ -23,7 +23,7 @@ import math
 from enum import IntEnum
 
 from faa_core.operations.canvas import Colour
-from faa_core.operations.geometry import Numbers, on_grid
+from faa_core.operations.geometry import OperationNumbers, on_grid
 
 WIDTH = 8
 FARTHEST = 32768  # pixels from the image that 16.16 fixed point can read
@@ -49,12 +49,12 @@ class Code(IntEnum):
     RESIZE = 13
 
 
-def instruction(code: int, numbers: Numbers, nearest: bool, partners: int) -> tuple[int, Numbers]:
+def instruction(code: int, numbers: OperationNumbers, nearest: bool, partners: int) -> tuple[int, OperationNumbers]:
     """Return the code and the six parameters of one application; numba compiles this, too.
 
     Args:
         code: Of the operation.
-        numbers: What the operation says of this application; see `faa_core.operations.numbers`.
+        numbers: The operation's numbers of this application; see `faa_core.operations.numbers`.
         nearest: Whether maps read the nearest pixel.
         partners: How many images there are to mix in.
     """

@@ -9,13 +9,13 @@ from PIL.Image import Resampling
 
 from faa_core.errors import FaaError
 from faa_core.operations.canvas import Canvas, Colour, Drawn, Pair
-from faa_core.operations.geometry import InverseMap, Numbers
+from faa_core.operations.geometry import InverseMap, OperationNumbers
 from faa_core.operations.instructions import Code
 from faa_core.operations.kernels import Moved
 
 Unit = Literal["none", "fraction", "pixels", "degrees", "bits", "threshold", "value", "factor"]
 Kernel = Callable[[PILImage, float, Canvas], PILImage]
-NumbersOf = Callable[[float, int, int, Drawn], Numbers]
+NumbersOf = Callable[[float, int, int, Drawn], OperationNumbers]
 
 
 class Batched(NamedTuple):
@@ -50,7 +50,7 @@ class Operation:
         fill: its own RGB fill (Cutout), or None for the policy's.
         matrix: Of a geometric operation: from its argument, the image's width and height, and what was drawn, Pillow's
             inverse map, by which masks, boxes and points follow the image; see `faa_core.operations.geometry`. None
-            says that the operation is photometric: whatever else belongs to the image stays.
+            states that the operation is photometric: whatever else belongs to the image stays.
         batched: How batches are augmented by it. None: by its map, where the kernel is one (`Moved`), or else by the
             kernel, image by image.
     """

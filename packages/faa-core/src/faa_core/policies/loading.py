@@ -1,4 +1,4 @@
-"""From a name or a file to a policy, with errors that say what to mend."""
+"""From a name or a file to a policy, with errors that name what to correct."""
 
 import os
 from pathlib import Path
@@ -57,7 +57,7 @@ def as_given(name_or_path: Any) -> str:
     """Return a policy's name or path as a text.
 
     Raises:
-        FaaError: If it is neither a text nor a path, or says nothing.
+        FaaError: If it is neither a text nor a path, or is blank.
     """
     if not isinstance(name_or_path, str | Path) or not str(name_or_path).strip():
         raise FaaError(
@@ -92,7 +92,7 @@ def parse_policy(text: str, *, source: str) -> Policy:
         )
     try:
         policy = TypeAdapter[Policy](Document).validate_json(text, strict=True)
-        parse_json(text)  # of the provenance, which may hold anything, JSON must be able to say it again
+        parse_json(text)  # of the provenance, which may hold anything, JSON must be able to write it again
     except ValidationError as error:
         raise FaaError(f"{source} is not a valid policy: {'; '.join(faults(error, skip=1))}.") from error
     except FaaError as error:

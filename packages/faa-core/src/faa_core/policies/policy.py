@@ -1,6 +1,6 @@
 """Policies: what one is, in Python and as a JSON document, and how it is drawn for an image.
 
-A policy is frozen data. `Policy` is abstract; its kinds say how the steps of one image follow from uniform draws.
+A policy is frozen data. `Policy` is abstract; its kinds define how the steps of one image follow from uniform draws.
 """
 
 import json

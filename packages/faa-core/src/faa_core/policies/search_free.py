@@ -109,7 +109,7 @@ def randaugment(magnitude: int = 9) -> Policy:
 
 
 def with_strength(name: str) -> Policy | None:
-    """Return the policy whose name says its strength, as randaugment-m5 does; None for any other name.
+    """Return the policy whose name contains its strength, as randaugment-m5 does; None for any other name.
 
     Raises:
         FaaError: If the strength is out of its range.

@@ -2,7 +2,7 @@
 
 An image passes S stages. Each stage picks one of up to K uses of an operation, decides whether it is applied, and
 settles its magnitude, sign and place; all from the image's row of uniform numbers. The kinds of policy differ only in
-these arrays. `Policy.steps` says the same for one image, and tests hold them together.
+these arrays. `Policy.steps` computes the same for one image, and tests hold them together.
 """
 
 from typing import NamedTuple

@@ -2,7 +2,7 @@
 
 ``python -m faa_core.testing`` compares every engine that can run here with the golden set, operation by operation and
 for whole policies; ``--subject module:function`` compares an implementation of your own. The files of the golden set
-need nothing of ours: `faa_core.testing.images` says how to make the images, `faa_core.testing.golden` what the files
+need nothing of ours: `faa_core.testing.images` makes the images, `faa_core.testing.golden` what the files
 hold. They are written, from Pillow's kernels, by
 ``python -m faa_core.testing --write packages/faa-core/src/faa_core/testing/golden``.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from faa_core.errors import FaaError, UnknownNameError
-from faa_core.testing.golden import Call, Drawn, Golden, standard_operations
+from faa_core.testing.golden import Call, DrawnPolicy, Golden, standard_operations
 from faa_core.testing.images import Pixels, images, sha256
 from faa_core.testing.implementations import Implementation, pillow_pixels, pillow_steps
 
@@ -96,7 +96,7 @@ class _Test:
     """
 
     row: str
-    asked: Call | Drawn
+    asked: Call | DrawnPolicy
     image: str
     cases: tuple[str, ...]
     expected: tuple[str, ...]
@@ -207,5 +207,5 @@ def _compared(case: str, given_HWC: Pixels, expected: str, golden_HWC: Pixels | 
 
 
 def _line(error: Exception) -> str:
-    """Return the first line of what an error says."""
+    """Return the first line of an error's message."""
     return next(iter(str(error).strip().splitlines()), "")

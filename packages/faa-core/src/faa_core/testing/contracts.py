@@ -1,7 +1,7 @@
 """What every operation and every policy has to keep, as test classes for authors of one.
 
-Subclass one in a test file and say what it is about; pytest collects the inherited tests, and any other runner may call
-them. They need no pytest, and a failure is an AssertionError that says what was expected::
+Subclass one in a test file and set what it is about; pytest collects the inherited tests, and any other runner may call
+them. They need no pytest, and a failure is an AssertionError that states what was expected::
 
     class TestSepia(OperationContract):
         operation = SEPIA
@@ -85,7 +85,7 @@ class OperationContract:
                 expect(done.tobytes() == image.tobytes(), f"'{name}' stays as it is at λ = {row.identity}")
 
     def test_its_matrix_is_six_numbers(self) -> None:
-        """A geometric operation says, for every argument and place, by which finite map its pixels move."""
+        """A geometric operation has, for every argument and place, a finite map by which its pixels move."""
         if self.operation.matrix is None:
             return
         for argument, canvas in product(self.arguments(), self.canvases(to_pillow(images()["noise"]))):

@@ -1,4 +1,4 @@
-"""How a contract says what broke."""
+"""How a contract names the rule that is broken."""
 
 
 def expect(kept: bool, rule: str) -> None:

@@ -18,11 +18,11 @@ from PIL import Image
 
 from faa_core.errors import FaaError
 from faa_core.operations import Colour, Operation, Step, table
+from faa_core.operations.canvas import Pair
 from faa_core.policies import Policy, load_policy, parse_policy
 from faa_core.testing.images import Pixels, from_pillow
 
 SCHEMA = "faa-golden/1"
-Pair = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
+class DrawnPolicy:
     """What a policy draws for some indices, and makes of one test image.
 
     Attributes:
@@ -86,7 +86,7 @@ class Golden:
 
     images: Mapping[str, str]
     calls: tuple[Call, ...]
-    drawn: tuple[Drawn, ...]
+    drawn: tuple[DrawnPolicy, ...]
     folder: Traversable
 
     def pixels(self, call: Call, image: str) -> Pixels | None:
@@ -137,7 +137,7 @@ def _call(row: dict[str, Any]) -> Call:
     return Call(**{**row, **pairs, "png": row.get("png", {})})
 
 
-def _drawn(row: dict[str, Any]) -> Drawn:
+def _drawn(row: dict[str, Any]) -> DrawnPolicy:
     given = row["policy"]
     policy = load_policy(given) if isinstance(given, str) else parse_policy(json.dumps(given), source="golden set")
     steps = tuple(
@@ -147,4 +147,4 @@ def _drawn(row: dict[str, Any]) -> Drawn:
         for own_steps in row["steps"]
     )
     lists = {"indices": tuple(row["indices"]), "sha256": tuple(row["sha256"])}
-    return Drawn(**{**row, **lists, "policy": policy, "steps": steps})
+    return DrawnPolicy(**{**row, **lists, "policy": policy, "steps": steps})

@@ -16,9 +16,10 @@ from faa_core.engines.choosing import Engine, missing_for
 from faa_core.errors import FaaError, UnknownNameError
 from faa_core.operations import Canvas, Colour, Step
 from faa_core.operations import Drawn as Placed
+from faa_core.operations.canvas import Pair
 from faa_core.operations.instructions import instruction, packed
 from faa_core.policies import Op, Policy, SubPolicies
-from faa_core.testing.golden import Call, Drawn, Pair, standard_operations
+from faa_core.testing.golden import Call, DrawnPolicy, standard_operations
 from faa_core.testing.images import Pixels, from_pillow, to_pillow
 
 Subject = Callable[[Pixels, str, float, Pair, Pair, Colour, str], Pixels]
@@ -27,7 +28,7 @@ NOTHING_STORED = MappingProxyType[str, str]({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Implementation:
-    """Something that says it has our pixels. Both functions raise NotImplementedError for what it does not offer.
+    """Something that claims to have our pixels. Both functions raise NotImplementedError for what it does not offer.
 
     Attributes:
         name: For people.
@@ -39,7 +40,7 @@ class Implementation:
     name: str
     tolerance: int
     call: Callable[[Pixels, Call], Pixels]
-    policy: Callable[[Pixels, Drawn], list[Pixels]]
+    policy: Callable[[Pixels, DrawnPolicy], list[Pixels]]
 
 
 def engine(name: str) -> Implementation:
@@ -113,13 +114,13 @@ def pillow_pixels(image_HWC: Pixels, call: Call) -> Pixels:
     return from_pillow(standard_operations()[call.operation].kernel(image, call.argument, canvas))
 
 
-def pillow_steps(image_HWC: Pixels, drawn: Drawn) -> list[Pixels]:
+def pillow_steps(image_HWC: Pixels, drawn: DrawnPolicy) -> list[Pixels]:
     """Return an image after the golden draws of each index, by Pillow's kernels."""
     return _step_by_step(pillow_pixels, image_HWC, drawn)
 
 
-def _pillow_policy(image_HWC: Pixels, drawn: Drawn) -> list[Pixels]:
-    """Return an image after what is drawn here, which has to be what the golden set says."""
+def _pillow_policy(image_HWC: Pixels, drawn: DrawnPolicy) -> list[Pixels]:
+    """Return an image after what is drawn here, which has to be the golden set's."""
     policy = drawn.policy
     drawn_here = policy.draw(seed=drawn.seed, epoch=drawn.epoch, indices=np.array(drawn.indices))
     for index, here, golden in zip(drawn.indices, drawn_here, drawn.steps, strict=True):
@@ -144,7 +145,7 @@ def _engine_pixels(name: Engine, device: str, image_HWC: Pixels, call: Call) -> 
     return _unbatch(done_1CHW)[0]
 
 
-def _engine_policy(name: Engine, device: str, image_HWC: Pixels, drawn: Drawn) -> list[Pixels]:
+def _engine_policy(name: Engine, device: str, image_HWC: Pixels, drawn: DrawnPolicy) -> list[Pixels]:
     """Return an image after what an engine draws for each index, all in one batch."""
     _need(name, drawn.policy)
     indices = torch.tensor(drawn.indices)
@@ -164,7 +165,7 @@ def _subject_pixels(function: Subject, image_HWC: Pixels, call: Call) -> Pixels:
     return done
 
 
-def _step_by_step(call: Callable[[Pixels, Call], Pixels], image_HWC: Pixels, drawn: Drawn) -> list[Pixels]:
+def _step_by_step(call: Callable[[Pixels, Call], Pixels], image_HWC: Pixels, drawn: DrawnPolicy) -> list[Pixels]:
     """Return an image after the golden draws of each index, one operation after the other."""
     done = []
     for own in drawn.steps:

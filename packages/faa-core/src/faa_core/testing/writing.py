@@ -10,9 +10,10 @@ import numpy as np
 
 from faa_core.files import replacing, write_text
 from faa_core.operations import Operation
+from faa_core.operations.canvas import Pair
 from faa_core.policies import Choice, Layers, Op, Policy, SubPolicies, load_policy
 from faa_core.policies.document import OperationRow
-from faa_core.testing.golden import SCHEMA, Call, Pair, standard_operations
+from faa_core.testing.golden import SCHEMA, Call, standard_operations
 from faa_core.testing.images import Pixels, from_pillow, images, sha256, to_pillow
 from faa_core.testing.implementations import pillow_pixels
 from faa_core.testing.png import png

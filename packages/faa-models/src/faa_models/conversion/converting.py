@@ -20,11 +20,11 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from faa_models.conversion.families import Family, Size, find_family, is_unused, original_key, shape_of
+from faa_models.conversion.originals import StateDict
 from faa_models.pyramidnet import PyramidBlock, PyramidNet
 
 __all__ = ["Converted", "check", "convert", "fill", "save"]
 
-State = Mapping[str, Tensor]
 TOLERANCE = 1e-9  # of the largest logit, in double precision, whose own noise is about 1e-14
 
 
@@ -47,7 +47,7 @@ class Converted:
     difference: float
 
 
-def convert(state: State, *, model: str | None = None) -> Converted:
+def convert(state: StateDict, *, model: str | None = None) -> Converted:
     """Return the network that a checkpoint of an original repository is of, with its weights.
 
     The names tell the family, the shapes the size. Before it is returned, the network's logits are compared with those
@@ -55,7 +55,7 @@ def convert(state: State, *, model: str | None = None) -> Converted:
 
     Args:
         state: The weights under their original names.
-        model: timm's name of the network; None finds it. A PyramidNet's weights do not say whether it was trained
+        model: timm's name of the network; None finds it. A PyramidNet's weights do not show whether it was trained
             with ShakeDrop, which scales its residuals: found is the one with it, which the released code always has.
             "pyramidnet", without "_shakedrop", is the one without it, of the checkpoint's size.
 
@@ -80,7 +80,7 @@ def convert(state: State, *, model: str | None = None) -> Converted:
     return Converted(model=network, architecture=name, arguments=arguments, dropped=dropped, difference=difference)
 
 
-def fill(network: nn.Module, family: Family, state: State) -> tuple[str, ...]:
+def fill(network: nn.Module, family: Family, state: StateDict) -> tuple[str, ...]:
     """Give a network the weights of a checkpoint, as float32 on the CPU, and put it in evaluation.
 
     Returns:
@@ -105,7 +105,7 @@ def fill(network: nn.Module, family: Family, state: State) -> tuple[str, ...]:
     return tuple(others)
 
 
-def check(state: State, network: nn.Module, forward: Callable[[State, Tensor], Tensor]) -> float:
+def check(state: StateDict, network: nn.Module, forward: Callable[[StateDict, Tensor], Tensor]) -> float:
     """Return the largest difference between a network's logits and those of the original's equations.
 
     Both see the same two random images, in double precision.
@@ -197,7 +197,7 @@ def _make(name: str, family: Family, arguments: Mapping[str, Any]) -> nn.Module:
     return network
 
 
-def _check_weight(state: State, key: str, target: Tensor) -> None:
+def _check_weight(state: StateDict, key: str, target: Tensor) -> None:
     """Refuse a weight that does not fit where `target` is."""
     if key not in state:
         raise ValueError(f"The weight {key!r} is missing in the checkpoint.")

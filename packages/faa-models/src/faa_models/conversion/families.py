@@ -9,13 +9,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from faa_models.conversion import originals
+from faa_models.conversion.originals import StateDict
 from faa_models.pyramidnet import PyramidNet
 from faa_models.shake_resnet import ShakeResNet, ShakeResNeXt
 from faa_models.wide_resnet import WideResNet
 
 __all__ = ["Family", "Size", "find_family", "is_unused", "original_key", "shape_of"]
-
-State = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +26,7 @@ class Size:
         says: The size, for people.
         general: timm's name for networks of any size; "" if it has none.
         arguments: What timm needs beside the general name.
-        assumed: The same, of what the weights do not say and the released code always has.
+        assumed: The same, which the weights do not show and the released code always has.
     """
 
     name: str
@@ -54,11 +53,11 @@ class Family:
     layers: Mapping[str, str]
     inside: Mapping[str, str]
     first_conv: str = "stem.weight"
-    size: Callable[[State], Size]
+    size: Callable[[StateDict], Size]
     forward: Callable[..., Tensor]
 
 
-def find_family(state: State) -> Family:
+def find_family(state: StateDict) -> Family:
     """Return the family that the names of the weights are of.
 
     Raises:
@@ -87,7 +86,7 @@ def original_key(family: Family, key: str) -> str:
     return _renamed(key, family.layers)
 
 
-def is_unused(family: Family, state: State, key: str) -> bool:
+def is_unused(family: Family, state: StateDict, key: str) -> bool:
     """Return whether a weight is one that the released code makes and never uses.
 
     A slip there gives every Shake-Shake block a shortcut, also where input and output have one shape.
@@ -103,7 +102,7 @@ def is_unused(family: Family, state: State, key: str) -> bool:
     return block[2] != "0" or keeps_shape
 
 
-def shape_of(state: State, key: str, axes: int = 4) -> tuple[int, ...]:
+def shape_of(state: StateDict, key: str, axes: int = 4) -> tuple[int, ...]:
     """Return the shape of a weight that tells a size.
 
     Raises:
@@ -118,7 +117,7 @@ def shape_of(state: State, key: str, axes: int = 4) -> tuple[int, ...]:
 
 
 def _wide_resnet() -> Family:
-    def size(state: State) -> Size:
+    def size(state: StateDict) -> Size:
         depth, channels = 6 * _block_count(state) + 4, shape_of(state, "layer1.0.conv1.weight")[0]
         width, rest = divmod(channels, 16)
         if rest:
@@ -136,7 +135,7 @@ def _wide_resnet() -> Family:
 
 
 def _shake_resnet() -> Family:
-    def size(state: State) -> Size:
+    def size(state: StateDict) -> Size:
         depth, width = 6 * _block_count(state) + 2, shape_of(state, "layer1.0.branch1.1.weight")[0]
         name, says = f"shakeshake{depth}_2x{width}d", f"Shake-Shake {depth} 2×{width}d"
         return Size(name=name, says=says, general="shakeshake", arguments={"depth": depth, "width": width})
@@ -146,9 +145,9 @@ def _shake_resnet() -> Family:
 
 
 def _shake_resnext() -> Family:
-    def size(state: State) -> Size:
+    def size(state: StateDict) -> Size:
         blocks, mid_chs = _block_count(state), shape_of(state, "layer1.0.branch1.0.weight")[0]
-        released = (blocks, mid_chs) == (2, 256)  # its name says 26 layers and 96; the code makes 20 and 64
+        released = (blocks, mid_chs) == (2, 256)  # its name has 26 layers and 96; the code makes 20 and 64
         says = f"Shake-Shake ResNeXt of {blocks} blocks a stage, {mid_chs} channels in the first (2 and 256 are known)"
         return Size(name="shakeshake26_2x96d_next" if released else "", says=says)
 
@@ -160,12 +159,12 @@ def _pyramidnet(*, bottleneck: bool) -> Family:
     parts = ["bn1", "conv1", "bn2", "", "conv2", "bn3", *(["", "conv3", "bn4"] if bottleneck else [])]
     layers = {"stem.conv": "conv1", "stem.bn": "bn1", "norm.0": "bn_final", "head.fc": "fc"}
 
-    def size(state: State) -> Size:
+    def size(state: StateDict) -> Size:
         blocks = max(1, _block_count(state))
         depth = (9 if bottleneck else 6) * blocks + 2
         alpha = shape_of(state, f"layer3.{blocks - 1}.conv2.weight")[0] - 16
         says = f"PyramidNet-{depth} of widening {alpha} and {'bottlenecks' if bottleneck else 'basic blocks'}"
-        # The names do not say the kind of block, and some depths allow both.
+        # The names do not show the kind of block, and some depths allow both.
         released = (depth, alpha, bottleneck) in ((110, 270, False), (272, 200, True))
         return Size(
             name=f"pyramidnet{depth}_a{alpha}_shakedrop" if released else "",
@@ -196,7 +195,7 @@ def _renamed(key: str, names: Mapping[str, str]) -> str:
     return key
 
 
-def _block_count(state: State) -> int:
+def _block_count(state: StateDict) -> int:
     """Return how many blocks a stage has: the middle one of the stages, so that one stage may lack or add some."""
     found = {(block[1], int(block[2])) for key in state if (block := re.match(r"layer([1-3])\.([0-9]{1,9})\.", key))}
     counts = (next(number for number in count() if (stage, number) not in found) for stage in "123")

@@ -13,10 +13,10 @@ from torch.nn import functional
 
 __all__ = ["pyramidnet", "shake_resnet", "shake_resnext", "wide_resnet"]
 
-State = Mapping[str, Tensor]
+StateDict = Mapping[str, Tensor]
 
 
-def wide_resnet(state: State, x: Tensor) -> Tensor:
+def wide_resnet(state: StateDict, x: Tensor) -> Tensor:
     """Return Wide-ResNet's logits (B, K) for images `x` (B, C, 32, 32)."""
     x = _conv(state, "conv1", x)
     for block, stride in _blocks(state):
@@ -29,7 +29,7 @@ def wide_resnet(state: State, x: Tensor) -> Tensor:
     return _linear(state, "linear", functional.relu(_norm(state, "bn1", x)))
 
 
-def shake_resnet(state: State, x: Tensor) -> Tensor:
+def shake_resnet(state: StateDict, x: Tensor) -> Tensor:
     """Return the logits (B, K) of Shake-Shake for images `x` (B, C, 32, 32)."""
     x = _conv(state, "c_in", x)
     for block, stride in _blocks(state):
@@ -42,7 +42,7 @@ def shake_resnet(state: State, x: Tensor) -> Tensor:
     return _linear(state, "fc_out", functional.relu(x))
 
 
-def shake_resnext(state: State, x: Tensor) -> Tensor:
+def shake_resnext(state: StateDict, x: Tensor) -> Tensor:
     """Return the logits (B, K) of Shake-Shake ResNeXt for images `x` (B, C, 32, 32)."""
     x = _conv(state, "c_in", x)
     for block, stride in _blocks(state):
@@ -55,7 +55,7 @@ def shake_resnext(state: State, x: Tensor) -> Tensor:
     return _linear(state, "fc_out", functional.relu(x))
 
 
-def pyramidnet(state: State, x: Tensor, *, shake_drop: float = 0.5) -> Tensor:
+def pyramidnet(state: StateDict, x: Tensor, *, shake_drop: float = 0.5) -> Tensor:
     """Return PyramidNet's logits (B, K) for images `x` (B, C, 32, 32).
 
     Args:
@@ -80,7 +80,7 @@ def pyramidnet(state: State, x: Tensor, *, shake_drop: float = 0.5) -> Tensor:
     return _linear(state, "fc", functional.relu(_norm(state, "bn_final", x)))
 
 
-def _blocks(state: State) -> Iterator[tuple[str, int]]:
+def _blocks(state: StateDict) -> Iterator[tuple[str, int]]:
     """Yield the prefix and the stride of each block in the order in which they run."""
     prefixes = {key.rpartition(".")[0] for key in state}
     found = {".".join(prefix.split(".")[:2]) for prefix in prefixes if prefix.startswith("layer")}
@@ -91,7 +91,7 @@ def _blocks(state: State) -> Iterator[tuple[str, int]]:
             block += 1
 
 
-def _shaken(state: State, block: str, x: Tensor, branches: list[Tensor], stride: int) -> Tensor:
+def _shaken(state: StateDict, block: str, x: Tensor, branches: list[Tensor], stride: int) -> Tensor:
     """Return the shortcut plus both branches' mean; a shortcut's weights are ignored where the channels stay."""
     first, second = branches
     if x.shape[1] != first.shape[1]:
@@ -105,18 +105,18 @@ def _shaken(state: State, block: str, x: Tensor, branches: list[Tensor], stride:
     return x + 0.5 * first + 0.5 * second
 
 
-def _conv(state: State, key: str, x: Tensor, stride: int = 1) -> Tensor:
+def _conv(state: StateDict, key: str, x: Tensor, stride: int = 1) -> Tensor:
     weight = state[f"{key}.weight"]
     groups = x.shape[1] // weight.shape[1]
     bias = state.get(f"{key}.bias")
     return functional.conv2d(x, weight, bias, stride=stride, padding=weight.shape[-1] // 2, groups=groups)
 
 
-def _norm(state: State, key: str, x: Tensor) -> Tensor:
+def _norm(state: StateDict, key: str, x: Tensor) -> Tensor:
     mean, variance = state[f"{key}.running_mean"], state[f"{key}.running_var"]
     return functional.batch_norm(x, mean, variance, state[f"{key}.weight"], state[f"{key}.bias"], eps=1e-5)
 
 
-def _linear(state: State, key: str, x: Tensor) -> Tensor:
+def _linear(state: StateDict, key: str, x: Tensor) -> Tensor:
     pooled = functional.avg_pool2d(x, 8).flatten(1)
     return functional.linear(pooled, state[f"{key}.weight"], state[f"{key}.bias"])

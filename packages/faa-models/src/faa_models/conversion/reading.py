@@ -46,7 +46,7 @@ def read_checkpoint(path: str | Path, *, ema: bool = False) -> dict[str, Tensor]
         what = "a folder; give the file in it" if path.is_dir() else "not there, or not a regular file"
         fetched = " Addresses are not fetched: download the file, and give its path." if "://" in str(given) else ""
         raise ValueError(f"The checkpoint '{given}' cannot be read: it is {what}.{fetched}")
-    if path.stat().st_size == 0:  # what the system makes while it is read says so too, and may wait forever
+    if path.stat().st_size == 0:  # what the system makes while it is read has this size too, and may wait forever
         raise ValueError(f"The checkpoint '{path}' cannot be read: it is empty.")
     try:
         with path.open("rb") as file:

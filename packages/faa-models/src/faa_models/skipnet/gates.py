@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from faa_models.arguments import is_finite
 
-__all__ = ["FeedForwardGates", "GateKind", "Gates", "RecurrentGates", "State", "make_gates"]
+__all__ = ["FeedForwardGates", "GateKind", "GateState", "Gates", "RecurrentGates", "make_gates"]
 
 GateKind = Literal["rnn", "ff1", "ff2"]
 
 
-class State(NamedTuple):
+class GateState(NamedTuple):
     """What gates remember from one block to the next: an LSTM's hidden and cell state, each [B, hidden]."""
 
     hidden: Tensor
@@ -38,10 +38,10 @@ class GatedFeatures(NamedTuple):
 class Gates(Protocol):
     """All gates of a network, asked in order."""
 
-    def start(self, batch: int, device: torch.device) -> State:
+    def start(self, batch: int, device: torch.device) -> GateState:
         """Return the state before the first gate for `batch` images."""
 
-    def __call__(self, index: int, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def __call__(self, index: int, x: Tensor, state: GateState) -> tuple[Tensor, GateState]:
         """Return gate `index`'s scores [B] for the features `x` [B, C, H, W], and the state for the next gate.
 
         The sigmoid of a score is the probability that the block should run.
@@ -72,16 +72,16 @@ class RecurrentGates(nn.Module):
         if bias:
             nn.init.constant_(self.decide.bias, bias)
 
-    def start(self, batch: int, device: torch.device) -> State:
+    def start(self, batch: int, device: torch.device) -> GateState:
         """Return zeros for `batch` images."""
         zeros = torch.zeros(batch, self.hidden, device=device, dtype=self.decide.weight.dtype)
-        return State(zeros, zeros)
+        return GateState(zeros, zeros)
 
-    def forward(self, index: int, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, index: int, x: Tensor, state: GateState) -> tuple[Tensor, GateState]:
         """Return the scores [B] of gate `index` for `x` [B, C, H, W], and the next state."""
         projected = self.projections[index](x.mean(dim=(2, 3)))
         hidden, cell = self.cell(projected, state)
-        return self.decide(hidden)[:, 0], State(hidden, cell)
+        return self.decide(hidden)[:, 0], GateState(hidden, cell)
 
     def keep(self, count: int) -> None:
         """Drop all but the first `count` gates."""
@@ -107,12 +107,12 @@ class FeedForwardGates(nn.Module):
             for before in features
         )
 
-    def start(self, batch: int, device: torch.device) -> State:
+    def start(self, batch: int, device: torch.device) -> GateState:
         """Return nothing to remember for `batch` images."""
         nothing = torch.empty(batch, 0, device=device)
-        return State(nothing, nothing)
+        return GateState(nothing, nothing)
 
-    def forward(self, index: int, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, index: int, x: Tensor, state: GateState) -> tuple[Tensor, GateState]:
         """Return the scores [B] of gate `index` for `x` [B, C, H, W], and the state as it was."""
         stay, run = self.gates[index](x).unbind(dim=1)  # their softmax is the sigmoid of the difference
         return run - stay, state

@@ -24,7 +24,7 @@ Gating = Literal["straight-through", "sampled"]
 
 
 class GateRecord(NamedTuple):
-    """What the gates said.
+    """What the gates decided.
 
     Attributes:
         scores: [B, G], float32, divided by the temperature; their sigmoid is the probability that the block runs.
@@ -37,14 +37,14 @@ class GateRecord(NamedTuple):
 
 
 class SkipOutput(NamedTuple):
-    """Logits [B, K] and what the gates said."""
+    """Logits [B, K] and what the gates decided."""
 
     logits: Tensor
     gates: GateRecord
 
 
 class SkipNet(StagedNetwork):
-    """A network whose later blocks are skipped where their gates say so (SkipNet, arXiv:1711.09485).
+    """A network whose later blocks are skipped where their gates decide so (SkipNet, arXiv:1711.09485).
 
     The gate before a block sees the features that would enter it. A skipped block leaves its shortcut. Names in the
     state dict are the backbone's, and `gates`; so a backbone's weights can be the start.

@@ -16,7 +16,7 @@ def sparsity_loss(gates: GateRecord, *, weight: float = 1e-4, costs_G: Tensor | 
     """Return weight · Σ_g cost_g · (share of images whose block g ran): what is added to the cross-entropy.
 
     Args:
-        gates: What straight-through gates said.
+        gates: What straight-through gates decided.
         weight: Price of a block; 1e-4 in MicroNet's code, where it is too low to skip much.
         costs_G: What each block costs, such as `MacTable.weights()`; all 1 if None, as in MicroNet's code.
 
@@ -77,7 +77,7 @@ def reinforcement_loss(
     Hybrid reinforcement learning (SkipNet, §3.3): the cross-entropy trains the blocks that ran, REINFORCE the gates.
 
     Args:
-        gates: What sampled gates said.
+        gates: What sampled gates decided.
         cross_entropy_B: Of each image, with its gradient.
         returns_BG: From `returns`.
         weight: Of the second term.

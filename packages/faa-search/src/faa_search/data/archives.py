@@ -34,7 +34,7 @@ class Member:
     Attributes:
         path: The file.
         name: Of the array.
-        shape: As the header says; the member is as large as that needs.
+        shape: As in the header; the member is as large as that needs.
         dtype: No Python objects.
     """
 
@@ -121,7 +121,7 @@ def _members(archive: zipfile.ZipFile, path: Path) -> Mapping[str, zipfile.ZipIn
 
 
 def _header(archive: zipfile.ZipFile, path: Path, name: str, info: zipfile.ZipInfo) -> Member:
-    """Return what the header of a member says, if that can be true."""
+    """Return what the header of a member declares, if that can be true."""
     if info.flag_bits & ENCRYPTED:
         raise FaaError(f"'{path}' cannot be read as .npz: '{name}' is encrypted. Unpack it with its password. {ANEW}")
     try:

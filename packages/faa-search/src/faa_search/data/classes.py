@@ -1,4 +1,4 @@
-"""Classes from what a data set says of its images: names that can be written anywhere, and labels as their numbers."""
+"""Classes from a data set's labels: names that can be written anywhere, and labels as their numbers."""
 
 import difflib
 from collections import Counter
@@ -71,7 +71,7 @@ def class_names(given: Iterable[object], *, where: str) -> tuple[str, ...]:
     r"""Return names of classes as text that can be written anywhere; what is not UTF-8 becomes visible, as ``\xff``.
 
     Args:
-        given: Texts, bytes, or anything else that says what it is.
+        given: Texts, bytes, or anything else that has a text.
         where: Of which data set, for the message.
 
     Raises:

@@ -23,17 +23,17 @@ from faa_core.text import counted
 from faa_search.data.classes import class_names, some
 from faa_search.data.formats import formats_by_suffix
 from faa_search.data.layout import (
-    below_a_class,
+    explain_no_images,
     find_layout,
-    holds_nothing,
-    one_level_too_high,
-    only_splits,
+    refuse_folder_above_classes,
+    refuse_splits_as_classes,
+    refuse_splits_below_a_class,
     same_classes,
 )
 from faa_search.data.skipping import NAMED, words_of
 from faa_search.data.source import DecodedSource
 from faa_search.data.splits import DatasetRequest, Splits
-from faa_search.data.walking import Found, Identity, Skipped, children, find_images, shared_files
+from faa_search.data.walking import Identity, Skipped, WalkedFolder, children, find_images, shared_files
 
 LOOSE = "an image beside the class folders, so of no class"
 NO_IMAGES = "a folder without images"
@@ -88,7 +88,7 @@ class _Split:
     """
 
     root: Path
-    found: dict[str, Found]
+    found: dict[str, WalkedFolder]
     folders: frozenset[Identity]
     skipped: tuple[Skipped, ...]
 
@@ -104,10 +104,10 @@ def open_folder(request: DatasetRequest) -> Splits:
     layout = find_layout(root, train=request.train_split, test=request.test_split)
     suffixes = formats_by_suffix()
     train = _split(layout.train, suffixes, root)
-    only_splits(layout.train, tuple(train.found))
+    refuse_splits_as_classes(layout.train, tuple(train.found))
     if not train.found:
-        raise FaaError(holds_nothing(root, layout, train.skipped))
-    one_level_too_high(root, layout.train, {name: found.images for name, found in train.found.items()})
+        raise FaaError(explain_no_images(root, layout, train.skipped))
+    refuse_folder_above_classes(root, layout.train, {name: found.images for name, found in train.found.items()})
     classes = sorted(train.found, key=natural_order)
     names = class_names((os.fsencode(name) for name in classes), where=f"'{layout.train}'")
     test = None if layout.test is None else _split(layout.test, suffixes, root)
@@ -138,7 +138,7 @@ def natural_order(name: str) -> tuple[list[int | str], str]:
 def _root(request: DatasetRequest) -> Path:
     name = "" if request.name == "folder" and request.data_dir else request.name.removeprefix("folder/")
     if not name and not request.data_dir:
-        raise FaaError(f"'{request.name}' says no folder. Give one as --dataset; . is the current one.")
+        raise FaaError(f"'{request.name}' names no folder. Give one as --dataset; . is the current one.")
     root = Path(request.data_dir or "", name)
     if root.is_dir():
         return root
@@ -158,11 +158,11 @@ def _split(root: Path, suffixes: Collection[str], data_set: Path) -> _Split:
     seen: set[Identity] = set()
     for name in sorted(there.folders, key=lambda name: (name in there.links, name)):
         found = find_images(root, name, suffixes, seen)
-        below_a_class(root, name, found.folders)
+        refuse_splits_below_a_class(root, name, found.folders)
         skipped += found.skipped
         if found.images:
             classes[name] = found
-        elif not any(one.name == name for one in found.skipped):  # a loop says so itself
+        elif not any(one.name == name for one in found.skipped):  # a loop is listed already
             skipped.append(Skipped(name, NO_IMAGES))
     prefix = "" if root == data_set else f"{os.path.relpath(root, data_set)}/"
     return _Split(root, classes, frozenset(seen), tuple(Skipped(f"{prefix}{one.name}", one.why) for one in skipped))
@@ -172,7 +172,7 @@ def _check_links(test: _Split, train: _Split) -> None:
     """Refuse test images that are training images by another name.
 
     Raises:
-        FaaError: If some are; it says how many, and names one.
+        FaaError: If some are; the message counts them, and names one.
     """
     shared = shared_files(test.root, test.found.values(), train.root, [*train.found.values()])
     if shared:

@@ -9,7 +9,7 @@ WITHOUT_MARK = ("TGA", "PCD")  # a file of another format may pass for one of th
 
 
 def formats_by_suffix() -> dict[str, tuple[str, ...]]:
-    """Return, for each suffix that is read, such as ``.png``, the formats to try: what it says first, then all others.
+    """Return the formats to try for each suffix that is read, such as ``.png``: its own first, then all others.
 
     Suffixes are in lower case.
     """

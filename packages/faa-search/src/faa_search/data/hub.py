@@ -14,7 +14,7 @@ from timm.data import create_dataset
 from faa_core import FaaError
 from faa_search.data.classes import Labelling, class_names, close_to, labelling, some
 from faa_search.data.formats import all_formats
-from faa_search.data.layout import TEST_FOLDERS, apart
+from faa_search.data.layout import TEST_FOLDERS, refuse_same_split
 from faa_search.data.source import DecodedSource, check_labels
 from faa_search.data.splits import DatasetRequest, Splits
 
@@ -78,7 +78,7 @@ def open_hub(request: DatasetRequest) -> Splits:
     train = _reader(request, train_name, columns)
     if test_name is not None and test_name.partition("[")[0] not in columns.splits:
         raise FaaError(f"'{request.name}' has no split '{test_name}'{close_to(test_name, columns.splits)}")
-    apart(train_name, test_name)
+    refuse_same_split(train_name, test_name)
     if columns.names is None:
         classes = labelling(_labels(train, columns, request))
         _check_labels_tell(classes, len(train), columns, request)
@@ -109,7 +109,7 @@ def _columns(request: DatasetRequest) -> _Columns:
     name = request.name.removeprefix("hfds/")
     try:
         builder = datasets.load_dataset_builder(name, cache_dir=request.data_dir)
-        if builder.info.features is None or builder.info.splits is None:  # not all data sets say before they are read
+        if builder.info.features is None or builder.info.splits is None:  # some know it only once they are read
             builder.download_and_prepare()
         features = dict(builder.info.features)
         splits = {name: int(split.num_examples or 0) for name, split in builder.info.splits.items()}
@@ -144,7 +144,7 @@ def _chosen(
         return asked
     if len(usual) > 1:
         raise FaaError(
-            f"'{request.name}' has several columns that can be {what}: {some(sorted(usual))}. Say which with {flag}."
+            f"'{request.name}' has several columns that can be {what}: {some(sorted(usual))}. Name one with {flag}."
         )
     return next(iter(usual))
 

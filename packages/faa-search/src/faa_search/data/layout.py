@@ -47,7 +47,7 @@ def find_layout(root: Path, *, train: str | None, test: str | None) -> Layout:
     there = children(root).folders
     train_name, test_name = _named(root, there, train, TRAIN_FOLDERS), _named(root, there, test, TEST_FOLDERS)
     if train_name is not None and test_name is not None:
-        apart(*(folder.resolve() for folder in (root / train_name, root / test_name)))
+        refuse_same_split(*(folder.resolve() for folder in (root / train_name, root / test_name)))
     if test_name is not None and train_name is None:
         raise FaaError(
             f"'{root}' has a folder '{test_name}' but no folder 'train' beside it. Put the training images into "
@@ -60,7 +60,7 @@ def find_layout(root: Path, *, train: str | None, test: str | None) -> Layout:
     return Layout(root / train_name, None if test_name is None else root / test_name, others)
 
 
-def apart(train: object, test: object) -> None:
+def refuse_same_split(train: object, test: object) -> None:
     """Refuse one split as both.
 
     Raises:
@@ -72,7 +72,7 @@ def apart(train: object, test: object) -> None:
         )
 
 
-def only_splits(root: Path, classes: Sequence[str]) -> None:
+def refuse_splits_as_classes(root: Path, classes: Sequence[str]) -> None:
     """Refuse a folder of training images whose classes all have names of splits: it is given one level too high.
 
     Raises:
@@ -85,7 +85,7 @@ def only_splits(root: Path, classes: Sequence[str]) -> None:
         )
 
 
-def below_a_class(root: Path, name: str, folders: Sequence[str]) -> None:
+def refuse_splits_below_a_class(root: Path, name: str, folders: Sequence[str]) -> None:
     """Refuse splits below what would be a class: it would hold its training and its test images alike.
 
     Args:
@@ -109,7 +109,7 @@ def below_a_class(root: Path, name: str, folders: Sequence[str]) -> None:
     )
 
 
-def one_level_too_high(root: Path, folder: Path, found: Mapping[str, Sequence[str]]) -> None:
+def refuse_folder_above_classes(root: Path, folder: Path, found: Mapping[str, Sequence[str]]) -> None:
     """Refuse a single class that holds folders of images: they are more likely to be the classes.
 
     Args:
@@ -118,7 +118,7 @@ def one_level_too_high(root: Path, folder: Path, found: Mapping[str, Sequence[st
         found: The images in each class folder, by their names relative to `folder`.
 
     Raises:
-        FaaError: If it is so; it says which folder to give.
+        FaaError: If it is so; the message names the folder to give.
     """
     images = [image for names in found.values() for image in names]
     if len(found) > 1 or not images:
@@ -147,7 +147,7 @@ def same_classes(test: Path, names: Sequence[str], classes: Sequence[str]) -> No
         classes: Names of the training images' class folders.
 
     Raises:
-        FaaError: If there are such; those that are training classes but for capital letters are said.
+        FaaError: If there are such; those that are training classes but for capital letters are named.
     """
     strange = sorted(set(names) - set(classes))
     if not strange:
@@ -161,8 +161,8 @@ def same_classes(test: Path, names: Sequence[str], classes: Sequence[str]) -> No
     raise FaaError(f"'{test}' has classes that the training images do not: {some(strange)}.{rename if cased else ''}")
 
 
-def holds_nothing(root: Path, layout: Layout, skipped: Sequence[Skipped]) -> str:
-    """Return what to say of a folder without images in class folders."""
+def explain_no_images(root: Path, layout: Layout, skipped: Sequence[Skipped]) -> str:
+    """Return the message about a folder without images in class folders."""
     folder, beside = layout.train, [one.name for one in layout.skipped]
     why = f" {words_of(skipped)}." if skipped else ""
     if folder != root and layout.test is None and beside:
@@ -188,7 +188,8 @@ def _named(root: Path, there: Sequence[str], asked: str | None, usual: tuple[str
         found = [folder for folder in there if folder.casefold() == name]
         if len(found) > 1:
             raise FaaError(
-                f"'{root}' has the folders {some(found)}, which are one split in other letters. Rename or merge them."
+                f"'{root}' has the folders {some(found)}, which name one split in different letters. Rename or merge "
+                "them."
             )
         if found:
             return found[0]

@@ -29,7 +29,7 @@ def check_memory(needed: int, what: str, remedy: str) -> None:
     Args:
         needed: In bytes.
         what: That takes it, such as "'images' of 'data.npz'".
-        remedy: A sentence that says what to do instead.
+        remedy: A sentence that states what to do instead.
 
     Raises:
         FaaError: If it is more than half of the memory.

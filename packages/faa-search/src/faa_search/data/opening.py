@@ -32,7 +32,7 @@ class StoredData:
         full: All training images, after any test part was held out.
         train: Those of them that are used, after any subset was drawn.
         open_test: Opens the test images, or None.
-        splits: What the data set's opener said of it.
+        splits: What the data set's opener returned.
     """
 
     full: ImageSource
@@ -219,10 +219,10 @@ def _is_brought(source: ImageSource, size: int, *, in_memory: bool) -> bool:
 
 def _ready(source: ImageSource, size: int, *, in_memory: bool) -> ImageSource:
     """Return small images as one array at the network's size, others as they are."""
-    return in_one_array(source, size) if _is_brought(source, size, in_memory=in_memory) else source
+    return decode_into_array(source, size) if _is_brought(source, size, in_memory=in_memory) else source
 
 
-def in_one_array(source: ImageSource, size: int) -> ArraySource:
+def decode_into_array(source: ImageSource, size: int) -> ArraySource:
     """Return all images decoded, resized and centre-cropped to ``size``×``size``, in memory.
 
     Raises:

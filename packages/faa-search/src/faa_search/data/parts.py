@@ -31,7 +31,7 @@ def subset(source: ImageSource, size: int) -> ImageSource:
         least = len(np.unique(source.labels))
         allowed = f"{least:,} to {len(source) - least:,} images, or leave it out for all"
         check_parts(source.labels, source.class_names, size, option=option, allowed=allowed)
-    return source.subset(stratified(source.labels, size, seed=DATA_SEED))
+    return source.subset(draw_stratified(source.labels, size, seed=DATA_SEED))
 
 
 def held_out(source: ImageSource, fraction: float, *, option: str) -> tuple[ImageSource, ImageSource]:
@@ -48,7 +48,7 @@ def held_out(source: ImageSource, fraction: float, *, option: str) -> tuple[Imag
     size = max(1, round(fraction * len(source)))
     allowed = fractions(source.labels)
     check_parts(source.labels, source.class_names, size, option=f"{option} {fraction:g}", allowed=allowed)
-    part = stratified(source.labels, size, seed=DATA_SEED)
+    part = draw_stratified(source.labels, size, seed=DATA_SEED)
     return source.subset(np.setdiff1d(np.arange(len(source)), part)), source.subset(part)
 
 
@@ -86,7 +86,7 @@ def fractions(labels: NDArray[np.int64]) -> str:
     return f"a fraction of {least:g} to {1 - least:g}"
 
 
-def stratified(labels: NDArray[np.int64], size: int, *, seed: int) -> NDArray[np.int64]:
+def draw_stratified(labels: NDArray[np.int64], size: int, *, seed: int) -> NDArray[np.int64]:
     """Return the sorted positions of a random subset with the classes' shares kept, as scikit-learn splits.
 
     Args:

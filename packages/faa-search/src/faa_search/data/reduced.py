@@ -6,7 +6,7 @@ import numpy as np
 
 from faa_core import FaaError
 from faa_search.data.named import open_named
-from faa_search.data.parts import stratified
+from faa_search.data.parts import draw_stratified
 from faa_search.data.source import ImageSource
 from faa_search.data.splits import DatasetRequest, Splits
 
@@ -44,7 +44,7 @@ def open_reduced_imagenet(request: DatasetRequest) -> Splits:
         raise FaaError(
             f"reduced_imagenet needs ImageNet's 1,000 class folders; there are {len(full.train.class_names)}."
         )
-    fifty = full.train.subset(stratified(full.train.labels, 50_000, seed=0))
+    fifty = full.train.subset(draw_stratified(full.train.labels, 50_000, seed=0))
     open_test = full.open_test
     return replace(
         full,
@@ -55,7 +55,7 @@ def open_reduced_imagenet(request: DatasetRequest) -> Splits:
 
 
 def _reduced(full: Splits, size: int) -> Splits:
-    train = full.train.subset(stratified(full.train.labels, size, seed=0))
+    train = full.train.subset(draw_stratified(full.train.labels, size, seed=0))
     return replace(full, train=train)
 
 

@@ -1,6 +1,6 @@
 """Where images come from: one array in memory, or files that are decoded when asked for.
 
-Every source gives RGB images; `to_rgb` says how other modes become RGB.
+Every source gives RGB images; `to_rgb` converts other modes to RGB.
 """
 
 import warnings

@@ -40,7 +40,7 @@ class Splits:
         notice: Something the user should be told once, or "".
         test_images: How many test images there are, where that is known without opening them.
         test_shape: ``[N, H, W, C]`` of test images that will lie in memory as one array once they are opened, or None.
-        remarks: What is said beside the count of images: what is skipped of the data set and why, or "".
+        remarks: What is reported beside the count of images: what is skipped of the data set and why, or "".
     """
 
     train: ImageSource

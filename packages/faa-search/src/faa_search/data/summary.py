@@ -1,4 +1,4 @@
-"""What is said of a data set once it is open: how many images of which classes, and what is not read of it."""
+"""What is reported of a data set once it is open: how many images of which classes, and what is not read of it."""
 
 from collections.abc import Sequence
 

@@ -30,7 +30,7 @@ class Skipped(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class WalkedFolder:
     """What lies below a folder; names are relative to where the walk was told to count from, with ``/``.
 
     Attributes:
@@ -95,7 +95,7 @@ def children(folder: Path, under: str = "") -> Children:
     )
 
 
-def find_images(root: Path, name: str, suffixes: Container[str], seen: set[Identity]) -> Found:
+def find_images(root: Path, name: str, suffixes: Container[str], seen: set[Identity]) -> WalkedFolder:
     """Return the image files below a folder of `root`, at any depth.
 
     A folder or file that links lead to more than once is read once, by the way without links if there is one. Links to
@@ -138,7 +138,7 @@ def find_images(root: Path, name: str, suffixes: Container[str], seen: set[Ident
         plain += [f"{here}/{child}" for child in found.folders if child not in found.links]
         linked = sorted([*linked, *(f"{here}/{child}" for child in found.links)])
     first, again = _apart(root, images, file_links)
-    return Found((*images, *first), tuple(first), tuple(folders[1:]), (*skipped, *again))
+    return WalkedFolder((*images, *first), tuple(first), tuple(folders[1:]), (*skipped, *again))
 
 
 def _apart(root: Path, images: list[str], links: list[str]) -> tuple[list[str], list[Skipped]]:
@@ -157,7 +157,9 @@ def _apart(root: Path, images: list[str], links: list[str]) -> tuple[list[str], 
     return first, again
 
 
-def shared_files(root: Path, found: Iterable[Found], other: Path, others: Sequence[Found]) -> list[tuple[str, str]]:
+def shared_files(
+    root: Path, found: Iterable[WalkedFolder], other: Path, others: Sequence[WalkedFolder]
+) -> list[tuple[str, str]]:
     """Return the images of one folder that are images of another by links, hard or symbolic, as pairs of names.
 
     All files of the first are looked at, of the other only links where that is enough: it is the larger one.

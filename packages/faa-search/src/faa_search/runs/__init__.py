@@ -1,1 +1,1 @@
-"""Run directories: whose they are, what their files are called, and what they say."""
+"""Run directories: whose they are, what their files are called, and what they hold."""

@@ -174,7 +174,7 @@ def _check_empty(output: Path) -> None:
 
 
 def _no_settings_file(output: Path) -> str:
-    """Return what is said where something else lies in place of the settings."""
+    """Return the message where something else lies in place of the settings."""
     return (
         f"'{safe(output / CONFIG)}' is not a regular file, so it is not known whether '{safe(output)}' is a run. If it "
         "is, put that file back"

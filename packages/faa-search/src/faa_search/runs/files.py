@@ -109,7 +109,7 @@ def check_kinds(run: Path) -> None:
 
 
 def _misplaced(run: Path, path: Path, wanted: str) -> str:
-    """Return what is said of something that lies where a run has something of another kind."""
+    """Return the message about something that lies where a run has something of another kind."""
     found = "a folder" if path.is_dir() else "a file" if path.is_file() else "not a regular file, or a link to nothing"
     return (
         f"'{safe(path)}' is {found}, but the run in '{safe(run)}' keeps {wanted} of that name. Move it elsewhere, put "

@@ -20,7 +20,7 @@ from faa_search.runs.directory import CONFIG, DATA, read_config
 from faa_search.runs.files import write_file
 from faa_search.settings import DataConfig, Role
 
-# What is written down, and what to say where it differs. Runs of earlier versions have "labels" only.
+# What is written down, and the message where it differs. Runs of earlier versions have "labels" only.
 WORDS = {
     "labels": "other labels",
     "classes": "classes of other names",
@@ -67,17 +67,17 @@ def record_of(
 def _tell_repeated(
     trained_on: NDArray[np.uint64], others: NDArray[np.uint64], what: str, note: Callable[[str], None]
 ) -> None:
-    """Say how many images are training images too, of those that were read."""
+    """Note how many images are training images too, of those that were read."""
     repeated = int(np.isin(others, trained_on).sum())
     if repeated:
         note(
             f"{repeated:,} of {len(others):,} {what} that were looked at {'are' if repeated > 1 else 'is'} also among "
-            "the training images, with the same content; that flatters the error. Remove them from one side."
+            "the training images, with the same content; that makes the error too low. Remove them from one of the two."
         )
 
 
 def record_of_settings(config: DataConfig) -> dict[str, Any]:
-    """Return what `record_of` says of the images that settings name, training and test images; none is resized.
+    """Return what `record_of` returns for the images that settings name, training and test images; none is resized.
 
     Raises:
         FaaError: If they cannot be opened, or one cannot be read.
@@ -89,12 +89,12 @@ def record_of_settings(config: DataConfig) -> dict[str, Any]:
 def keep_images(directory: Path, config: DataConfig, now: dict[str, Any]) -> None:
     """Write down which images a run is made with, or compare them with those it was started with.
 
-    The data may have moved meanwhile: once the images are found to be the same, the run's settings say the new place.
+    The data may have moved meanwhile: once the images are found to be the same, the run's settings get the new place.
 
     Args:
         directory: The run's.
         config: Says where the images are now.
-        now: What `record_of` says of them.
+        now: What `record_of` returns for them.
 
     Raises:
         FaaError: If the run was started with others, or the place is another and it cannot be told whether the images
@@ -131,7 +131,7 @@ def check_finished(directory: Path, config: DataConfig, record: Callable[[], dic
     Args:
         directory: The run's.
         config: Says where the images are now.
-        record: Gives what `record_of` says of them.
+        record: Gives what `record_of` returns for them.
 
     Returns:
         Words that go on after "it is finished": what was found, or "" for the same images at the same place.
@@ -159,7 +159,7 @@ def check_finished(directory: Path, config: DataConfig, record: Callable[[], dic
 
 
 def has_moved(directory: Path, config: DataConfig) -> bool:
-    """Return whether the data set is elsewhere, or other columns of it are meant, than a run's settings say."""
+    """Return whether the data set is elsewhere, or other columns of it are meant, than a run's settings name."""
     return _moves(read_config(directory), config.model_dump(mode="json"))
 
 
@@ -214,7 +214,7 @@ def _read(path: Path) -> dict[str, Any]:
         return parse_json_as(kind, as_text(read_content(path)))
     except FaaError as error:
         raise FaaError(
-            f"'{safe(path)}' is damaged, so it does not say which images the run was made with ({safe(error):.200}). "
+            f"'{safe(path)}' is damaged, so it is not known which images the run was made with ({safe(error):.200}). "
             "If the images are still the same, delete this file: the same command writes it again, and nothing else "
             "is lost."
         ) from error

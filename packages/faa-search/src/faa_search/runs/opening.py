@@ -1,4 +1,4 @@
-"""Opening a run: everything that its directory says, as one value of the kind of run that it is."""
+"""Opening a run: everything that its directory holds, as one value of the kind of run that it is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ class ComparisonRun(Run):
 
 
 def open_run(directory: str | Path) -> TrainingRun | SearchRun | ComparisonRun:
-    """Return what a run's directory says; it is only read.
+    """Return what a run's directory holds; it is only read.
 
     A run of an older version has the values that were in effect then for settings and fields that came later. Of a
     newer one, what this version does not know is passed over or lies in `others`.

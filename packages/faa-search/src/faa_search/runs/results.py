@@ -60,7 +60,7 @@ def check_search(result: Found) -> None:
     """Refuse a result that could not be read again once it is written.
 
     Raises:
-        FaaError: If it could not; the message says what.
+        FaaError: If it could not; the message states what.
     """
     kind = OF_TRIALS if isinstance(result, SearchResult) else OF_ANOTHER
     check_record(kind, *_filed(result, digest=""))
@@ -171,14 +171,14 @@ def check_compared(path: Path, comparison: Comparison, policies: Sequence[str], 
     """
     with _damaged(path, "comparison", FROM_RUNS):
         if [row.name for row in comparison.policies] != [*policies] or len(comparison.policies[0].errors) != seeds:
-            raise FaaError("it is of other policies or seeds than the directory's settings say")
+            raise FaaError("its policies or seeds differ from those in the directory's settings")
 
 
 def read_epochs(path: Path) -> tuple[Row, ...]:
     """Return the rows of a table of epochs; a figure that was not asked for is None.
 
     Raises:
-        FaaError: If it cannot be read, or holds something else than numbers; the message says what, not in which file.
+        FaaError: If it cannot be read, or holds something else than numbers; the message does not name the file.
     """
     try:
         rows = list(csv.DictReader(as_text(read_content(path)).splitlines(), strict=True))

@@ -1,7 +1,7 @@
-"""Records of runs: each says its schema, and is written and read here.
+"""Records of runs: each names its schema, and is written and read here.
 
 A schema's number grows only when an earlier version would misread the record. A field may be added at any time: it has
-a default for records that lack it, and code that does not know it passes over it. Records of the first versions say no
+a default for records that lack it, and code that does not know it passes over it. Records of the first versions name no
 schema; they are of number 1.
 """
 
@@ -39,7 +39,7 @@ def check_record(kind: TypeAdapter[Any], schema: str, document: Mapping[str, Any
     """Refuse what could not be read again as a record once it is written.
 
     Raises:
-        FaaError: If it could not; the message says what.
+        FaaError: If it could not; the message states what.
     """
     try:
         text = record_text(schema, document)
@@ -60,7 +60,7 @@ def read_record(path: Path, kind: TypeAdapter[Kind], schema: str, *, finite: boo
 
     Raises:
         NewerRecordError: If a newer version wrote it.
-        FaaError: If it cannot be read, or is not of that kind; the message says what, not in which file.
+        FaaError: If it cannot be read, or is not of that kind; the message states what, not in which file.
     """
     text = as_text(read_content(path))
     check_schema(parse_json(text, finite=finite), schema, path)
@@ -68,7 +68,7 @@ def read_record(path: Path, kind: TypeAdapter[Kind], schema: str, *, finite: boo
 
 
 def said_kind(path: Path) -> str | None:
-    """Return the schema that a record says, without its number; None if it says none.
+    """Return the schema that a record names, without its number; None if it names none.
 
     Raises:
         FaaError: If it cannot be read.
@@ -79,7 +79,7 @@ def said_kind(path: Path) -> str | None:
 
 
 def check_schema(content: Any, schema: str, path: Path) -> None:
-    """Refuse content that says another schema than the one that is known here.
+    """Refuse content that names another schema than the one that is known here.
 
     Raises:
         NewerRecordError: If it is of the same kind, and of a larger number.

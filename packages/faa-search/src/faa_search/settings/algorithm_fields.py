@@ -9,7 +9,7 @@ from faa_search.settings.base import Settings
 from faa_search.settings.resolving import Layer, resolve
 from faa_search.settings.search import FoldedSearchConfig, SharedSearchConfig
 
-# What `faa search` takes besides settings, and `command`, which a run's config.yaml says besides them.
+# What `faa search` takes besides settings, and `command`, which a run's config.yaml has besides them.
 TAKEN = frozenset({"command", "config", "help", "like", "output", "recipe", "threads"})
 
 
@@ -23,8 +23,8 @@ def check_fields(kind: type[SharedSearchConfig], algorithm: str) -> None:
         kind.roles()
     except KeyError as error:
         raise FaaError(
-            f"The settings {kind.__name__} of the search algorithm '{algorithm}' do not say what they decide: give the "
-            "class a `role: ClassVar[Role]`, such as Role.RESULT."
+            f"The settings {kind.__name__} of the search algorithm '{algorithm}' have no role, which states what they "
+            "decide: give the class a `role: ClassVar[Role]`, such as Role.RESULT."
         ) from error
     for name in kind.model_fields:
         fault = _fault(kind, name)

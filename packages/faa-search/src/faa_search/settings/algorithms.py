@@ -105,7 +105,7 @@ def algorithms_with(field: str) -> list[str]:
 
 
 def settings_said(said: Mapping[str, Any], source: str) -> type[SharedSearchConfig]:
-    """Return the class of the settings that a file or a policy says, by the algorithm that it names.
+    """Return the class of the settings in a file or a policy, by the algorithm that it names.
 
     Args:
         said: Settings, maybe among other things.

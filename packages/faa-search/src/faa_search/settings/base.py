@@ -13,7 +13,7 @@ from faa_search.settings.lists import parts_of
 from faa_search.settings.numbers import real_number
 from faa_search.settings.roles import Role
 
-MOST = 10**9  # of what is counted, where nothing smaller is said
+MOST = 10**9  # of what is counted, where no smaller limit is set
 LARGEST = 1e300  # of numbers that are not counted; a million times as much is still finite
 MOST_EPOCHS = 10**6
 MOST_SIDE = 4096  # pixels
@@ -49,7 +49,7 @@ def _usable(text: str) -> str:
     try:
         os.fsencode(text)
     except UnicodeEncodeError as error:
-        raise ValueError("a text must not hold half a character") from error
+        raise ValueError("a text must not contain an incomplete character") from error
     return text
 
 
@@ -92,21 +92,22 @@ Batch = Annotated[Whole, Field(ge=1, le=2**20)]  # images, or copies of them, at
 Processes = Annotated[Whole, Field(ge=0, le=1024)]
 Seed = Annotated[Whole, Field(ge=0, le=LARGEST_SEED)]
 
-Numbers = Annotated[tuple[Positive, ...], Field(max_length=1000), BeforeValidator(_numbers)]  # as flag: 90,180,240
+# As a flag: 90,180,240.
+PositiveNumbers = Annotated[tuple[Positive, ...], Field(max_length=1000), BeforeValidator(_numbers)]
 Names = Annotated[tuple[Text, ...], Field(max_length=1000), BeforeValidator(_parts)]
 
 
 class Settings(BaseModel):
     """Frozen settings; an unknown key is an error, and so is a value of another type.
 
-    A field that came after version 0.1.0 says by ``json_schema_extra={"formerly": value}`` what runs did before it
+    A field that came after version 0.1.0 states by ``json_schema_extra={"formerly": value}`` what runs did before it
     was there: in a run's file that lacks it, it means that, whatever its default is.
 
     A field's role is its class's, or the one that its type is annotated with.
 
     Attributes:
         of_what: What they are settings of, for messages.
-        role: What the fields decide that the class itself declares; a class that declares any says it.
+        role: What the fields decide that the class itself declares; a class that declares any sets it.
     """
 
     of_what: ClassVar[str] = "this"
@@ -116,7 +117,7 @@ class Settings(BaseModel):
 
     @classmethod
     def formerly(cls) -> dict[str, Any]:
-        """Return the value that each field had, in effect, before it was a field; of the first fields none is said."""
+        """Return the value that each field had, in effect, before it was a field; the first fields have none."""
         declared = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
         return {
             name: extra["formerly"]
@@ -129,7 +130,7 @@ class Settings(BaseModel):
         """Return what each field decides.
 
         Raises:
-            KeyError: If a class that declares a field says no role.
+            KeyError: If a class that declares a field has no role.
         """
         found = {}
         for name, field in cls.model_fields.items():
@@ -148,7 +149,7 @@ def differences(before: Mapping[str, Any], now: Settings, *, ignoring: Iterable[
     """Return "key: old → new" for each setting that a run's file and the settings of today have differently.
 
     Args:
-        before: What the file says.
+        before: The content of the file.
         now: Today's settings.
         ignoring: Settings that may differ.
     """

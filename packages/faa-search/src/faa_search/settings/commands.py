@@ -17,15 +17,17 @@ class RunConfig(DataConfig, FitConfig):
 
     policy_warmup: EpochsOrNone = Field(
         default=0,
-        description="Epochs over which the fraction of images that get the policy grows, from 0 in the first: at most "
-        "--epochs; all get it after them. 0: at once.",
+        description="The fraction of images that get the policy grows over this many epochs, from 0 in the first "
+        "epoch; "
+        "after them, all images get it. At most --epochs; 0: all images from the start.",
         json_schema_extra={"formerly": 0},
     )
     val_fraction: Share = Field(
-        default=0.0, description="Hold this part of the training images out to keep the best epoch in best/."
+        default=0.0, description="Fraction of the training images to hold out; best/ keeps the best epoch on them."
     )
     test_every: CountOrNone = Field(
-        default=0, description="Read the test split every so many epochs too; it selects nothing. 0: at the end only."
+        default=0,
+        description="Read the test split after every N epochs too; no choice depends on it. 0: only at the end.",
     )
     checkpoint_hist: CountOrNone = Field(
         default=0, description="Keep the weights of this many epochs: the best on the validation part, or the latest."
@@ -68,7 +70,7 @@ class PoliciesConfig(Settings):
         description="Built-in names, policy files of any format, or timm strings, as NAME,NAME,FILE.",
     )
     seeds: Annotated[Whole, Field(ge=2, le=10_000)] = Field(
-        default=5, description="Training runs of each policy; they share seeds, which pairs them."
+        default=5, description="Training runs of each policy; all policies get the same seeds, so runs are paired."
     )
 
     @field_validator("policies")
@@ -102,9 +104,7 @@ class EvalConfig(DataConfig, DeviceConfig):
 
     split: Literal["test", "train"] = Field(default="test", description="Which images.")
     corruptions: Text | None = Field(
-        default=None, description="Corrupted images too: make them, or read a FOLDER laid out as CIFAR-10-C."
+        default=None, description="Test on corrupted images too: make, or a FOLDER laid out as CIFAR-10-C."
     )
-    frost: Text | None = Field(
-        default=None, description="Folder of photographs that --corruptions make makes frost from."
-    )
-    seed: Seed = Field(default=0, description="Keys the draws of --corruptions make.")
+    frost: Text | None = Field(default=None, description="Folder of photographs of frost, for --corruptions make.")
+    seed: Seed = Field(default=0, description="Seed of the draws of --corruptions make.")

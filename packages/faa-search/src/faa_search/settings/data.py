@@ -20,7 +20,7 @@ class DataConfig(Settings):
     )
     data_dir: Annotated[Text | None, Role.PLACE] = Field(default=None, description="Folder that holds the data set.")
     dataset_download: Annotated[bool, Role.PACE] = Field(
-        default=False, description="Fetch the data set if it is not there."
+        default=False, description="Download the data set if it is missing."
     )
     train_split: Text | None = Field(default=None, description="Name of the training split (default: the usual ones).")
     test_split: Annotated[Text | None, Role.RESULT] = Field(
@@ -37,7 +37,7 @@ class DataConfig(Settings):
         json_schema_extra={"formerly": None},
     )
     test_fraction: Annotated[Share, Role.RESULT] = Field(
-        default=0.0, description="Hold this part of the training images out as the test split, where there is none."
+        default=0.0, description="Fraction of the training images to hold out as the test split, if there is none."
     )
     train_subset: Count | None = Field(default=None, description="Use a stratified subset of this many images.")
     img_size: Annotated[Whole, Field(ge=4, le=MOST_SIDE)] | None = Field(

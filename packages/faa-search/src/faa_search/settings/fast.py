@@ -31,7 +31,7 @@ class ExploringConfig(Settings):
     width: Few = Field(default=2, description="Independent rounds per fold, T.")
     depth: Annotated[Whole, Field(ge=1, le=10**6)] = Field(default=200, description="Trials per round, B.")
     batch_proposals: Few = Field(
-        default=1, description="Trials of a round that are proposed together, knowing those before them only."
+        default=1, description="Trials of a round that are proposed together, from the trials before them."
     )
     warm_start: Text | None = Field(
         default=None,
@@ -51,8 +51,9 @@ class SelectingConfig(Settings):
     rescore_views: Few = Field(default=20, description="Draws of each held-out image when scoring again.")
     audit: Annotated[CountOrNone, Role.PACE] = Field(
         default=0,
-        description="Then train with so many of the trials, spread over the rewards' ranges, and say how well each "
-        "reward predicts the accuracy. On top of any --budget.",
+        description="After the search, train with this many of the trials, spread over the rewards' ranges, and show "
+        "how "
+        "well each reward predicts the accuracy. This takes extra time, beyond any --budget.",
     )
     audit_epochs: Annotated[Epochs | None, Role.PACE] = Field(
         default=None, description="Epochs of these trainings (default: --epochs)."
@@ -64,7 +65,7 @@ class SelectingConfig(Settings):
         if 0 < self.rescore < self.top:
             raise ValueError(f"--rescore {self.rescore} is fewer than --top {self.top}, which are chosen among them")
         if not self.rescore and self.rescore_views != type(self).model_fields["rescore_views"].default:
-            raise ValueError("--rescore-views says how trials are scored again; it needs --rescore N")
+            raise ValueError("--rescore-views sets how trials are scored again; it needs --rescore N")
         if not self.audit and (self.audit_epochs is not None or self.audit_seeds != 1):
             raise ValueError("--audit-epochs and --audit-seeds are of the audit's trainings; they need --audit N")
         return self
@@ -76,7 +77,7 @@ class SearchConfig(FoldedSearchConfig, SpaceConfig, ExploringConfig, SelectingCo
     role: ClassVar[Role] = Role.RESULT
 
     stage: Annotated[StageName | None, Role.PACE] = Field(
-        default=None, description="Only fit the folds, only explore, or only merge the trials there are into a policy."
+        default=None, description="Do one stage only: fit the folds, explore, or merge the trials so far into a policy."
     )
 
     @property

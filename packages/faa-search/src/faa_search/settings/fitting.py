@@ -13,8 +13,8 @@ from faa_search.settings.base import (
     Epochs,
     EpochsOrNone,
     NonNegative,
-    Numbers,
     Positive,
+    PositiveNumbers,
     Probability,
     Processes,
     Real,
@@ -64,11 +64,13 @@ class NetworkConfig(DeviceConfig):
         default={}, description="Arguments of the model, as NAME=VALUE,NAME=VALUE: depth=22,width=4 of wrn."
     )
     pretrained: bool = Field(default=False, description="Start from timm's published weights.")
-    channels_last: bool = Field(default=True, description="Memory layout; the faster one nearly everywhere.")
-    torchcompile: bool = Field(default=False, description="Compile the network; pays on long runs.")
+    channels_last: bool = Field(
+        default=True, description="Channels-last memory layout, which is faster on most devices."
+    )
+    torchcompile: bool = Field(default=False, description="Compile the network; it saves time in long runs.")
     sync_bn: bool = Field(default=False, description="Batch norm over the batches of all processes; CUDA only.")
     model_ema: bool = Field(default=False, description="Keep and evaluate an average of the weights.")
-    model_ema_decay: Share = Field(default=0.999, description="Decay of that average, per update.")
+    model_ema_decay: Share = Field(default=0.999, description="Decay of the average of the weights, per update.")
 
     @field_validator("model_kwargs", mode="before")
     @classmethod
@@ -87,39 +89,40 @@ class UpdateConfig(Settings):
         default=1, description="Forward passes on new images before each update."
     )
     batch_aug: Annotated[Count, Field(le=1024)] = Field(
-        default=1, description="Augmented copies of each image per update, over processes or one after another."
+        default=1, description="Augmented copies of each image per update, spread over processes or one after another."
     )
     sampling: Literal["shuffle", "spread", "balanced"] = Field(
         default="shuffle",
-        description="Order of an epoch: at random; each class spread evenly; or all classes equally often.",
+        description="Order of an epoch: at random; each class spread evenly; or each class equally often.",
     )
-    opt: Text = Field(default="sgd", description="timm optimizer; sgd is with Nesterov momentum.")
-    opt_eps: Positive | None = Field(default=None, description="Its epsilon (default: the optimizer's).")
+    opt: Text = Field(default="sgd", description="timm optimizer; sgd has Nesterov momentum.")
+    opt_eps: Positive | None = Field(default=None, description="Epsilon of the optimizer (default: its own).")
     momentum: Probability = Field(default=0.9, description="Momentum.")
     weight_decay: NonNegative = Field(default=5e-4, description="Weight decay.")
     weight_decay_on: Literal["weights", "all-but-norms", "all"] = Field(
-        default="weights", description="What is decayed: not biases and norms; biases too; or everything."
+        default="weights", description="What is decayed: weights without biases and norms; biases too; or everything."
     )
     decay_before_clip: bool = Field(
         default=False, description="Add the decay to the gradient before it is clipped (the original code)."
     )
-    clip_grad: NonNegative = Field(default=5.0, description="Largest global gradient norm; 0 for no clipping.")
+    clip_grad: NonNegative = Field(default=5.0, description="Largest global norm of the gradient; 0: no clipping.")
     lr: Positive = Field(default=0.1, description="Peak learning rate.")
     lr_base_size: Count | None = Field(
-        default=None, description="Images per update that --lr is for; it grows in proportion (default: it does not)."
+        default=None,
+        description="Images per update that --lr is for; the rate grows in proportion (default: it is fixed).",
     )
     sched: Literal["cosine", "step", "multistep", "micronet", "constant"] = Field(
         default="cosine", description="timm schedule, per update; micronet: the steps of MicroNet's PyramidNet."
     )
     sched_epochs: Epochs | None = Field(
-        default=None, description="Epochs the cosine takes after the warm-up (default: --epochs, as in the original)."
+        default=None, description="Epochs of the cosine after the warm-up (default: --epochs, as in the original)."
     )
     warmup_epochs: EpochsOrNone = Field(default=0, description="Epochs of linear warm-up, inside --epochs.")
     warmup_lr: NonNegative = Field(default=0.0, description="Learning rate at the start of the warm-up.")
     warmup_prefix: bool = Field(default=True, description="Let the schedule begin after the warm-up.")
-    min_lr: NonNegative = Field(default=0.0, description="Learning rate the cosine ends at.")
+    min_lr: NonNegative = Field(default=0.0, description="Learning rate at the end of the cosine.")
     decay_epochs: Positive = Field(default=30.0, description="Epochs between decays (step).")
-    decay_milestones: Numbers = Field(default=(90, 180, 270), description="Epochs of the decays (multistep).")
+    decay_milestones: PositiveNumbers = Field(default=(90, 180, 270), description="Epochs of the decays (multistep).")
     decay_rate: Positive = Field(default=0.1, description="Factor of each decay (step, multistep).")
 
 
@@ -131,13 +134,15 @@ class LossConfig(Settings):
     smoothing: Share = Field(default=0.0, description="Label smoothing.")
     bce_loss: bool = Field(default=False, description="Binary cross-entropy of each class instead of cross-entropy.")
     gate_price: NonNegative = Field(
-        default=0.0, description="Added to the loss for each block that a gated network, such as skipnet, runs."
+        default=0.0, description="Price added to the loss for each block that a gated network, such as skipnet, runs."
     )
-    mixup: NonNegative = Field(default=0.0, description="Mixup's alpha; 0: none.")
-    cutmix: NonNegative = Field(default=0.0, description="CutMix's alpha; 0: none.")
-    mixup_prob: Probability = Field(default=1.0, description="Probability that a batch is mixed at all.")
-    mixup_switch_prob: Probability = Field(default=0.5, description="Probability of CutMix where both are on.")
-    mixup_off_epoch: EpochsOrNone = Field(default=0, description="Epoch from which nothing is mixed; 0: never.")
+    mixup: NonNegative = Field(default=0.0, description="Alpha of mixup; 0: no mixup.")
+    cutmix: NonNegative = Field(default=0.0, description="Alpha of CutMix; 0: no CutMix.")
+    mixup_prob: Probability = Field(default=1.0, description="Probability that a batch is mixed.")
+    mixup_switch_prob: Probability = Field(
+        default=0.5, description="Probability of CutMix rather than mixup, if both are on."
+    )
+    mixup_off_epoch: EpochsOrNone = Field(default=0, description="First epoch without mixing; 0: all epochs mix.")
 
 
 class BaselineConfig(Settings):
@@ -173,10 +178,11 @@ class FitConfig(NetworkConfig, UpdateConfig, LossConfig, BaselineConfig):
 
     resident: bool | None = Field(
         default=None,
-        description="Keep small images on the device and augment them there; the same pixels (default: where it fits).",
+        description="Keep small images on the device and augment them there; pixels do not change (default: if they "
+        "fit).",
     )
     save_every: Count = Field(default=1, description="Epochs between saved states to resume from.")
     recovery_interval: CountOrNone = Field(
-        default=0, description="Updates between states saved within an epoch; 0: none."
+        default=0, description="Updates between saved states within an epoch; 0: none is saved there."
     )
-    seed: Annotated[Seed, Role.RESULT] = Field(default=0, description="Keys every random draw.")
+    seed: Annotated[Seed, Role.RESULT] = Field(default=0, description="Seed of all random draws.")

@@ -1,4 +1,4 @@
-"""Finding a policy again: its settings, from where it says it comes from, and what another search came to beside it."""
+"""Finding a policy again: its settings, from its provenance, and what another search came to beside it."""
 
 import json
 from collections.abc import Container, Mapping, Sequence
@@ -29,7 +29,7 @@ def settings_of(policy: Policy, source: str) -> Layer:
     missing = sorted(needed - provenance.keys())
     if missing:
         raise FaaError(
-            f"--like '{safe(source)}': the policy does not say how it was found. {_what(len(missing), len(needed))} "
+            f"--like '{safe(source)}': the policy does not record how it was found. {_what(len(missing), len(needed))} "
             f"missing in its provenance ({', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}). Give the "
             "policy.json of a run of this version of faa search; or, if a search of an earlier version found it, the "
             "config.yaml of its run as --config."
@@ -63,7 +63,7 @@ def _kind(policy: Policy, source: str) -> type[SharedSearchConfig]:
 
 
 def naming_policy(error: FaaError, layers: Sequence[Layer], given: Container[str]) -> FaaError | None:
-    """Return a mistake with the policy that it comes from and what to do, if it names a value that a policy says.
+    """Return a mistake with the policy that it comes from and what to do, if it names a value of a policy.
 
     Args:
         error: That a search raised.
@@ -77,8 +77,8 @@ def naming_policy(error: FaaError, layers: Sequence[Layer], given: Container[str
             texts = [text for text in (value if isinstance(value, list | tuple) else [value]) if isinstance(text, str)]
             if name not in given and any(f"'{text}'" in said or f"{flag} {text}" in said for text in texts):
                 return FaaError(
-                    f"{sentence(said)} This is from the policy: --like '{safe(source)}' says {name} "
-                    f"{safe(', '.join(texts)):.80}. Give another {flag}, which wins over it."
+                    f"{sentence(said)} This is from the policy: --like '{safe(source)}' has {name} "
+                    f"{safe(', '.join(texts)):.80}. Give another {flag}, which takes precedence."
                 )
     return None
 
@@ -109,7 +109,7 @@ def _unknown(provenance: Mapping[str, Any]) -> str:
 
 
 def _content(policy: Policy) -> Mapping[str, Any]:
-    """Return what a policy does, as its file says it: only there every operation is spelt out."""
+    """Return what a policy does, as its file has it: only there every operation is spelt out."""
     return {key: value for key, value in json.loads(policy.to_json()).items() if key not in ("name", "provenance")}
 
 

@@ -11,7 +11,7 @@ REAL = re.compile(r"[-+]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][-+]?[0
 
 
 def whole_number(text: str) -> int:
-    """Return the whole number that a text says.
+    """Return the whole number that a text holds.
 
     Raises:
         ValueError: If it is not written in digits alone.
@@ -22,7 +22,7 @@ def whole_number(text: str) -> int:
 
 
 def real_number(text: str) -> float:
-    """Return the number that a text says, as a float.
+    """Return the number that a text holds, as a float.
 
     Raises:
         ValueError: If it is not written in decimals, or too large for a float.

@@ -16,7 +16,7 @@ from faa_search.settings import Settings
 from faa_search.settings.numbers import real_number
 
 Config = TypeVar("Config", bound=Settings)
-LIMITS = {  # by pydantic's name of the fault: what is said, and which of its figures
+LIMITS = {  # by pydantic's name of the fault: the message, and which of its figures
     "greater_than": ("more than", "gt"),
     "greater_than_equal": ("at least", "ge"),
     "less_than": ("less than", "lt"),
@@ -64,7 +64,7 @@ def read_layer(path: str | Path) -> Layer:
         FaaError: If it cannot be read, is not YAML of settings, or no mapping.
     """
     refuse_address(str(path))
-    # A run's own config.yaml says which command made it; its settings can be used again.
+    # A run's own config.yaml names the command that made it; its settings can be used again.
     return Layer(str(path), {key: value for key, value in read_yaml(Path(path)).items() if key != "command"})
 
 
@@ -76,7 +76,7 @@ def _named(config: type[Settings], source: str, settings: Mapping[str, Any]) -> 
         if key not in config.model_fields:
             raise FaaError(f"{source}: unknown setting '{safe(given)[:80]}'{_hint(config, key)}")
         if key in named:
-            raise FaaError(f"{source}: '{key}' is there twice, as '{key.replace('_', '-')}' too; leave one out.")
+            raise FaaError(f"{source}: '{key}' is given twice, as '{key.replace('_', '-')}' too; leave one out.")
         named[key] = value
     return named
 

@@ -10,7 +10,7 @@ class Role(Enum):
     NETWORK = "which images and which network: what two runs share that share networks"
     RESULT = "what a run comes to, in any other way"
     CHOICE = "which policy is made of the trials there are: --stage merge may change it"
-    DEVICE = "where it is computed: kept as it was said when the run began"
+    DEVICE = "where it is computed: kept as it was set when the run began"
     PACE = "how fast and how far a run goes and what else it writes: a run goes on with others"
 
 

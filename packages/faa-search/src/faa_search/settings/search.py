@@ -31,10 +31,10 @@ class Budget(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Budget":
-        """Return the budget that a text such as 30m, 1.5h or 2gpu-h says.
+        """Return the budget that a text such as 30m, 1.5h or 2gpu-h means.
 
         Raises:
-            ValueError: If it says none.
+            ValueError: If it is not a budget.
         """
         match = re.fullmatch(r"([0-9.]+)(gpu-)?([smh])", text.strip().lower())
         try:
@@ -67,9 +67,9 @@ class WorkersConfig(Settings):
         default=1.0, description="GPUs of a Ray worker; 0.5 lets two share one."
     )
     budget: Text | None = Field(
-        default=None, description="End with a policy after this time, 30m or 2h, or time of all devices, 2gpu-h."
+        default=None, description="End with a policy after this time: 30m or 2h; or 2gpu-h, summed over all devices."
     )
-    stage: Text | None = Field(default=None, description="Do this stage only; the stages before it must be there.")
+    stage: Text | None = Field(default=None, description="Do this stage only; the stages before it must be done.")
 
     @field_validator("budget")
     @classmethod
@@ -80,7 +80,7 @@ class WorkersConfig(Settings):
 
 
 class SharedSearchConfig(DataConfig, FitConfig, WorkersConfig):
-    """What every search can be told: data, network, workers. The class of an algorithm's settings extends it."""
+    """The settings that every search takes: data, network, workers. The class of an algorithm's settings extends it."""
 
     of_what: ClassVar[str] = "a search"
     role: ClassVar[Role] = Role.RESULT
@@ -111,8 +111,8 @@ class OperationsConfig(Settings):
     exclude_ops: Names = Field(default=(), description="Operations to leave out, as Invert,Rotate.")
     preset: Text | None = Field(
         default=None,
-        description="Leave out what changes the meaning of images of a kind: digits, characters, signs, medical-gray, "
-        "remote-sensing or keep-color.",
+        description="Leave out operations that change the meaning of a kind of image: digits, characters, signs, "
+        "medical-gray, remote-sensing or keep-color.",
     )
 
 
@@ -131,8 +131,10 @@ class FoldsConfig(Settings):
 
     role: ClassVar[Role] = Role.RESULT
 
-    folds: Few = Field(default=5, description="Splits of the training images, K.")
-    held_out: Annotated[Real, Field(gt=0, lt=1)] = Field(default=0.4, description="Part of each split to score on.")
+    folds: Few = Field(default=5, description="Random splits of the training images, K.")
+    held_out: Annotated[Real, Field(gt=0, lt=1)] = Field(
+        default=0.4, description="Fraction of each fold that policies are scored on."
+    )
     val_split: Annotated[Text | None, Role.NETWORK] = Field(
         default=None, description="Score on this split of the data set, with one network of all training images."
     )

@@ -1,7 +1,7 @@
 """What samplers, search algorithms, executors, data sets and networks have to keep, as test classes for their authors.
 
 Subclass one in a test file and name what the package offers; pytest collects the inherited tests, and any other runner
-may call them. They need no pytest, and a failure is an AssertionError that says what was expected::
+may call them. They need no pytest, and a failure is an AssertionError that states what was expected::
 
     class TestAnnealing(SamplerContract):
         name = "annealing"

@@ -88,7 +88,7 @@ class DatasetContract:
             expect(_equal(_all_pixels(given), pixels), "a subset has its images in the order of the indices")
 
     def test_its_test_split_is_opened_by_calling(self) -> None:
-        """A function, so that no search reads it by accident; it has the same classes, and as many images as said."""
+        """A function, so that no search reads it by accident; its classes and number of images are as declared."""
         opened = self.open()
         if opened.open_test is None:
             return
@@ -98,7 +98,7 @@ class DatasetContract:
         same = test.class_names == opened.train.class_names
         expect(same, f"test images have the classes of the training images, not {test.class_names!r:.200}")
         counted = opened.test_images in (None, len(test))
-        expect(counted, f"there are as many test images as it said, {opened.test_images}, not {len(test)}")
+        expect(counted, f"there are as many test images as it declared, {opened.test_images}, not {len(test)}")
 
     def test_it_refuses_in_words(self) -> None:
         """What it cannot use of a request ends in a FaaError, which the command line shows; nothing else."""

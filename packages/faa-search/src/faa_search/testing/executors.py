@@ -84,7 +84,7 @@ class ExecutorContract:
 
     def check_results(self, executor: Executor) -> None:
         """Each future has its own, also where the first task takes longest, so that the order is another."""
-        expect(executor.workers >= 1, f"it says how many workers it has, not {executor.workers}")
+        expect(executor.workers >= 1, f"it has one worker or more, not {executor.workers}")
         futures = [executor.submit(Number(at, pause=0.2 if at == 0 else 0.0)) for at in range(TASKS)]
         results = [future.result(SECONDS) for future in futures]
         expect(results == [*range(TASKS)], f"each future has the result of its task, not {results}")
@@ -111,13 +111,13 @@ class ExecutorContract:
         expect(isinstance(missing, KeyError), f"fetching what nobody shared is a KeyError, not {missing!r}")
 
     def check_setups(self, executor: Executor) -> None:
-        """Each worker is set up once, in the caller's process only if the executor says so."""
+        """Each worker is set up once, in the caller's process only if the executor's `in_process` is true."""
         here, done = (socket.gethostname(), os.getpid()), _workers(executor)
         benches, processes = {one.made for one in done}, {one.process for one in done}
         once = len(benches) == len(processes) <= executor.workers
         counted = f"{len(benches)} times in {len(processes)} processes of {executor.workers} workers"
         expect(once, f"the setup is called once in each worker, not {counted}")
-        expect((processes == {here}) is executor.in_process, "in_process says whether tasks run in the caller's")
+        expect((processes == {here}) is executor.in_process, "in_process is true where tasks run in the caller's")
 
 
 def _workers(executor: Executor) -> list[Worked]:

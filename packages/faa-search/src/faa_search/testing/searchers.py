@@ -82,7 +82,7 @@ class SearcherContract:
         expect(not silent, f"every setting has a `description`, which --help shows; these have none: {silent}")
 
     def test_its_stages_come_to_the_whole(self) -> None:
-        """One after the other, each ends as it says, and the last one with the policy of a search without stages."""
+        """One after the other, each ends as it declares; the last has the policy of a search without stages."""
         searcher = self.searcher()
         whole = self.found()
         with TemporaryDirectory() as folder:
@@ -110,7 +110,7 @@ class SearcherContract:
                 expect(False, "an unknown stage is refused")
 
     def test_its_policy_is_a_policy(self) -> None:
-        """It can be written and read again, and says in its provenance how it was found."""
+        """It can be written and read again, and records in its provenance how it was found."""
         with TemporaryDirectory() as folder:
             found = search(self.config(), Path(folder, "run"))
             read = Policy.load(Path(folder, "run", "policy.json"))
@@ -187,6 +187,6 @@ def _files(run: Path) -> dict[str, bytes]:
 
 
 def _content(policy: Policy) -> dict[str, Any]:
-    """Return what a policy does, as its file says it."""
+    """Return what a policy does, as its file has it."""
     document: dict[str, Any] = json.loads(policy.to_json())
     return {key: value for key, value in document.items() if key not in ("name", "provenance")}

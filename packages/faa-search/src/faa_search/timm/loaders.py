@@ -2,7 +2,7 @@
 
 timm asks no plugin for its augmentations. So one function of timm is replaced, here and nowhere else: the one that
 builds every training transform. For every other value of `auto_augment` it does what it did; where timm refuses
-one that is a policy of ours, it says how that is written.
+one that is a policy of ours, it shows how that is written.
 """
 
 import os

@@ -16,7 +16,7 @@ from torchvision.transforms import Compose
 from faa_core import FaaError, Policy, UnknownNameError
 
 Size = int | tuple[int, int] | tuple[int, int, int]
-Stages = tuple[Compose, Compose, Compose]
+TimmStages = tuple[Compose, Compose, Compose]
 
 
 @overload
@@ -32,12 +32,12 @@ def create_transform(
 @overload
 def create_transform(
     input_size: Size, *, policy: Policy | str | Path, separate: Literal[True], **timm_options: Any
-) -> Stages: ...
+) -> TimmStages: ...
 
 
 def create_transform(
     input_size: Size, *, policy: Policy | str | Path, separate: bool = False, **timm_options: Any
-) -> Compose | Stages:
+) -> Compose | TimmStages:
     """Return `timm.data.create_transform` for training, with a policy where timm puts `auto_augment`.
 
     Args:
@@ -62,7 +62,7 @@ def create_transform(
     return with_policy(chosen, timm_transform(input_size, separate=True, **options), separate=separate)
 
 
-def with_policy(policy: Policy, stages: Stages, *, separate: bool) -> Compose | Stages:
+def with_policy(policy: Policy, stages: TimmStages, *, separate: bool) -> Compose | TimmStages:
     """Return timm's three stages with a policy at the start of the second, as one transform unless `separate`.
 
     Raises:

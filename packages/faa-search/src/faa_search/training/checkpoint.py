@@ -67,7 +67,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class TrainingState:
     """Everything to go on from.
 
     Attributes:
@@ -87,7 +87,7 @@ class State:
     companions: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save_state(path: Path, state: State, *, run: Path) -> None:
+def save_state(path: Path, state: TrainingState, *, run: Path) -> None:
     """Write the state, atomically, and keep the one before.
 
     Args:
@@ -115,17 +115,17 @@ def save_state(path: Path, state: State, *, run: Path) -> None:
             if path.is_file():
                 path.replace(path.with_name(PREVIOUS))
     except SafetensorError as error:  # of a disk that is full
-        raise not_written(path, error) from error
+        raise explain_unwritten(path, error) from error
 
 
-def not_written(path: Path, error: SafetensorError) -> FaaError:
-    """Return what is said of a safetensors file that cannot be written."""
+def explain_unwritten(path: Path, error: SafetensorError) -> FaaError:
+    """Return the message about a safetensors file that cannot be written."""
     return FaaError(
         f"'{safe(path)}' cannot be written: {safe(error)}. Make room; the same command goes on from the last state."
     )
 
 
-def check_storable(state: State) -> None:
+def check_storable(state: TrainingState) -> None:
     """Check that a state can be saved, without doing it.
 
     Raises:
@@ -134,7 +134,7 @@ def check_storable(state: State) -> None:
     json.dumps(_packed(state)[1:])
 
 
-def latest_state(directory: Path, note: Callable[[str], None]) -> State | None:
+def read_latest_state(directory: Path, note: Callable[[str], None]) -> TrainingState | None:
     """Return the last saved state, else the one before, or None where there is none.
 
     Args:
@@ -162,7 +162,7 @@ def latest_state(directory: Path, note: Callable[[str], None]) -> State | None:
     return None
 
 
-def read_state(path: Path) -> State:
+def read_state(path: Path) -> TrainingState:
     """Return the state in a file.
 
     Raises:
@@ -181,7 +181,7 @@ def read_state(path: Path) -> State:
             modules.setdefault(name, {})[rest] = value
     progress = header["progress"]
     part = progress["part"]
-    return State(
+    return TrainingState(
         progress=Progress(
             epochs_done=progress["epochs_done"],
             history=tuple(progress["history"]),
@@ -227,7 +227,7 @@ def damage(path: Path) -> str | None:
         return safe(error)
 
 
-def _packed(state: State) -> tuple[dict[str, Tensor], Any, Any]:
+def _packed(state: TrainingState) -> tuple[dict[str, Tensor], Any, Any]:
     """Return all tensors of a state by name, and the other values of the optimizer and of the companions as JSON.
 
     Raises:

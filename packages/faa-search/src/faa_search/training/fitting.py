@@ -7,7 +7,7 @@ from functools import partial
 from faa_search.progress import Reporter
 from faa_search.runs.records.figures import Metrics, Row
 from faa_search.settings import FitConfig
-from faa_search.training.checkpoint import Progress, check_storable, latest_state
+from faa_search.training.checkpoint import Progress, check_storable, read_latest_state
 from faa_search.training.companions import Companion, Companions
 from faa_search.training.loading import TrainingBatches, load_parts
 from faa_search.training.network import Network, make_network
@@ -72,7 +72,9 @@ def fit(
         reporter.note(f"--batch-size {config.batch_size} is more than the images give; each batch has {plan.batch}.")
     network = make_network(config, job.expected, accelerator, classes=classes, size=job.view.size, seed=job.seed)
     trainer = Trainer(network, config, accelerator, plan=plan, classes=classes)
-    state = from_main(accelerator, latest_state(job.directory, reporter.note) if accelerator.is_main_process else None)
+    state = from_main(
+        accelerator, read_latest_state(job.directory, reporter.note) if accelerator.is_main_process else None
+    )
     along = Companions(tuple(companions))
     if state is not None:
         trainer.restore(state)

@@ -74,7 +74,7 @@ def make_model(
         options: More arguments of the model.
 
     Raises:
-        FaaError: If it cannot be made, or the data and the run decide what an option says.
+        FaaError: If it cannot be made, or the data and the run decide what an option sets.
     """
     expected = model_input(name)
     kwargs = dict(options or {})

@@ -42,5 +42,5 @@ class Constant:
 
 
 def source_of(policy: Policy | PolicySource | None) -> PolicySource:
-    """Return what says which policy the images get, where it is perhaps only one policy."""
+    """Return the source of policies, where it is perhaps only one policy."""
     return Constant(policy) if policy is None or isinstance(policy, Policy) else policy

@@ -59,7 +59,7 @@ def train(
         reporter: Shown notes and progress; silent when None.
         accelerator: Processes and device; made from `config.device` when None.
         runs: How many such runs the caller makes, this one included, for the time that is announced.
-        record: What `record_of` says of the images, where the caller has looked at them.
+        record: What `record_of` returns for the images, where the caller has looked at them.
 
     Raises:
         FaaError: If something that was given cannot be used; nothing already in the directory is lost.

@@ -16,7 +16,7 @@ from torch import nn
 from faa_search.runs.files import filling_folder, replacing_file
 from faa_search.runs.records.figures import Row
 from faa_search.settings import FitConfig
-from faa_search.training.checkpoint import STATE, WEIGHTS, Progress, State, not_written, save_state
+from faa_search.training.checkpoint import STATE, WEIGHTS, Progress, TrainingState, explain_unwritten, save_state
 from faa_search.training.companions import Companions
 from faa_search.training.models import ModelInput
 from faa_search.training.trainer import Trainer
@@ -60,7 +60,7 @@ class Keeper:
     trainer: Trainer
     companions: Companions
 
-    def state(self, progress: Progress) -> State:
+    def state(self, progress: Progress) -> TrainingState:
         """Return everything to go on from."""
         return replace(self.trainer.state(progress), companions=self.companions.state())
 
@@ -83,7 +83,7 @@ class Keeper:
         self.tidy(progress)
 
     def tidy(self, progress: Progress) -> None:
-        """Bring the table and the kept weights to what the history says, whatever a kill left undone."""
+        """Bring the table and the kept weights to what the history holds, whatever a kill left undone."""
         if not self.trainer.accelerator.is_main_process or not progress.history:
             return
         with replacing_file(self.job.run, self.job.summary) as temporary:
@@ -136,7 +136,7 @@ def save_model(directory: Path, model: nn.Module, job: FitJob, config: FitConfig
                 plain, str(temporary), model_config=description, model_args=config.model_kwargs, safe_serialization=True
             )
         except SafetensorError as error:  # of a disk that is full
-            raise not_written(directory / WEIGHTS, error) from error
+            raise explain_unwritten(directory / WEIGHTS, error) from error
 
 
 def table(history: Sequence[Row]) -> str:

@@ -14,7 +14,7 @@ from faa_core.randomness import key_of, seed_of
 from faa_core.text import one_line
 from faa_search.keyed_torch import torch_seeded
 from faa_search.settings import FitConfig
-from faa_search.training.checkpoint import EpochPart, Progress, State
+from faa_search.training.checkpoint import EpochPart, Progress, TrainingState
 from faa_search.training.losses import make_mixing
 from faa_search.training.network import Network
 from faa_search.training.objectives import make_objectives
@@ -126,9 +126,9 @@ class Trainer:
             return self.network
         return self.network.with_model(self.average.module)
 
-    def state(self, progress: Progress) -> State:
+    def state(self, progress: Progress) -> TrainingState:
         """Return everything to go on from."""
-        return State(
+        return TrainingState(
             progress=progress,
             modules={name: module.state_dict() for name, module in self._modules().items()},
             optimizer=self.optimizer.state_dict(),
@@ -136,7 +136,7 @@ class Trainer:
             images_per_update=self.plan.images_per_update,
         )
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: TrainingState) -> None:
         """Go on from a state.
 
         Raises:

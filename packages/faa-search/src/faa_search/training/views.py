@@ -41,7 +41,7 @@ class View(Dataset[Batch]):
         size: Side of the result, in pixels.
         resized_crop: Ranges of area and aspect of a random resized crop that brings an image to size, or None.
         color_jitter: Largest change of brightness, contrast and colour, each of a random amount; 0 for none.
-        policy: Applied to each image with its own draw; or what says which policy that is, by epoch and copy.
+        policy: Applied to each image with its own draw; or the source that gives the policy by epoch and copy.
         baseline: Applied after the policy; None for evaluation.
         seed: Keys all draws, with the epoch, the copy and the index.
         copies: How many each epoch has of an image; keys have copies below that.
@@ -189,7 +189,7 @@ def resident(view: View, device: torch.device) -> ResidentView:
 
 
 def placed(view: View, device: torch.device, *, wanted: bool | None) -> View:
-    """Return the view, resident on the device if that is wanted, or, if not said, on a GPU with ample room for it."""
+    """Return the view, resident on the device if that is wanted; with None, on a GPU with ample room for it."""
     if wanted is None:
         free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
         wanted = view.ready is not None and len(view) * 3 * view.size**2 < free // 4

@@ -14,13 +14,13 @@ STANDARD_INPUT = 0  # a pipe from our own launcher
 
 
 def follow_launcher(environment: Mapping[str, str]) -> bool:
-    """Stop when the launcher says so, and end soon after it is gone; nothing where none has started this process.
+    """Stop when the launcher asks for it, and end soon after it is gone; nothing where none has started this process.
 
     Args:
         environment: This process's.
 
     Returns:
-        Whether faa itself is the launcher, which then says what has happened.
+        Whether faa itself is the launcher, which then shows what has happened.
     """
     folder = environment.get(FOLDER)
     if folder is not None:

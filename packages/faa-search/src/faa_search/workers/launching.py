@@ -21,7 +21,7 @@ from faa_search.workers.following import FOLDER
 from faa_search.workers.meeting import on_loopback
 from faa_search.workers.stopping import Stopped, StopRequest, stop_requests
 
-REFUSED = 2  # exit code of a process that has said itself what was wrong
+REFUSED = 2  # exit code of a process that has shown itself what was wrong
 PATIENCE = 30.0  # seconds that processes have to end when another has ended
 SECONDS_BETWEEN_LOOKS = 0.1
 TOLD = {128 + number: number for number in (signal.SIGINT, signal.SIGTERM)}  # exit codes of those that were stopped
@@ -40,9 +40,9 @@ def launch(processes: int, *, device: str) -> None:
         device: auto, cpu or cuda.
 
     Raises:
-        FaaError: If there are fewer GPUs than processes, or a process failed; the message says how.
+        FaaError: If there are fewer GPUs than processes, or a process failed; the message states how.
         Stopped: If a signal stopped them; their state is kept.
-        SystemExit: If they refused what was given, and have said why.
+        SystemExit: If they refused what was given, and have shown why.
     """
     gpus = 0 if device == "cpu" else torch.cuda.device_count()
     if gpus < processes and (gpus or device == "cuda"):

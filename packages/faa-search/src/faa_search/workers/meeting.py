@@ -32,7 +32,7 @@ def loopback_interface() -> str:
 
 
 def on_loopback() -> dict[str, str]:
-    """Return what the environment of a process must say for gloo and NCCL to listen on this machine alone."""
+    """Return what the environment of a process must set for gloo and NCCL to listen on this machine alone."""
     return dict.fromkeys(("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"), loopback_interface())
 
 
@@ -69,7 +69,7 @@ def meet(environment: Mapping[str, str], *, gpu: bool) -> None:
 
 
 def stay_on_this_machine() -> None:
-    """Let gloo and NCCL listen on this machine alone if all processes are here, unless the user says where."""
+    """Let gloo and NCCL listen on this machine alone if all processes are here, unless the user sets where."""
     if "WORLD_SIZE" in os.environ and on_one_machine(os.environ):
         for name, interface in on_loopback().items():
             os.environ.setdefault(name, interface)

@@ -102,8 +102,8 @@ def make_accelerator(device: str, *, processes: int | None = None) -> Accelerato
     there = accelerator.num_processes
     if there == 1 and launched_alone(os.environ):
         raise FaaError(
-            "accelerate launch was asked for several processes and started one: on CPUs it does so without a word. Use "
-            "faa's own --num-processes N, or torchrun, or accelerate launch --multi_gpu."
+            "accelerate launch was asked for several processes and started one: on CPUs it does so without a message. "
+            "Use faa's own --num-processes N, or torchrun, or accelerate launch --multi_gpu."
         )
     for name, setting in IGNORED.items():
         if os.environ.get(name, setting.neutral).lower() != setting.neutral:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from faa_search.runs.records.comparison import Comparison, Pair, PolicyErrors, Verdict
+from faa_search.runs.records.comparison import Comparison, Pair, PairVerdict, PolicyErrors
 
 SIGNIFICANCE = 0.05
 POWER = 0.8
@@ -48,7 +48,7 @@ def check_comparison(comparison: Comparison) -> Comparison:
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Return whether two documents say the same, up to what libraries of other versions round otherwise."""
+    """Return whether two documents have the same content, up to what libraries of other versions round otherwise."""
     if isinstance(one, dict):
         return all(_alike(value, other[key]) for key, value in one.items())
     if isinstance(one, list | tuple):
@@ -70,7 +70,7 @@ def _pairs(errors: Mapping[str, Sequence[float]]) -> tuple[Pair, ...]:
     pairs = []
     for (first, second), gap, p in zip(names, gaps, adjusted, strict=True):
         mean, reach = _mean_and_reach(gap)
-        verdict: Verdict = "no significant difference" if p > SIGNIFICANCE else "better" if mean < 0 else "worse"
+        verdict: PairVerdict = "no significant difference" if p > SIGNIFICANCE else "better" if mean < 0 else "worse"
         pairs.append(
             Pair(
                 first=first,
@@ -117,7 +117,7 @@ def _mean_and_reach(values: NDArray[np.float64]) -> tuple[float, float]:
 
 def _p_value(gap: NDArray[np.float64]) -> float:
     """Return the two-sided p of the paired t-test that the mean gap is zero."""
-    if np.ptp(gap) < EQUAL:  # equal gaps leave the statistic undefined; their signs alone say no more than this
+    if np.ptp(gap) < EQUAL:  # equal gaps leave the statistic undefined; their signs alone show no more than this
         return 1.0 if abs(gap[0]) < EQUAL else 2 * 0.5 ** len(gap)
     return float(stats.ttest_1samp(gap, 0.0).pvalue)
 

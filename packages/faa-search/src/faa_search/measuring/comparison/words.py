@@ -7,7 +7,7 @@ from faa_search.runs.records.comparison import Comparison, Pair
 
 
 def conclusion(comparison: Comparison) -> str:
-    """Return which policy is best, whether the data allow to say so, and how small a difference they would show."""
+    """Return which policy is best, whether the data allow that claim, and how small a difference they would show."""
     ranked = sorted(comparison.policies, key=lambda policy: policy.mean)
     lowest = [policy.name for policy in ranked if policy.mean - ranked[0].mean < EQUAL]
     others = [policy.name for policy in ranked[len(lowest) :]]
@@ -36,7 +36,7 @@ def _best(lowest: Sequence[str], worse: Sequence[str], open_: Sequence[str]) -> 
     if len(candidates) == 1:
         return ", so it is the best of these."
     among = f" of {_listed(candidates, 'and')}" if worse else ""
-    return f": these runs do not tell which{among} is best."
+    return f": these runs do not show which{among} is best."
 
 
 def _limit(pair: Pair, seeds: int, tests: int) -> str:
@@ -44,10 +44,11 @@ def _limit(pair: Pair, seeds: int, tests: int) -> str:
     both = _listed([pair.first, pair.second], "and")
     if not pair.has_spread:
         same = "have the same error" if abs(pair.difference) < EQUAL else "differ by the same"
-        return f"{both} {same} with every seed, so their spread does not tell what could be found."
+        return f"{both} {same} with every seed, so their spread does not show which difference could be found."
     return (
-        f"With n = {seeds} and the spread seen, the test (level {SIGNIFICANCE}, Holm over {tests}) finds a difference "
-        f"of {pair.detectable:.2f} points between {both} with a probability of {POWER}; smaller ones need more seeds."
+        f"With n = {seeds} and the spread seen, the test (significance level {SIGNIFICANCE}, Holm over {tests}) finds "
+        f"a difference of {pair.detectable:.2f} points between {both} with a probability of {POWER}; smaller ones need "
+        "more seeds."
     )
 
 

@@ -13,9 +13,9 @@ def defocus_blur(images_BHWC: Floats, figures: tuple[float, ...], _draws: Draws)
     """Spread each point over a disk with a softened edge: its radius in pixels, and the softening's deviation."""
     kernel_KK = disk(*figures)
     reach = len(kernel_KK) // 2
-    padded = np.pad(images_BHWC, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="reflect")
-    blurred: Floats = fftconvolve(padded, kernel_KK[None, :, :, None], mode="valid", axes=(1, 2))
-    return blurred
+    padded_BHWC = np.pad(images_BHWC, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="reflect")
+    blurred_BHWC: Floats = fftconvolve(padded_BHWC, kernel_KK[None, :, :, None], mode="valid", axes=(1, 2))
+    return blurred_BHWC
 
 
 def disk(radius: float, softening: float) -> Floats:
@@ -45,18 +45,18 @@ def glass_blur(images_BHWC: Floats, figures: tuple[float, ...], draws: Draws) ->
     deviation, furthest, times = figures[0], int(figures[1]), int(figures[2])
     side = images_BHWC.shape[1]
     deviations = (0, deviation, deviation, 0)
-    shuffled = np.floor(255 * gaussian_filter(images_BHWC, deviations, mode="nearest") + 1e-6) / 255
+    shuffled_BHWC = np.floor(255 * gaussian_filter(images_BHWC, deviations, mode="nearest") + 1e-6) / 255
     places = range(side - furthest, furthest, -1)
-    steps_B = np.arange(len(shuffled))
+    steps_B = np.arange(len(shuffled_BHWC))
     for time in range(times):
-        drawn = draws.uniform(f"places {time}", side, side, 2, low=-furthest, high=furthest)
-        offsets_BHW2 = np.floor(drawn).astype(np.int64)
+        drawn_BHW2 = draws.uniform(f"places {time}", side, side, 2, low=-furthest, high=furthest)
+        offsets_BHW2 = np.floor(drawn_BHW2).astype(np.int64)
         for y in places:
             for x in places:
                 dy_B, dx_B = offsets_BHW2[:, y, x, 0], offsets_BHW2[:, y, x, 1]
-                shuffled[:, y, x] = shuffled[steps_B, y + dy_B, x + dx_B]
-    blurred: Floats = gaussian_filter(shuffled, deviations, mode="nearest")
-    return blurred
+                shuffled_BHWC[:, y, x] = shuffled_BHWC[steps_B, y + dy_B, x + dx_B]
+    blurred_BHWC: Floats = gaussian_filter(shuffled_BHWC, deviations, mode="nearest")
+    return blurred_BHWC
 
 
 def motion_blur(images_BHWC: Floats, figures: tuple[float, ...], draws: Draws) -> Floats:
@@ -81,26 +81,26 @@ def smeared(images_BHWC: Floats, radius: float, deviation: float, *, degrees_B: 
     dy_BS = np.ceil(steps * np.sin(radians_B1) - 0.5).astype(np.int64)
     height, width = images_BHWC.shape[1:3]
     numbers_B11 = np.arange(len(images_BHWC))[:, None, None]
-    result = np.zeros_like(images_BHWC)
+    result_BHWC = np.zeros_like(images_BHWC)
     for step, weight in zip(steps, weights, strict=True):
         y_BH = (np.arange(height) + dy_BS[:, step, None]).clip(0, height - 1)
         x_BW = (np.arange(width) + dx_BS[:, step, None]).clip(0, width - 1)
-        result += weight * images_BHWC[numbers_B11, y_BH[:, :, None], x_BW[:, None, :]]
-    return result
+        result_BHWC += weight * images_BHWC[numbers_B11, y_BH[:, :, None], x_BW[:, None, :]]
+    return result_BHWC
 
 
 def zoom_blur(images_BHWC: Floats, figures: tuple[float, ...], _draws: Draws) -> Floats:
     """Average the image with itself at growing zooms: where they end, and their step."""
     factors = np.arange(1, *figures)
-    total: Floats = images_BHWC + sum(zoomed(images_BHWC, factor) for factor in factors)
-    return total / (len(factors) + 1)
+    total_BHWC: Floats = images_BHWC + sum(zoomed(images_BHWC, factor) for factor in factors)
+    return total_BHWC / (len(factors) + 1)
 
 
 def zoomed(images_BHWC: Floats, factor: float) -> Floats:
     """Return the centre of square images, magnified to their size by linear interpolation."""
     matrix_HK = _magnification(images_BHWC.shape[1], factor)
-    magnified: Floats = np.einsum("hy,byxc,wx->bhwc", matrix_HK, images_BHWC, matrix_HK, optimize=True)
-    return magnified
+    magnified_BHWC: Floats = np.einsum("hy,byxc,wx->bhwc", matrix_HK, images_BHWC, matrix_HK, optimize=True)
+    return magnified_BHWC
 
 
 def _magnification(side: int, factor: float) -> Floats:

@@ -37,7 +37,7 @@ def corrupt(
         uint8 ``[N, H, W, 3]``; fractions are cut off, as in the published files.
 
     Raises:
-        FaaError: If the name, the severity or the images are not as said, or frost has no photographs.
+        FaaError: If the name, the severity or the images are not as described, or frost has no photographs.
     """
     row = _row(name)
     if severity not in SEVERITIES:

@@ -29,7 +29,7 @@ def impulse_noise(images_BHWC: Floats, figures: tuple[float, ...], draws: Draws)
     return np.where(drawn_BHWC >= 1 - share / 2, 1.0, peppered_BHWC)
 
 
-def _poisson(levels: NDArray[np.int64], photons: float, drawn: Floats) -> Floats:
+def _poisson(levels_BHWC: NDArray[np.int64], photons: float, drawn_BHWC: Floats) -> Floats:
     """Return Poisson counts of mean ``photons * level / 255``, the quantiles at uniform numbers in [0, 1).
 
     The distribution functions of all 256 levels lie behind each other, each raised by its level, so one search in one
@@ -38,5 +38,6 @@ def _poisson(levels: NDArray[np.int64], photons: float, drawn: Floats) -> Floats
     most = int(photons + 12 * photons**0.5 + 20)
     functions_LK = pdtr(np.arange(most), photons * np.arange(256)[:, None] / 255)
     row = (functions_LK + np.arange(256)[:, None]).ravel()
-    counts: Floats = (np.searchsorted(row, levels + drawn, side="right") - most * levels).astype(np.float64)
-    return np.minimum(counts, most)
+    places_BHWC = np.searchsorted(row, levels_BHWC + drawn_BHWC, side="right")
+    counts_BHWC: Floats = (places_BHWC - most * levels_BHWC).astype(np.float64)
+    return np.minimum(counts_BHWC, most)

@@ -74,7 +74,7 @@ def _labels(path: Path, classes: int) -> NDArray[np.int64]:
         raise FaaError(f"'{path}' holds {labels.dtype} {list(labels.shape)}. {LAYOUT}")
     lowest, highest = int(labels.min()), int(labels.max())
     if lowest < 0 or highest >= classes:
-        raise FaaError(f"The labels of '{path}' are {lowest} … {highest}; the network tells {classes} classes apart.")
+        raise FaaError(f"The labels of '{path}' are {lowest} … {highest}; the network has {classes} classes.")
     return np.asarray(labels, dtype=np.int64)
 
 

@@ -26,10 +26,10 @@ def snow(images_BHWC: Floats, figures: tuple[float, ...], draws: Draws) -> Float
     noise_BHW1 = mean + deviation * draws.normal("flakes", *images_BHWC.shape[1:3], 1)
     flakes_BHW1 = zoomed(noise_BHW1, zoom)
     flakes_BHW1 = np.where(flakes_BHW1 < threshold, 0.0, flakes_BHW1).clip(0, 1)
-    fallen = smeared(flakes_BHW1, radius, smear, degrees_B=draws.uniform("direction", low=-135, high=-45))
+    fallen_BHW1 = smeared(flakes_BHW1, radius, smear, degrees_B=draws.uniform("direction", low=-135, high=-45))
     grey_BHW1 = (images_BHWC @ np.array(LUMA))[..., None]
-    whitened: Floats = kept * images_BHWC + (1 - kept) * np.maximum(images_BHWC, 1.5 * grey_BHW1 + 0.5)
-    return whitened + fallen + fallen[:, ::-1, ::-1]
+    whitened_BHWC: Floats = kept * images_BHWC + (1 - kept) * np.maximum(images_BHWC, 1.5 * grey_BHW1 + 0.5)
+    return whitened_BHWC + fallen_BHW1 + fallen_BHW1[:, ::-1, ::-1]
 
 
 def frost(
@@ -52,12 +52,12 @@ def frost(
     side = images_BHWC.shape[1]
     scaled = [np.asarray(_scaled(one, scale, side)) / 255 for one in photographs]
     drawn_B3 = draws.uniform("part", 3)
-    parts = np.empty_like(images_BHWC)
+    parts_BHWC = np.empty_like(images_BHWC)
     for number, (which, down, right) in enumerate(drawn_B3):
         one = scaled[int(which * len(scaled))]
         y, x = int(down * (one.shape[0] - side + 1)), int(right * (one.shape[1] - side + 1))
-        parts[number] = one[y : y + side, x : x + side]
-    return own * images_BHWC + other * parts
+        parts_BHWC[number] = one[y : y + side, x : x + side]
+    return own * images_BHWC + other * parts_BHWC
 
 
 def fog(images_BHWC: Floats, figures: tuple[float, ...], draws: Draws) -> Floats:
@@ -65,9 +65,9 @@ def fog(images_BHWC: Floats, figures: tuple[float, ...], draws: Draws) -> Floats
     thickness, decay = figures
     side = images_BHWC.shape[1]
     brightest_B111: Floats = images_BHWC.max(axis=(1, 2, 3), keepdims=True)
-    fogged: Floats = images_BHWC + thickness * plasma(side, decay, draws)[..., None]
-    darkened: Floats = fogged * brightest_B111 / (brightest_B111 + thickness)
-    return darkened
+    fogged_BHWC: Floats = images_BHWC + thickness * plasma(side, decay, draws)[..., None]
+    darkened_BHWC: Floats = fogged_BHWC * brightest_B111 / (brightest_B111 + thickness)
+    return darkened_BHWC
 
 
 def brightness(images_BHWC: Floats, figures: tuple[float, ...], _draws: Draws) -> Floats:
@@ -75,9 +75,10 @@ def brightness(images_BHWC: Floats, figures: tuple[float, ...], _draws: Draws) -
     (more,) = figures
     value_BHW1 = images_BHWC.max(axis=-1, keepdims=True)
     raised_BHW1 = np.minimum(value_BHW1 + more, 1)
-    black = value_BHW1 == 0
-    lit: Floats = np.where(black, raised_BHW1, images_BHWC * (raised_BHW1 / np.where(black, 1, value_BHW1)))
-    return lit
+    black_BHW1 = value_BHW1 == 0
+    factor_BHW1 = raised_BHW1 / np.where(black_BHW1, 1, value_BHW1)
+    lit_BHWC: Floats = np.where(black_BHW1, raised_BHW1, images_BHWC * factor_BHW1)
+    return lit_BHWC
 
 
 def plasma(side: int, decay: float, draws: Draws) -> Floats:
@@ -100,22 +101,22 @@ def plasma(side: int, decay: float, draws: Draws) -> Floats:
             heights_BSS[here] = around(heights_BSS, half)[here] + reach**2 * random_BSS[here]
         step, reach = half, reach / decay
     lowest, highest = (bound(heights_BSS, axis=(1, 2), keepdims=True) for bound in (np.min, np.max))
-    evened: Floats = (heights_BSS - lowest) / (highest - lowest)
-    return evened[:, :side, :side]
+    evened_BSS: Floats = (heights_BSS - lowest) / (highest - lowest)
+    return evened_BSS[:, :side, :side]
 
 
 def _diagonal(heights_BSS: Floats, half: int) -> Floats:
     """Return each point's mean over the four at the corners of a square around it."""
-    sides = np.roll(heights_BSS, half, axis=1) + np.roll(heights_BSS, -half, axis=1)
-    mean: Floats = (np.roll(sides, half, axis=2) + np.roll(sides, -half, axis=2)) / 4
-    return mean
+    sides_BSS = np.roll(heights_BSS, half, axis=1) + np.roll(heights_BSS, -half, axis=1)
+    mean_BSS: Floats = (np.roll(sides_BSS, half, axis=2) + np.roll(sides_BSS, -half, axis=2)) / 4
+    return mean_BSS
 
 
 def _straight(heights_BSS: Floats, half: int) -> Floats:
     """Return each point's mean over the four above, below, left and right of it."""
-    vertical = np.roll(heights_BSS, half, axis=1) + np.roll(heights_BSS, -half, axis=1)
-    mean: Floats = (vertical + np.roll(heights_BSS, half, axis=2) + np.roll(heights_BSS, -half, axis=2)) / 4
-    return mean
+    vertical_BSS = np.roll(heights_BSS, half, axis=1) + np.roll(heights_BSS, -half, axis=1)
+    mean_BSS: Floats = (vertical_BSS + np.roll(heights_BSS, half, axis=2) + np.roll(heights_BSS, -half, axis=2)) / 4
+    return mean_BSS
 
 
 def _scaled(photograph: NDArray[np.uint8], scale: float, side: int) -> Image.Image:

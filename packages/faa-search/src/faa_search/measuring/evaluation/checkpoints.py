@@ -9,8 +9,8 @@ from accelerate import Accelerator
 
 from faa_core import FaaError
 from faa_search.data import ImageSource, OpenedData, open_data
-from faa_search.measuring.evaluation.classes import in_order
-from faa_search.measuring.evaluation.trained_on import TrainedRun, run_of, same_images, say_unfinished, settled
+from faa_search.measuring.evaluation.classes import reorder_outputs
+from faa_search.measuring.evaluation.trained_on import TrainedRun, run_of, same_images, say_unfinished, settle_images
 from faa_search.measuring.evaluation.weights import Weights, find_weights
 from faa_search.runs.records.figures import Metrics
 from faa_search.settings import EvalConfig, FitConfig
@@ -91,7 +91,7 @@ def open_subject(weights: Weights, config: EvalConfig, *, note: Callable[[str], 
         raise FaaError("--train-subset is for --split train, and changes no test image; leave it out.")
     run = None if weights.folder is None else run_of(weights.folder)
     if run is not None:
-        config = settled(config, run, note=note)
+        config = settle_images(config, run, note=note)
         say_unfinished(run, weights.folder or run.directory, note=note)
     size = config.img_size or weights.expected.size
     data = open_data(config.model_copy(update={"img_size": size}), model_size=size, note=note)
@@ -99,8 +99,7 @@ def open_subject(weights: Weights, config: EvalConfig, *, note: Callable[[str], 
     names = source.class_names
     if weights.classes != len(names):
         raise FaaError(
-            f"The weights of '{weights.name}' tell {weights.classes} classes apart, "
-            f"'{config.dataset}' has {len(names)}."
+            f"The weights of '{weights.name}' have {weights.classes} classes, '{config.dataset}' has {len(names)}."
         )
     # What corrupts images works at their own size, as published ones were made: the network's comes after that.
     own_size = data.own_size if config.corruptions == "make" and data.own_size else size
@@ -110,7 +109,7 @@ def open_subject(weights: Weights, config: EvalConfig, *, note: Callable[[str], 
     accelerator = make_accelerator(config.device)
     layout = True if run is None else bool(run.settings.get("channels_last", True))
     settings = FitConfig(amp=config.amp, amp_dtype=config.amp_dtype, channels_last=layout)
-    model = in_order(weights.load(size), weights, names, dataset=config.dataset, note=note)
+    model = reorder_outputs(weights.load(size), weights, names, dataset=config.dataset, note=note)
     network = Network(model, weights.expected, settings, accelerator)
     check_input(network, size, {})
     return Subject(

@@ -31,7 +31,7 @@ class Reordered(nn.Module):
         return logits_BC.index_select(1, self.order_C)
 
 
-def in_order(
+def reorder_outputs(
     model: nn.Module, weights: Weights, names: tuple[str, ...], *, dataset: str, note: Callable[[str], None]
 ) -> nn.Module:
     """Return the model with its outputs in the order of the images' classes.
@@ -55,7 +55,7 @@ def in_order(
     if sorted(own) == sorted(names) and len(set(own)) == len(own):
         note(f"'{dataset}' has the classes of '{weights.name}' in another order; the outputs are put in that order.")
         return Reordered(model, [own.index(name) for name in names])
-    differ = f"'{weights.name}' tells the classes {_some(own)} apart, '{dataset}' has {_some(names)}"
+    differ = f"'{weights.name}' has the classes {_some(own)}, '{dataset}' has {_some(names)}"
     if _is_numbers(names) or weights.folder is None:
         note(f"{differ}: they are matched by their numbers.")
         return model

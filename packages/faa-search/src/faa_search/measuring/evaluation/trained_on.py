@@ -27,7 +27,7 @@ class TrainedRun:
 
     Attributes:
         directory: Where it is.
-        settings: Everything it was made with, as its ``config.yaml`` says.
+        settings: Everything it was made with, as in its ``config.yaml``.
         data: Which images, of that.
     """
 
@@ -112,8 +112,8 @@ def same_images(config: DataConfig, run: TrainedRun) -> bool:
     return _place(config) == _place(run.data) or _is_moved(config, run)
 
 
-def settled(config: EvalConfig, run: TrainedRun, *, note: Callable[[str], None]) -> EvalConfig:
-    """Return the settings that name the images a run was trained on, or images it has not seen, as the split says.
+def settle_images(config: EvalConfig, run: TrainedRun, *, note: Callable[[str], None]) -> EvalConfig:
+    """Return the settings that name the images a run was trained on, or images it has not seen, depending on the split.
 
     Args:
         config: As given.
@@ -130,8 +130,8 @@ def settled(config: EvalConfig, run: TrainedRun, *, note: Callable[[str], None])
     if config.split == "test":
         if _is_trained_on(config.test_split, run.data.train_split):
             raise FaaError(
-                f"'{run.directory}' was trained on the split '{config.test_split}', so its errors there are no test "
-                "errors; use --split train to see them as what they are, or another --test-split."
+                f"'{run.directory}' was trained on the split '{config.test_split}', so its errors there are not test "
+                "errors. Use --split train, which reports them as training errors, or another --test-split."
             )
         return config
     if config.train_split != run.data.train_split:
@@ -151,8 +151,8 @@ def _other_part(config: EvalConfig, run: TrainedRun) -> str:
     held_out = run.data.test_fraction
     if held_out == 0:
         return (
-            f"'{run.directory}' was trained on '{config.dataset}' with nothing held out, so what --test-fraction "
-            f"{config.test_fraction:g} holds out now would be images it was trained on. Leave it out with --split "
+            f"'{run.directory}' was trained on '{config.dataset}' with nothing held out, so --test-fraction "
+            f"{config.test_fraction:g} would hold out images that it was trained on. Leave it out with --split "
             "train, give other images as --dataset, or train anew with --test-fraction for a test error."
         )
     return (

@@ -33,7 +33,7 @@ Std = Annotated[FiniteFloat, Field(ge=1e-3, le=1000)]
 
 
 class _Input(BaseModel):
-    """What a description says of the images; None: the model's default."""
+    """The images that a description names; None: the model's default."""
 
     input_size: tuple[int, Side, Side] | None = None
     mean: tuple[Mean, Mean, Mean] | None = None
@@ -57,8 +57,8 @@ class Weights:
     Attributes:
         name: Where they are, for messages.
         expected: The images they expect.
-        classes: How many they tell apart; None where nothing says.
-        names: Of the classes, in the order of the outputs; None where nothing says.
+        classes: How many they tell apart; None where it is unknown.
+        names: Of the classes, in the order of the outputs; None where it is unknown.
         folder: That they lie in; None if they were fetched.
         load: From the side of the images in pixels to the network with its weights; raises FaaError.
     """
@@ -107,7 +107,7 @@ def weights_folder(checkpoint: str | Path) -> Path:
     for folder in folders:
         if (folder / WEIGHTS).is_file() and (folder / "config.json").is_file():
             return folder
-    raise FaaError(f"'{checkpoint}' holds no {WEIGHTS} with a config.json beside it, nor does its best/ or last/.")
+    raise FaaError(f"'{checkpoint}' holds no {WEIGHTS} with a config.json beside it, nor do its best/ or last/.")
 
 
 def _fetched(name: str) -> Path:
@@ -118,8 +118,8 @@ def _fetched(name: str) -> Path:
     except Exception as error:  # of the Hub's library, of the one it fetches with, or an assertion of timm
         reason = f"{type(error).__name__}: {one_line(error)}".rstrip(".")
         raise FaaError(
-            f"config.json and {WEIGHTS} of '{name}' cannot be had from the Hugging Face Hub: {reason}. Other files of "
-            "weights are not read. Without a network, give a folder with both as --checkpoint."
+            f"config.json and {WEIGHTS} of '{name}' cannot be fetched from the Hugging Face Hub: {reason}. Other files "
+            "of weights are not read. Without a network, give a folder with both as --checkpoint."
         ) from error
     return paths[0].parent
 
@@ -135,8 +135,8 @@ def _published_weights(name: str) -> Weights:
             return make_model(name, classes=config.num_classes, pretrained=True, size=size, seed=0)
         except FaaError as error:
             raise FaaError(
-                f"{str(error).rstrip('.')}. What timm publishes is fetched once over the network and kept; "
-                "without one, give a folder with model.safetensors and config.json as --checkpoint."
+                f"{str(error).rstrip('.')}. timm's weights are fetched once over the network and kept; "
+                "without a network, give a folder with model.safetensors and config.json as --checkpoint."
             ) from error
 
     return Weights(name=name, expected=expected, classes=config.num_classes, load=load)

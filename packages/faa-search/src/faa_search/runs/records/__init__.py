@@ -1,1 +1,1 @@
-"""What the files of runs say, as data: one module for each kind of run."""
+"""The content of the files of runs, as data: one module for each kind of run."""

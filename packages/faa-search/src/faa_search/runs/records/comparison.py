@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-Verdict = Literal["better", "worse", "no significant difference"]
+PairVerdict = Literal["better", "worse", "no significant difference"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +47,12 @@ class Pair:
     low: float
     high: float
     p: float
-    verdict: Verdict
+    verdict: PairVerdict
     detectable: float
 
     @property
     def has_spread(self) -> bool:
-        """Whether the difference varied over the seeds; without, its interval has no width and says nothing."""
+        """Whether the difference varied over the seeds; without, its interval has no width and shows nothing."""
         return self.detectable > 0
 
 

@@ -36,7 +36,7 @@ def check_metrics(metrics: Metrics) -> Metrics:
     """Return figures that were read, once they are found to agree.
 
     Raises:
-        ValueError: If the confusion matrix is not one, or says something else than the other figures.
+        ValueError: If the confusion matrix is not one, or contradicts the other figures.
     """
     matrix = metrics.confusion
     if any(len(row) != len(matrix) for row in matrix):

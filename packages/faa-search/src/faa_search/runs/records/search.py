@@ -39,7 +39,7 @@ class Control:
 
 
 def in_words(controls: Sequence[Control]) -> str:
-    """Return what the comparison says, in a sentence."""
+    """Return what the comparison shows, in a sentence."""
     parts = []
     for verdict in ("better than", "worse than", "not significantly different from"):
         names = [row.name for row in controls if row.verdict == verdict]
@@ -61,12 +61,14 @@ def check_control(control: Control) -> Control:
             f"{control.difference:g} in {control.low:g} … {control.high:g}"
         )
     if control.verdict != verdict_of(control.low, control.high):
-        raise ValueError(f"the interval {control.low:g} … {control.high:g} does not say '{control.verdict}'")
+        raise ValueError(
+            f"the interval {control.low:g} … {control.high:g} does not allow the verdict '{control.verdict}'"
+        )
     return control
 
 
 def verdict_of(low: float, high: float) -> ControlVerdict:
-    """Return what an interval of the difference, found minus control, says."""
+    """Return the verdict of an interval of the difference, found minus control."""
     return "better than" if low > 0 else "worse than" if high < 0 else "not significantly different from"
 
 

@@ -1,6 +1,6 @@
-"""Named complete configurations, as YAML beside this file; `schema` says what they hold.
+"""Named complete configurations, as YAML beside this file; `schema` defines what they hold.
 
-A recipe says what it is, where its numbers come from, the commands, the hardware and the expected error, and what it
+A recipe states what it is, where its numbers come from, the commands, the hardware and the expected error, and what it
 deviates in and why; its sections ``train`` and ``search`` are settings of those commands.
 """
 
@@ -30,7 +30,7 @@ class Recipe:
     Attributes:
         name: Folder and file, such as ``cifar10/wrn40_2``.
         text: The file as it is.
-        facts: What it says for its reader.
+        facts: What it states for its reader.
         sections: Settings by command, only those that it sets.
     """
 
@@ -71,7 +71,7 @@ def load_recipe(name: str) -> Recipe:
 
     Raises:
         UnknownNameError: If there is none of that name.
-        FaaError: If its file does not say what a recipe has to, or has a setting that there is not.
+        FaaError: If its file lacks what a recipe has to state, or has a setting that there is not.
     """
     if name not in (names := recipe_names()):
         raise UnknownNameError("recipe", name, _nearest(name, names), hint="`faa recipe list` shows them.")

@@ -1,4 +1,4 @@
-"""What a recipe's file says."""
+"""The content of a recipe's file."""
 
 from typing import Annotated, Any, ClassVar
 

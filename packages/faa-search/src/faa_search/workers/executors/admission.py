@@ -60,7 +60,7 @@ def _accept(
             one, _address = server.accept()
             one.setblocking(True)
             connection: Connection[Any, Any] = Connection(one.detach())
-            # In a separate thread, so that a stranger who says nothing keeps nobody else waiting.
+            # In a separate thread, so that a client that sends nothing does not delay others.
             threading.Thread(target=_admit, args=(connection, key, arrived), daemon=True).start()
 
 

@@ -60,5 +60,5 @@ def threads_each(options: ExecutorOptions, *, workers: int, among: int) -> int:
 
 
 def thread_variables(threads: int) -> dict[str, str]:
-    """Return what the environment of a process must say for torch to use so many threads."""
+    """Return what the environment of a process must set for torch to use so many threads."""
     return {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}

@@ -53,7 +53,7 @@ def launched(setup: Setup, options: ExecutorOptions, accelerator: Accelerator) -
 
     Args:
         setup: Must be the same in all processes.
-        options: `processes` is the launcher's to say.
+        options: `processes` is set by the launcher.
         accelerator: The processes.
 
     Raises:
@@ -74,7 +74,7 @@ def launched(setup: Setup, options: ExecutorOptions, accelerator: Accelerator) -
 
 
 def serve(setup: Setup, options: ExecutorOptions, accelerator: Accelerator | None = None) -> None:
-    """Do the main process's tasks, in a process that is not it, until it says that there are no more.
+    """Do the main process's tasks, in a process that is not it, until it reports that there are no more.
 
     Meanwhile SIGINT and SIGTERM, which launchers send to all processes, are the main process's to answer.
 

@@ -23,7 +23,7 @@ class Outcome:
 
 
 class WorkerLost(Exception):  # noqa: N818 not a mistake of anybody's
-    """A worker ended in the middle of a task; the message says how."""
+    """A worker ended in the middle of a task; the message states how."""
 
 
 def pack(thing: Any) -> bytes:
@@ -61,13 +61,13 @@ def attempt(task: bytes, bench: Callable[[], Any]) -> bytes:
 
 
 def _pack_error(error: BaseException) -> bytes:
-    """Pack an exception so that it arrives as it was, and says where it came from."""
+    """Pack an exception so that it arrives as it was, with where it came from."""
     trace = "".join(traceback.format_exception(error))
     if not isinstance(error, FaaError):
         error.add_note(f"In a worker:\n{trace}")
     try:
         content = pack(Outcome(error=error))
         unpack(content)  # an exception with unusual arguments may be written and not be read
-    except Exception:  # noqa: BLE001 neither way says what it may raise
+    except Exception:  # noqa: BLE001 neither way documents what it may raise
         return pack(Outcome(error=RuntimeError(f"A task failed with an exception that cannot travel.\n{trace}")))
     return content

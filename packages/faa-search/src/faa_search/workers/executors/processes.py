@@ -75,7 +75,7 @@ class WorkerProcess:
         """Return the outcome of a packed task.
 
         Raises:
-            WorkerLost: If the process ended; the message says how.
+            WorkerLost: If the process ended; the message states how.
         """
         if self._wire is None:
             raise WorkerLost("was not started")

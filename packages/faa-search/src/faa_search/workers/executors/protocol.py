@@ -32,7 +32,7 @@ Setup = Callable[[Place], Any]  # picklable; makes what a worker's tasks work wi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorOptions:
-    """What a user can say about workers.
+    """What a user can set about workers.
 
     Attributes:
         device: Kind of device.

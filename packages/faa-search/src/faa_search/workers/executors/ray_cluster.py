@@ -121,7 +121,7 @@ def _of_cluster(token: str) -> Iterator[int]:
 
 
 def _read_variables(ray: Any) -> None:
-    """Let Ray forget what the environment said about tokens, and read it anew.
+    """Let Ray forget the environment's settings of tokens, and read it anew.
 
     Raises:
         FaaError: If this Ray knows no tokens.
@@ -162,8 +162,8 @@ def _joined(ray: Any, address: str) -> Iterator[None]:
         ray.shutdown()
         raise FaaError(
             f"--ray-address {address}: no Ray cluster answers there ({_first_line(error)}). Give the HOST:PORT that "
-            "`ray start --head` says, or auto on one of its machines. If it wants a token, set RAY_AUTH_MODE=token and "
-            "RAY_AUTH_TOKEN as it does."
+            "`ray start --head` prints, or auto on one of its machines. If it wants a token, set RAY_AUTH_MODE=token "
+            "and RAY_AUTH_TOKEN as it does."
         ) from error
     try:
         yield

@@ -87,7 +87,7 @@ class Follower:
     def follow(self, bench: Callable[[], Any]) -> None:
         """Do tasks until told that there are no more.
 
-        A task is told to stop by SIGTERM, unless its handler has an attribute `noted` which says that it was told.
+        A task is told to stop by SIGTERM, unless its handler has an attribute `noted`, which shows that it was told.
         What a signal does where the task does not handle it is for the caller of this to settle: `cancel` may be the
         handler.
 
