@@ -102,6 +102,13 @@ class FoldsConfig(Settings):
         default=None, description="Take the folds' networks from this run of the same images, folds and model."
     )
 
+    mirror_test: Annotated[bool, Role.PACE] = Field(
+        default=True,
+        description="Say whether a left-right mirror changes the class. Where --hflip is not 0, this fits one more "
+        "network, without flips, for half the --epochs.",
+        json_schema_extra={"formerly": False},
+    )
+
     @model_validator(mode="after")
     def _one_fold(self) -> "FoldsConfig":
         fields = type(self).model_fields
