@@ -15,16 +15,16 @@ from faa_search import SearchConfig, search_stage
 from faa_search.runs.opening import SearchRun, open_run
 from faa_search.runs.records.mirrors import MirrorTest
 from faa_search.runs.results import read_mirrors
-from faa_search.searching import mirrors
-from faa_search.searching.mirrors import MIRRORED, fitted_seconds, in_words, without_flips
-from faa_search.training.schedules import check_schedule
+from faa_search.searching.estimate import Estimate
+from faa_search.searching.fast import stages
+from faa_search.searching.mirrors import MIRRORED, fitted_seconds, in_words
 from faa_search.workers.stopping import Stopped
 
 SIDE = 8
 SMALL = {"img_size": SIDE, "model": "wrn10_1", "epochs": 12, "folds": 2, "warmup_epochs": 0, "lr": 0.1, "device": "cpu"}
 
 
-FLIPPED = {"hflip": 0.5, "folds": 1, "epochs": 24}  # half of the epochs are those of the test
+FLIPPED = {"hflip": 0.5, "folds": 1}
 
 
 class Told:
@@ -39,10 +39,10 @@ class Told:
         self.notes.append(message)
 
     @contextmanager
-    def track(self, what: str, total: int, *, done: int = 0) -> Iterator[Callable[[str], None]]:
+    def track(self, what: str, total: int, *, done: int = 0) -> Iterator[Callable[..., None]]:
         self.tracks.append((what, total, done))
 
-        def advance(detail: str) -> None:
+        def advance(detail: str = "") -> None:
             self.left -= what == "Mirror test"
             if what == "Mirror test" and self.left == 0:
                 raise Stopped(2)
@@ -111,13 +111,13 @@ def test_networks_that_learnt_mirrors_are_not_asked(tmp_path: Path) -> None:
     """They would lose nothing, whatever a mirror means; so one network is fitted without, once, and its folder goes."""
     dataset, run = archive(tmp_path, sided=True), tmp_path / "run"
     first = searched(tmp_path, dataset, **FLIPPED)
-    assert first.tracks == [("Fold 1 of 1", 24, 0), ("Mirror test", 12, 0)]
+    assert first.tracks == [("Fold 1 of 1", 12, 0), ("Mirror test", 12, 0)]
     note = first.notes[-1]
     assert float(note.split("lose ")[1].split()[0]) > 60
     assert note.endswith("mean another class here: give --hflip 0 in place of --hflip 0.5, to trainings too.")
     assert not (run / "mirrors").exists()
     test, record = known(run), (run / "mirrors.json").read_bytes()
-    assert (test.networks, test.epochs) == (1, 12)
+    assert (test.networks, test.epochs) == (1, SMALL["epochs"])
     assert fitted_seconds(run) == test.seconds > 0
     again = searched(tmp_path, dataset, **FLIPPED)
     assert again.tracks == []
@@ -154,22 +154,24 @@ def test_a_test_that_is_stopped_goes_on(tmp_path: Path) -> None:
 
 def test_processes_test_the_same(tmp_path: Path) -> None:
     """The network is fitted in one of them."""
-    dataset, shorter = archive(tmp_path, sided=True), FLIPPED | {"folds": 2, "epochs": 6}
+    dataset, shorter = archive(tmp_path, sided=True), FLIPPED | {"folds": 2, "epochs": 3}
     searched(tmp_path / "one", dataset, **shorter)
     assert searched(tmp_path / "two", dataset, **shorter, num_processes=2).tracks == [("Folds", 2, 0)]
     one, two = (replace(known(tmp_path / name / "run"), seconds=0.0) for name in ("one", "two"))
     assert one == two
 
 
-@pytest.mark.parametrize(("budget", "said"), [("2h", False), ("20s", True)])
+@pytest.mark.parametrize(("budget", "said"), [("100h", False), ("30m", True)])
 def test_a_small_budget_leaves_the_test_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: str, said: bool
 ) -> None:
-    """Where it would take more than a tenth of what the folds leave; that is noted."""
-    monkeypatch.setattr(mirrors, "estimated_seconds", lambda config, fold: 3.0)
+    """Where it would take more than a tenth of what the folds leave; that is noted, and it costs no time."""
+    monkeypatch.setattr(stages.EstimateCost, "__call__", lambda task, bench: Estimate(fold=170.0, trial=0.1))
     notes = searched(tmp_path, archive(tmp_path, sided=True), hflip=0.5, folds=1, epochs=1, budget=budget).notes
-    left_out = [note for note in notes if note.startswith("The mirror test is left out: it would take 3")]
+    left_out = [note for note in notes if note.startswith("The mirror test is left out: it would take 3 min,")]
+    (cost,) = [note for note in notes if note.startswith("Estimated time")]
     assert len(left_out) == said
+    assert ("3 min for the mirror test (--no-mirror-test)" in cost) != said
     assert (tmp_path / "run" / "mirrors.json").exists() != said
 
 
@@ -203,24 +205,6 @@ def test_a_damaged_record(tmp_path: Path) -> None:
     record.unlink()
     searched(tmp_path, dataset, hflip=0.0, epochs=1)
     assert record.read_text() == text
-
-
-def test_the_schedule_is_shortened_as_a_whole() -> None:
-    """Its warm-up and its steps, too; and nothing else is changed but the flips."""
-    config = SearchConfig(
-        epochs=31, warmup_epochs=31, sched="multistep", decay_milestones=(10, 20), mixup=0.2, mixup_off_epoch=25
-    )
-    test = without_flips(config)
-    check_schedule(test)
-    changed = {name: value for name, value in test.model_dump().items() if value != config.model_dump()[name]}
-    assert changed == {
-        "hflip": 0.0,
-        "epochs": 16,
-        "warmup_epochs": 15,
-        "decay_epochs": 15.0,
-        "decay_milestones": (5.0, 10.0),
-        "mixup_off_epoch": 13,
-    }
 
 
 @pytest.mark.parametrize(

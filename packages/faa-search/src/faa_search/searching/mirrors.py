@@ -1,7 +1,8 @@
 """Whether a left-right mirror changes the class: tested by networks that were fitted without flips.
 
 Where the search fits its folds without flips, their networks are asked. Networks that were fitted with flips would lose
-nothing, whatever a mirror means, so there one more network is fitted without.
+nothing, whatever a mirror means, so there one more network is fitted without, for as many epochs: with half of them a
+network can know the images too little.
 """
 
 import shutil
@@ -23,14 +24,13 @@ from faa_search.searching.controls import CONFIDENCE, FOUND, Key, compare, contr
 from faa_search.searching.folding import Beside, table_seconds
 from faa_search.searching.objective import score
 from faa_search.searching.search import Search
-from faa_search.settings import FoldedSearchConfig, SharedSearchConfig
+from faa_search.settings import FoldedSearchConfig
 from faa_search.training.fitting import fit
 from faa_search.training.saving import FitJob
 from faa_search.workers.executors.gathering import gather
 
 Folded = TypeVar("Folded", bound=FoldedSearchConfig)
 FOLDER = "mirrors"  # of the network, in the run, while it is fitted
-SHORTER = 2  # its epochs are this part of a fold's: measured to say the same
 AFFORDABLE = 0.1  # of what a budget leaves after the folds
 MUCH = 0.1  # of the accuracy; less may come from images that mostly face one way
 ENOUGH = 0.5  # a network that hardly knows the images has little to lose
@@ -62,7 +62,7 @@ class FitUnflipped:
 
     def __call__(self, bench: Bench) -> Recognised:
         """Return what the network makes of the held-out images."""
-        config, images = without_flips(bench.config), bench.images
+        config, images = bench.config.model_copy(update={"hflip": 0.0}), bench.images
         with bench.run_folder() as run:
             job = FitJob(
                 view=training_view(config, images, bench.expected, images.folds[0]),
@@ -83,21 +83,6 @@ class FitUnflipped:
         )
 
 
-def without_flips(config: SharedSearchConfig) -> SharedSearchConfig:
-    """Return how the test's network is fitted: as the folds' are, but without flips, and on a shorter schedule."""
-    length, after = config.sched_epochs, config.mixup_off_epoch
-    shorter = {
-        "hflip": 0.0,
-        "epochs": -(-config.epochs // SHORTER),
-        "warmup_epochs": config.warmup_epochs // SHORTER,
-        "sched_epochs": None if length is None else -(-length // SHORTER),
-        "decay_epochs": config.decay_epochs / SHORTER,
-        "decay_milestones": tuple(at / SHORTER for at in config.decay_milestones),
-        "mixup_off_epoch": -(-after // SHORTER),
-    }
-    return config.model_copy(update=shorter)
-
-
 def needs_network(search: Search[Folded]) -> bool:
     """Return whether a network is to be fitted for the test; a search that takes networks (--init-models) fits none."""
     config = search.config
@@ -115,11 +100,6 @@ def fitted_seconds(directory: Path) -> float:
     return table_seconds(directory / FOLDER / SUMMARY) if test is None else test.seconds
 
 
-def estimated_seconds(config: FoldedSearchConfig, fold: float) -> float:
-    """Return the device seconds that the test's network will take, where a fold's takes so many."""
-    return fold * without_flips(config).epochs / config.epochs
-
-
 def affords(search: Search[Folded], clock: Clock, *, folds: float, fold: float) -> bool:
     """Return whether the budget has room for the test's network; where it has not, that is noted.
 
@@ -127,14 +107,13 @@ def affords(search: Search[Folded], clock: Clock, *, folds: float, fold: float) 
         search: Under way.
         clock: Of the budget.
         folds: Device seconds that the folds still take.
-        fold: Device seconds that one takes.
+        fold: Device seconds that one takes; the test's network takes as long.
     """
-    test = estimated_seconds(search.config, fold)
-    if clock.has(folds + test / AFFORDABLE):
+    if clock.has(folds + fold / AFFORDABLE):
         return True
     if needs_network(search) and clock.has(folds):
         search.reporter.note(
-            f"The mirror test is left out: it would take {duration(test)}, more than {AFFORDABLE:.0%} of what --budget "
+            f"The mirror test is left out: it would take {duration(fold)}, more than {AFFORDABLE:.0%} of what --budget "
             f"{search.config.budget} leaves after the folds."
         )
     return False
@@ -144,9 +123,8 @@ def fitting_beside(search: Search[Folded]) -> Sequence[Beside]:
     """Return what is to be fitted beside the folds for the test: one network, or nothing."""
 
     def finished(done: Recognised) -> None:
-        epochs = without_flips(search.config).epochs
         values = {(FOUND, 0, 0): done.mirrored, ("none", 0, 0): done.plain}
-        _keep(search, values, networks=1, epochs=epochs, seconds=done.seconds)
+        _keep(search, values, networks=1, seconds=done.seconds)
 
     return [Beside(FitUnflipped(), finished)] if needs_network(search) else []
 
@@ -192,7 +170,7 @@ def _asked(search: Search[Folded]) -> MirrorTest | None:
     tasks = control_tasks(policies, folds=folds, views=1, reward="mean-accuracy", seed=config.seed)
     values: dict[Key, list[float]] = {}
     gather(tasks, search.executor, values.__setitem__, search.request)
-    return _keep(search, {key: values[key] for key in tasks}, networks=folds, epochs=config.epochs, seconds=0.0)
+    return _keep(search, {key: values[key] for key in tasks}, networks=folds, seconds=0.0)
 
 
 def _saw_no_flips(source: Path) -> bool:
@@ -204,9 +182,7 @@ def _saw_no_flips(source: Path) -> bool:
     return said.get("hflip") == 0 and said.get("init_models") is None
 
 
-def _keep(
-    search: Search[Folded], values: dict[Key, list[float]], *, networks: int, epochs: int, seconds: float
-) -> MirrorTest:
+def _keep(search: Search[Folded], values: dict[Key, list[float]], *, networks: int, seconds: float) -> MirrorTest:
     """Return, and write into the run, what images under the mirror and as they are come to."""
     _mirrored, (plain,) = compare(values)
     test = MirrorTest(
@@ -215,7 +191,7 @@ def _keep(
         low=-plain.high,
         high=-plain.low,
         networks=networks,
-        epochs=epochs,
+        epochs=search.config.epochs,
         seconds=round(seconds, 3),
     )
     write_mirrors(search.directory, test)

@@ -105,7 +105,7 @@ class FoldsConfig(Settings):
     mirror_test: Annotated[bool, Role.PACE] = Field(
         default=True,
         description="Say whether a left-right mirror changes the class. Where --hflip is not 0, this fits one more "
-        "network, without flips, for half the --epochs.",
+        "network, without flips.",
         json_schema_extra={"formerly": False},
     )
 

@@ -31,7 +31,7 @@ from faa_search.searching.folding import (
 )
 from faa_search.searching.folds import folds_text
 from faa_search.searching.found import device_kind
-from faa_search.searching.mirrors import affords, estimated_seconds, fitted_seconds, fitting_beside, tell_of_mirrors
+from faa_search.searching.mirrors import affords, fitted_seconds, fitting_beside, tell_of_mirrors
 from faa_search.workers.executors.capacity import cores
 from faa_search.workers.stopping import Stopped
 
@@ -135,7 +135,7 @@ def _cost_in_words(search: DensitySearch, cost: Estimate, *, missing: int, tests
     ways = fitting_ways(model=config.model, epochs=config.epochs, size=images.size, on_cpu=device_kind(config) == "cpu")
     parts = {f"to fit {counted(missing, 'fold')} at {images.size} px": fitting} if missing else {}
     if tests and missing % workers == 0:  # else a worker that has no fold left to fit does it meanwhile
-        parts["for the mirror test (--no-mirror-test)"] = estimated_seconds(config, cost.fold)
+        parts["for the mirror test (--no-mirror-test)"] = cost.fold
     if config.stage != "folds":
         parts[f"to score {counted(search.planned, 'trial')}"] = scoring
         ways = ["less --depth", "a --budget such as 30m", *ways]
