@@ -2,7 +2,7 @@
 
 Where the search fits its folds without flips, their networks are asked. Networks that were fitted with flips would lose
 nothing, whatever a mirror means, so there one more network is fitted without, for as many epochs: with half of them a
-network can know the images too little.
+network may know the images too little.
 """
 
 import shutil
@@ -111,7 +111,7 @@ def affords(search: Search[Folded], clock: Clock, *, folds: float, fold: float) 
     """
     if clock.has(folds + fold / AFFORDABLE):
         return True
-    if needs_network(search) and clock.has(folds):
+    if clock.has(folds):  # else the folds are what is too long
         search.reporter.note(
             f"The mirror test is left out: it would take {duration(fold)}, more than {AFFORDABLE:.0%} of what --budget "
             f"{search.config.budget} leaves after the folds."

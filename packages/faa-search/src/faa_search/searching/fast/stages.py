@@ -111,7 +111,8 @@ def _fold_stage(search: DensitySearch, rounds: list[Round], clock: Clock) -> Non
     beside = fitting_beside(search) if fits and begins else ()
     if config.stage != "merge" and begins:
         cost: Estimate = search.executor.submit(EstimateCost(search.space)).result()
-        beside = beside if affords(search, clock, folds=missing * cost.fold, fold=cost.fold) else ()
+        if beside and not affords(search, clock, folds=missing * cost.fold, fold=cost.fold):
+            beside = ()
         search.reporter.note(_cost_in_words(search, cost, missing=missing, tests=bool(beside)))
         if missing and not clock.has(missing * cost.fold):
             raise FaaError(
