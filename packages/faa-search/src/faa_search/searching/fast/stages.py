@@ -127,7 +127,7 @@ def _fold_stage(search: DensitySearch, rounds: list[Round], clock: Clock) -> Non
         tell_of_mirrors(search, tests=begins)
 
 
-def _cost_in_words(search: DensitySearch, cost: Estimate, *, missing: int, tests: bool) -> str:
+def _cost_in_words(search: DensitySearch, cost: Estimate, *, missing: int, tests: bool = False) -> str:
     """Return what the search will cost, by stage and in all, with what would make that shorter."""
     config, images, workers = search.config, search.images, search.executor.workers
     at_once = min(workers, len(images.folds) * config.width * config.batch_proposals)
