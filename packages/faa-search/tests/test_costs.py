@@ -81,3 +81,12 @@ def test_a_search_that_goes_on_or_ends_early_costs_only_what_is_left():
     assert only.startswith("Estimated time: 1 h, until about ")
     assert only.partition("It ")[0].endswith(" to fit 1 fold at 32 px. ")
     assert "--depth" not in only
+
+
+def test_the_mirror_test_costs_a_fold_unless_a_worker_is_free_for_it():
+    part = "1 h for the mirror test (--no-mirror-test)"
+    assert part in _cost_in_words(of_search(), COST, missing=2, tests=True)
+    assert part in _cost_in_words(of_search(workers=2), COST, missing=4, tests=True)
+    assert part not in _cost_in_words(of_search(workers=2), COST, missing=3, tests=True)
+    assert part in _cost_in_words(of_search(), COST, missing=0, tests=True)
+    assert part not in _cost_in_words(of_search(), COST, missing=2)

@@ -17,7 +17,7 @@ from faa_core import FaaError, Policy
 from faa_search.data import ArraySource
 from faa_search.searching import tasks
 from faa_search.searching.bench import MakeBench
-from faa_search.searching.folding import check_fitted, fit_folds, fit_seconds, weights_path
+from faa_search.searching.folding import Beside, check_fitted, fit_folds, fit_seconds, weights_path
 from faa_search.searching.folds import Fold, make_folds
 from faa_search.searching.images import open_images
 from faa_search.searching.tasks import FitFold, ScorePolicy
@@ -78,6 +78,21 @@ def test_what_is_missing_is_fitted(tmp_path: Path, folds: tuple[Fold, ...], list
     fit_folds(tmp_path, folds, again, told, StopRequest())
     assert [] == again.given
     assert executor.shared == again.shared
+
+
+@pytest.mark.parametrize("in_process", [True, False])
+def test_something_beside_the_folds(tmp_path: Path, folds: tuple[Fold, ...], listener: Any, in_process: bool) -> None:
+    """It comes after them, is given its own result, counts as no fold, and is done where no fold is missing, too."""
+    done: list[Any] = []
+    for given in ([0, 1, 2, 7], [7]):
+        executor, told = Fits(in_process=in_process), listener()
+        beside = Beside(FitFold(7), done.append)
+        fit_folds(tmp_path, folds, executor, told, StopRequest(), beside=[beside])
+        assert given == executor.given
+        assert not (tmp_path / "fold7").exists()
+        assert ([] if in_process else [("Folds", 3, 4 - len(given))]) == told.tracks
+        assert told.units == (0 if in_process else len(given) - 1)
+    assert [b"fold 7"] * 2 == [files["model.safetensors"] for files in done]
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,8 @@ ROLES: dict[Role, set[str]] = {  # as they stood in lists of names, by hand
     Role.DEVICE: {"device"},
     Role.PACE: {
         "audit", "audit_epochs", "audit_seeds", "budget", "dataset_download", "executor", "gpus_per_worker",
-        "num_processes", "ray_address", "recovery_interval", "resident", "save_every", "stage", "workers",
+        "mirror_test", "num_processes", "ray_address", "recovery_interval", "resident", "save_every", "stage",
+        "workers",
     },
 }  # fmt: skip
 

@@ -92,6 +92,7 @@ def test_what_a_search_leaves(finished: tuple[Path, SearchResult, Any]) -> None:
             "fold0",
             "fold1",
             "folds.json",
+            "mirrors.json",
             "policy.json",
             "result.json",
             "stages.jsonl",

@@ -8,6 +8,7 @@ from pydantic import Field
 from faa_core import SEARCH_LIST, Choice, Layers
 from faa_search.runs.journal import Journal
 from faa_search.searching.folding import fit_folds, fit_seconds
+from faa_search.searching.mirrors import fitted_seconds, fitting_beside, tell_of_mirrors
 from faa_search.searching.protocol import Found, Searcher
 from faa_search.searching.search import Search
 from faa_search.searching.tasks import PolicyScores, ScorePolicy
@@ -49,7 +50,9 @@ def run(search: Search[OneByOneConfig]) -> Found | None:
     """Return the policy; what was scored before is not scored again."""
     config, folds = search.config, search.images.folds
     with search.timed("folds"):  # in each stage: networks that are there are not fitted again, and workers get all
-        fit_folds(search.directory, folds, search.executor, search.reporter, search.request)
+        beside = fitting_beside(search)  # where flips are on: a network without, for --mirror-test
+        fit_folds(search.directory, folds, search.executor, search.reporter, search.request, beside=beside)
+        tell_of_mirrors(search, tests=True)
     if config.stage == "folds":
         return None
     with search.timed("score"):
@@ -59,9 +62,10 @@ def run(search: Search[OneByOneConfig]) -> Found | None:
     layer = tuple(
         Choice(op=SEARCH_LIST[number].name, probability=1 / len(best), magnitude=config.magnitude) for number in best
     )
+    fitting = fit_seconds(search.directory, folds) + fitted_seconds(search.directory)
     return Found(
         policy=Layers(layers=(layer,) * LAYERS),
-        seconds=sum(one.seconds for one in scores.values()) + fit_seconds(search.directory, folds),
+        seconds=sum(one.seconds for one in scores.values()) + fitting,
         figures={config.reward: sum(rewards[number] for number in best) / len(best) / len(folds)},
     )
 

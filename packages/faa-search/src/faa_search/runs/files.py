@@ -19,6 +19,7 @@ from faa_core.text import safe
 UNFINISHED = ".unfinished"
 COMPARISON = "comparison.json"
 EVALUATIONS = "evaluations.jsonl"
+MIRRORS = "mirrors.json"
 POLICY = "policy.json"
 RESCORED = "rescored.jsonl"
 RESULT = "result.json"
@@ -27,11 +28,11 @@ SUMMARY = "summary.csv"
 TRIALS = "trials.jsonl"
 UPDATES = "updates.jsonl"
 FILES = frozenset({  # what is called so in a run's directory, or in a folder of it, is a file of the run
-    COMPARISON, EVALUATIONS, POLICY, RESCORED, RESULT, STAGES, SUMMARY, TRIALS, UPDATES, ".lock", "audit.json",
-    "audit.jsonl", "config.json", "config.yaml", "data.json", "environment.json", "folds.json", "model.safetensors",
-    "previous.safetensors", "state.safetensors",
+    COMPARISON, EVALUATIONS, MIRRORS, POLICY, RESCORED, RESULT, STAGES, SUMMARY, TRIALS, UPDATES, ".lock",
+    "audit.json", "audit.jsonl", "config.json", "config.yaml", "data.json", "environment.json", "folds.json",
+    "model.safetensors", "previous.safetensors", "state.safetensors",
 })  # fmt: skip
-FOLDERS = re.compile(r"best|kept|last|audit|fold[0-9]+")  # and a folder, directly in a run's directory
+FOLDERS = re.compile(r"best|kept|last|audit|mirrors|fold[0-9]+")  # and a folder, directly in a run's directory
 
 
 def write_file(run: Path, name: str, text: str) -> None:

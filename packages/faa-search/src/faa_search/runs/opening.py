@@ -14,10 +14,11 @@ from faa_search.runs.journal import Journal
 from faa_search.runs.records.comparison import Comparison
 from faa_search.runs.records.evaluation import Evaluation
 from faa_search.runs.records.figures import Row
+from faa_search.runs.records.mirrors import MirrorTest
 from faa_search.runs.records.search import Found, Stage
 from faa_search.runs.records.training import TrainResult
 from faa_search.runs.records.trials import Trial
-from faa_search.runs.results import read_comparison, read_epochs, read_search, read_training
+from faa_search.runs.results import read_comparison, read_epochs, read_mirrors, read_search, read_training
 from faa_search.settings import CompareConfig, RunConfig, SearchConfig, SharedSearchConfig, TrainConfig
 from faa_search.settings.algorithms import settings_said
 from faa_search.settings.calls import directory_of
@@ -69,6 +70,7 @@ class SearchRun(Run):
         trials: Finished ones, in the order in which they were; none of an algorithm that has other steps.
         rescored: The best of them, scored again.
         stages: How long each took, in each process that did a part of it.
+        mirrors: What it measured of mirrored images; None if it has measured nothing.
         policy: Found; of a search that was stopped, that of the trials until then.
         result: What it came to; None while it is not finished.
     """
@@ -77,6 +79,7 @@ class SearchRun(Run):
     trials: tuple[Trial, ...]
     rescored: tuple[Trial, ...]
     stages: tuple[Stage, ...]
+    mirrors: MirrorTest | None
     policy: Policy | None
     result: Found | None
 
@@ -130,6 +133,7 @@ def open_run(directory: str | Path) -> TrainingRun | SearchRun | ComparisonRun:
             trials=tuple(Journal(place / TRIALS, Trial).read()) if of_trials else (),
             rescored=tuple(Journal(place / RESCORED, Trial).read()) if of_trials else (),
             stages=tuple(Journal(place / STAGES, Stage).read()),
+            mirrors=read_mirrors(place),
             policy=_policy(place),
             result=read_search(place),
             **common,

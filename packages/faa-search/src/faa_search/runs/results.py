@@ -15,9 +15,10 @@ from faa_core import FaaError, Policy, SubPolicies
 from faa_core.errors import NewerRecordError
 from faa_core.reading import as_text, read_content
 from faa_core.text import safe
-from faa_search.runs.files import COMPARISON, POLICY, RESULT
+from faa_search.runs.files import COMPARISON, MIRRORS, POLICY, RESULT
 from faa_search.runs.records.comparison import Comparison
 from faa_search.runs.records.figures import Row
+from faa_search.runs.records.mirrors import MirrorTest, check_mirrors
 from faa_search.runs.records.search import (
     Control,
     Found,
@@ -33,6 +34,7 @@ from faa_search.runs.schemas import check_record, read_record, said_kind, write_
 FROM_RUNS = "again in seconds from the finished runs beside it, which are kept"
 OF_TRIALS: TypeAdapter[TrialsFile] = TypeAdapter(Annotated[TrialsFile, AfterValidator(check_figures)])
 OF_ANOTHER = TypeAdapter(FoundFile)
+OF_MIRRORS: TypeAdapter[MirrorTest] = TypeAdapter(Annotated[MirrorTest, AfterValidator(check_mirrors)])
 IN_FILES = {"none": "identity"}  # what a control has been called in results from the first version on
 
 
@@ -141,6 +143,24 @@ def _names(kind: type[TrialsFile] | type[FoundFile]) -> list[str]:
 
 def _digest(directory: Path) -> str:
     return hashlib.blake2b(read_content(directory / POLICY), digest_size=16).hexdigest()
+
+
+def write_mirrors(directory: Path, test: MirrorTest) -> None:
+    """Write what a search measured of mirrored images."""
+    write_record(directory, MIRRORS, MirrorTest.schema, asdict(test))
+
+
+def read_mirrors(directory: Path) -> MirrorTest | None:
+    """Return what a search measured of mirrored images; None if it has measured nothing.
+
+    Raises:
+        FaaError: If its file cannot be read.
+    """
+    path = directory / MIRRORS
+    if not path.is_file():
+        return None
+    with _damaged(path, "mirror test", "again if no trial was scored yet, and else goes on without"):
+        return read_record(path, OF_MIRRORS, MirrorTest.schema)
 
 
 def read_comparison(

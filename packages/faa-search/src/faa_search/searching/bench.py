@@ -94,15 +94,19 @@ class Bench:
             FaaError: If the weights are damaged or of another model.
         """
         if number not in self._held_out:
-            config = self.config
-            asked = config.score_batch_size if isinstance(config, FoldedSearchConfig) else None
-            positions = torch.from_numpy(self.images.folds[number].held_out).to(self.device)
-            self._held_out[number] = held_out(
-                self.network(number),
-                replace(self.staged, positions=positions),
-                batch_size=asked or scoring_batch(self.device, self.images.size),
-            )
+            self._held_out[number] = self.held_out_for(self.network(number), number)
         return self._held_out[number]
+
+    def held_out_for(self, network: Network, number: int) -> HeldOut:
+        """Return any network with the images of a fold to score on."""
+        config = self.config
+        asked = config.score_batch_size if isinstance(config, FoldedSearchConfig) else None
+        positions = torch.from_numpy(self.images.folds[number].held_out).to(self.device)
+        return held_out(
+            network,
+            replace(self.staged, positions=positions),
+            batch_size=asked or scoring_batch(self.device, self.images.size),
+        )
 
     def training_view(self, fold: Fold, policy: Policy | None = None) -> View:
         """Return the images that a fold's network is fitted on; without a policy only the baseline augments them."""

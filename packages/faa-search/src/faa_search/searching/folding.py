@@ -1,7 +1,9 @@
 """The first stage: a network for each fold, fitted without a policy, or taken from another run."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from faa_core import FaaError
 from faa_core.text import safe
@@ -17,7 +19,7 @@ from faa_search.settings import DeepSearchConfig, FoldedSearchConfig, Role
 from faa_search.training.checkpoint import STATE, WEIGHTS, damage, load_weights
 from faa_search.training.models import make_model
 from faa_search.workers.executors.gathering import gather
-from faa_search.workers.executors.protocol import Executor
+from faa_search.workers.executors.protocol import Executor, Task
 from faa_search.workers.stopping import StopRequest
 
 Networked = FoldedSearchConfig | DeepSearchConfig
@@ -26,8 +28,22 @@ FOLDS = "folds.json"
 DAMAGED_WEIGHTS = "damaged-model.safetensors"
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Something else that workers do while folds are fitted: a task, and what is given its result."""
+
+    task: Task
+    finished: Callable[[Any], None]
+
+
 def fit_folds(
-    directory: Path, folds: Sequence[Fold], executor: Executor, reporter: Reporter, request: StopRequest
+    directory: Path,
+    folds: Sequence[Fold],
+    executor: Executor,
+    reporter: Reporter,
+    request: StopRequest,
+    *,
+    beside: Sequence[Beside] = (),
 ) -> None:
     """Fit the networks that are missing; all are shared with the executor's workers afterwards.
 
@@ -37,6 +53,7 @@ def fit_folds(
         executor: Fits.
         reporter: Shown the progress.
         request: Whether a signal asked to stop.
+        beside: Tasks that can be stopped and taken up again, as those of the folds; they come after them.
 
     Raises:
         Stopped: If a signal asked for it; a fold under way is kept where its worker sees the directory.
@@ -44,21 +61,26 @@ def fit_folds(
     """
     missing = [fold.index for fold in folds if not weights_path(directory, fold.index).is_file()]
 
-    def keep(number: int, files: Files) -> None:
+    def keep(place: int | Beside, files: Files) -> None:
+        if isinstance(place, Beside):
+            place.finished(files)
+            return
         for name, content in files.items():  # the weights last: with them a fold is finished
-            if not (directory / f"fold{number}" / name).is_file():
-                with replacing_file(directory, directory / f"fold{number}" / name) as temporary:
+            if not (directory / f"fold{place}" / name).is_file():
+                with replacing_file(directory, directory / f"fold{place}" / name) as temporary:
                     temporary.write_bytes(content)
 
-    tasks = {number: FitFold(number) for number in missing}
+    tasks: dict[int | Beside, Task] = {number: FitFold(number) for number in missing}
+    tasks |= {one: one.task for one in beside}
     if executor.in_process:  # each shows its own epochs
         gather(tasks, executor, keep, request, resumable=True)
-    elif missing:
+    elif tasks:
         with reporter.track("Folds", len(folds), done=len(folds) - len(missing)) as advance:
 
-            def keep_and_tell(number: int, files: Files) -> None:
-                keep(number, files)
-                advance()
+            def keep_and_tell(place: int | Beside, result: Any) -> None:
+                keep(place, result)
+                if not isinstance(place, Beside):
+                    advance()
 
             gather(tasks, executor, keep_and_tell, request, resumable=True)
     for fold in folds:
@@ -152,11 +174,17 @@ def fit_seconds(directory: Path, folds: Sequence[Fold]) -> float:
         FaaError: If a table is damaged.
     """
     tables = (directory / f"fold{fold.index}" / SUMMARY for fold in folds)
-    return sum(_seconds(table) for table in tables if table.is_file())
+    return sum(map(table_seconds, tables))
 
 
-def _seconds(summary: Path) -> float:
-    """Return the sum of a table's column of seconds."""
+def table_seconds(summary: Path) -> float:
+    """Return the sum of the seconds in a table of epochs; 0 without one.
+
+    Raises:
+        FaaError: If it is damaged.
+    """
+    if not summary.is_file():
+        return 0.0
     try:
         seconds = [float(row.get("seconds") or 0.0) for row in read_epochs(summary)]
         if min(seconds, default=0.0) < 0:

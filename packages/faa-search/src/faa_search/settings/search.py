@@ -139,6 +139,13 @@ class FoldsConfig(Settings):
         default=None, description="Score on this split of the data set, with one network of all training images."
     )
 
+    mirror_test: Annotated[bool, Role.PACE] = Field(
+        default=True,
+        description="Say whether a left-right mirror changes the class. Where --hflip is not 0, this fits one more "
+        "network, without flips.",
+        json_schema_extra={"formerly": False},
+    )
+
     @model_validator(mode="after")
     def _one_fold(self) -> "FoldsConfig":
         fields = type(self).model_fields

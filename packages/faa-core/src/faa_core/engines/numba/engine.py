@@ -119,9 +119,11 @@ def step(
     """Write one image after one instruction."""
     code = row_8[0]
     if code == Code.AFFINE.value:
-        geometry.affine(source, target, channels, height, width, row_8, colours(row_8[7], channels))
+        map_6 = (row_8[1], row_8[2], row_8[3], row_8[4], row_8[5], row_8[6])
+        geometry.nearest(source, target, channels, height, width, map_6, colours(row_8[7], channels))
     elif code == Code.FILL.value:
-        geometry.fill_box(source, target, channels, height, width, row_8, colours(row_8[7], channels))
+        box_4 = (row_8[1], row_8[2], row_8[3], row_8[4])
+        geometry.fill_box(source, target, channels, height, width, box_4, colours(row_8[7], channels))
     elif code == Code.SOLARIZE.value:
         pixels.solarize(source, target, row_8[1])
     elif code == Code.SOLARIZE_ADD.value:
@@ -129,9 +131,9 @@ def step(
     elif code == Code.POSTERIZE.value:
         pixels.posterize(source, target, row_8[1])
     elif code == Code.BRIGHTNESS.value:
-        pixels.blend_grey(source, target, 0, row_8[1])
+        pixels.brightness(source, target, row_8[1])
     elif code == Code.CONTRAST.value:
-        pixels.blend_grey(source, target, pixels.mean_grey(source, channels), row_8[1])
+        pixels.contrast(source, target, channels, row_8[1])
     elif code == Code.COLOR.value and channels == 3:
         pixels.color(source, target, row_8[1])
     elif code == Code.SHARPNESS.value:
@@ -141,7 +143,7 @@ def step(
     elif code == Code.EQUALIZE.value:
         pixels.equalize(source, target, channels, lut, counts)
     elif code == Code.MIX.value:
-        pixels.blend(source, partners_MN[np.int64(row_8[2])], target, row_8[1])
+        pixels.mix(source, target, row_8[1], partners_MN[np.int64(row_8[2])])
     else:
         pixels.copy(source, target)
 

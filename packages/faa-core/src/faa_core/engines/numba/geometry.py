@@ -16,11 +16,11 @@ S16 = np.int32(16)
 
 
 @compiled(error_model="numpy")
-def affine(source: Any, target: Any, channels: Any, height: Any, width: Any, row_8: Any, colour: Any) -> None:
-    """Read every pixel at the inverse map of an instruction; the colour where that lies outside."""
-    a0, a1, a3, a4 = fixed(row_8[1]), fixed(row_8[2]), fixed(row_8[4]), fixed(row_8[5])
-    a2 = fixed(row_8[3] + row_8[1] * 0.5 + row_8[2] * 0.5)
-    a5 = fixed(row_8[6] + row_8[4] * 0.5 + row_8[5] * 0.5)
+def nearest(source: Any, target: Any, channels: Any, height: Any, width: Any, map_6: Any, colour: Any) -> None:
+    """Read every pixel at an inverse map; the colour where that lies outside."""
+    a0, a1, a3, a4 = fixed(map_6[0]), fixed(map_6[1]), fixed(map_6[3]), fixed(map_6[4])
+    a2 = fixed(map_6[2] + map_6[0] * 0.5 + map_6[1] * 0.5)
+    a5 = fixed(map_6[5] + map_6[3] * 0.5 + map_6[4] * 0.5)
     size = height * width
     for channel in range(channels):
         paint(target, channel * size, size, colour[channel])
@@ -72,9 +72,9 @@ def mirror_run(source: Any, at: Any, target: Any, to: Any, count: Any) -> None:
 
 
 @compiled(error_model="numpy")
-def gather(source: Any, target: Any, channels: Any, height: Any, width: Any, map_6: Any) -> None:
+def gather(source: Any, target: Any, channels: Any, height: Any, width: Any, fixed_6: Any) -> None:
     """Read each row's pixels along a line, those of them that lie inside."""
-    a0, a1, a2, a3, a4, a5 = map_6
+    a0, a1, a2, a3, a4, a5 = fixed_6
     size, stride, across, down = height * width, np.int32(width), np.int32(a0), np.int32(a3)
     inverse_x, inverse_y = 1.0 / a0 if a0 != 0 else 0.0, 1.0 / a3 if a3 != 0 else 0.0
     for y in range(height):
@@ -119,9 +119,9 @@ def inside(x_fixed: Any, y_fixed: Any, width: Any, height: Any) -> Any:
 
 
 @compiled(error_model="numpy")
-def fill_box(source: Any, target: Any, channels: Any, height: Any, width: Any, row_8: Any, colour: Any) -> None:
+def fill_box(source: Any, target: Any, channels: Any, height: Any, width: Any, box_4: Any, colour: Any) -> None:
     """Copy the image but for a box, which gets the colour."""
-    left, top, right, bottom = np.int64(row_8[1]), np.int64(row_8[2]), np.int64(row_8[3]), np.int64(row_8[4])
+    left, top, right, bottom = np.int64(box_4[0]), np.int64(box_4[1]), np.int64(box_4[2]), np.int64(box_4[3])
     copy_run(source, 0, target, 0, source.size)
     for channel in range(channels):
         for y in range(top, bottom):

@@ -2,6 +2,9 @@
 
 Every function reads `source` and writes `target`, both ``[C·P]`` for C planes of P pixels. Written so that the loops
 become vector instructions: views are taken before them, and 32-bit numbers used inside.
+
+A kernel has the name and the order of arguments of the reference, `faa_core.engines.torch`: the images, which are
+`source` and `target` here, with their shape where that is needed; the parameters; then room to work in.
 """
 
 from typing import Any
@@ -71,8 +74,20 @@ def posterize(source: Any, target: Any, mask: Any) -> None:
 
 
 @compiled(error_model="numpy")
-def blend_grey(source: Any, target: Any, grey: Any, factor: Any) -> None:
-    """Blend with one grey: Brightness at 0, Contrast at the mean."""
+def brightness(source: Any, target: Any, factor: Any) -> None:
+    """Blend with black."""
+    blend_grey(source, target, factor, 0)
+
+
+@compiled(error_model="numpy")
+def contrast(source: Any, target: Any, channels: Any, factor: Any) -> None:
+    """Blend with the mean grey."""
+    blend_grey(source, target, factor, mean_grey(source, channels))
+
+
+@compiled(error_model="numpy")
+def blend_grey(source: Any, target: Any, factor: Any, grey: Any) -> None:
+    """Blend with one grey."""
     whole, low, weight = np.int32(grey), np.float32(grey), np.float32(factor)
     for at in range(source.size):
         mixed = low + weight * np.float32(np.int32(source[at]) - whole)
@@ -201,7 +216,7 @@ def look_up(source: Any, target: Any, lut: Any) -> None:
 
 
 @compiled(error_model="numpy")
-def blend(source: Any, partner: Any, target: Any, factor: Any) -> None:
+def mix(source: Any, target: Any, factor: Any, partner: Any) -> None:
     """Blend with another image."""
     weight = np.float32(factor)
     for at in range(source.size):

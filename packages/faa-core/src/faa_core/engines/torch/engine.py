@@ -59,21 +59,26 @@ def _one_code(
         case Code.EQUALIZE:
             done = torch_pixels.equalize(images, top)
         case Code.MIX:
-            done = torch_pixels.mix(images, parameters_N6, partners, top)
+            done = torch_pixels.mix(images, parameters_N6[:, 0], _chosen(partners, parameters_N6[:, 1], images), top)
         case Code.RESIZE:
             done = torch_geometry.resized(images, instructions_N8[:, 1:5].astype(int).tolist(), top)
         case Code.FILL | Code.AFFINE:
             colours_NC = torch.from_numpy(colours_of(instructions_N8[:, 7], images.shape[1], top))
             colour_NC11 = colours_NC.to(images.device, images.dtype, non_blocking=True)[:, :, None, None]
             if code is Code.FILL:
-                done = torch_pixels.fill_box(images, parameters_N6, colour_NC11)
+                done = torch_geometry.fill_box(images, parameters_N6[:, :4], colour_NC11)
             elif interpolation == "nearest":
                 done = torch_geometry.nearest(images, parameters_N6, colour_NC11)
             else:
                 done = torch_geometry.interpolated(images, parameters_N6, colour_NC11, interpolation, top)
         case _:
-            done = torch_pixels.POINTWISE[code](images, parameters_N6, top)
+            done = torch_pixels.POINTWISE[code](images, parameters_N6[:, 0], top)
     return done
+
+
+def _chosen(partners: Tensor, number_N: Tensor, images: Tensor) -> Tensor:
+    """Return the partners of images, in their dtype."""
+    return partners.index_select(0, number_N.to(torch.int64)).to(images.dtype)
 
 
 def colours_of(packed_N: Real, channels: int, top: int) -> Real:

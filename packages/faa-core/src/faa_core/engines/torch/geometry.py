@@ -1,4 +1,4 @@
-"""Sampling images at an inverse map or bringing a part to size, in plain torch, as Pillow does it.
+"""Boxes, sampling images at an inverse map, or bringing a part to size, in plain torch, as Pillow does it.
 
 Shapes: N images, C channels, H × W pixels, six coefficients of Pillow's inverse map.
 """
@@ -9,6 +9,15 @@ from torch import Tensor
 from faa_core.engines.torch.pixels import choose
 
 FIXED = 65536  # Pillow samples nearest neighbours in 16.16 fixed point
+
+
+def fill_box(images: Tensor, box_N4: Tensor, colour_NC11: Tensor) -> Tensor:
+    """Set a box to a colour."""
+    height, width = images.shape[-2:]
+    left, top, right, bottom = box_N4.to(torch.int32)[:, :, None].unbind(1)
+    x_W, y_H = (torch.arange(size, device=images.device, dtype=torch.int32) for size in (width, height))
+    inside_NHW = ((y_H >= top) & (y_H < bottom))[:, :, None] & ((x_W >= left) & (x_W < right))[:, None, :]
+    return choose(inside_NHW[:, None], colour_NC11, images)
 
 
 def nearest(images: Tensor, map_N6: Tensor, colour_NC11: Tensor) -> Tensor:

@@ -1,8 +1,11 @@
 """The pixels of every instruction in plain torch, on any device: the reference for the compiled engines.
 
-Each function takes N images that share a code, ``[N, C, H, W]``, uint8 or (for 16 bits) int32 in 0…`top`, with their
-six parameters ``[N, 6]`` in float64, and returns images of the same shape and dtype. The results are Pillow's, bit for
-bit, at 8 bits and one or three channels.
+Each kernel takes N images that share a code, ``[N, C, H, W]``, uint8 or (for 16 bits) int32 in 0…`top`, with the
+parameters of their instructions in float64, one number ``[N]`` for each image, and returns images of the same shape and
+dtype. The results are Pillow's, bit for bit, at 8 bits and one or three channels.
+
+A kernel that another engine has, too, has the same name and the same arguments there, in the same order; but the other
+engines know 8 bits only, and so no `top`.
 
 What more channels mean: everything works channel by channel; Contrast's grey is the rounded mean over channels, and
 Color leaves images as they are that do not have three.
@@ -14,54 +17,45 @@ from torch import Tensor
 from faa_core.operations.instructions import Code
 
 
-def fill_box(images: Tensor, parameters_N6: Tensor, colour_NC11: Tensor) -> Tensor:
-    """Set a box to a colour."""
-    height, width = images.shape[-2:]
-    left, top, right, bottom = parameters_N6[:, :4].to(torch.int32)[:, :, None].unbind(1)
-    x_W, y_H = (torch.arange(size, device=images.device, dtype=torch.int32) for size in (width, height))
-    inside_NHW = ((y_H >= top) & (y_H < bottom))[:, :, None] & ((x_W >= left) & (x_W < right))[:, None, :]
-    return choose(inside_NHW[:, None], colour_NC11, images)
-
-
-def solarize(images: Tensor, parameters_N6: Tensor, top: int) -> Tensor:
+def solarize(images: Tensor, threshold_N: Tensor, top: int) -> Tensor:
     """Invert the values at or above the threshold."""
-    threshold = _each(parameters_N6[:, 0] * ((top + 1) // 256)).to(images.dtype)
+    threshold = _each(threshold_N * ((top + 1) // 256)).to(images.dtype)
     return images ^ ((images >= threshold).to(images.dtype) * top)
 
 
-def solarize_add(images: Tensor, parameters_N6: Tensor, top: int) -> Tensor:
+def solarize_add(images: Tensor, addend_N: Tensor, top: int) -> Tensor:
     """Add to the values below the middle; cut off at the top."""
     scale = (top + 1) // 256
-    raised = (images.to(torch.int32) + _each(parameters_N6[:, 0]).to(torch.int32) * scale).clamp_(0, top)
+    raised = (images.to(torch.int32) + _each(addend_N).to(torch.int32) * scale).clamp_(0, top)
     return choose(images < (top + 1) // 2, raised.to(images.dtype), images)
 
 
-def posterize(images: Tensor, parameters_N6: Tensor, top: int) -> Tensor:
+def posterize(images: Tensor, mask_N: Tensor, top: int) -> Tensor:
     """Keep the bits of the mask, counted from the highest."""
-    return images & _each(parameters_N6[:, 0] * ((top + 1) // 256)).to(images.dtype)
+    return images & _each(mask_N * ((top + 1) // 256)).to(images.dtype)
 
 
-def brightness(images: Tensor, parameters_N6: Tensor, top: int) -> Tensor:
+def brightness(images: Tensor, factor_N: Tensor, top: int) -> Tensor:
     """Blend with black."""
-    return blend(torch.zeros((), device=images.device), images, parameters_N6[:, 0], top)
+    return blend(torch.zeros((), device=images.device), images, factor_N, top)
 
 
-def contrast(images: Tensor, parameters_N6: Tensor, top: int) -> Tensor:
+def contrast(images: Tensor, factor_N: Tensor, top: int) -> Tensor:
     """Blend with the mean grey, which is rounded as Pillow does."""
     grey = luma(images)
     total_N, pixels = grey.flatten(1).sum(1, dtype=torch.int64), grey[0].numel()
     mean_N = (2 * total_N + pixels) // (2 * pixels)
-    return blend(_each(mean_N).to(torch.float32), images, parameters_N6[:, 0], top)
+    return blend(_each(mean_N).to(torch.float32), images, factor_N, top)
 
 
-def color(images: Tensor, parameters_N6: Tensor, top: int) -> Tensor:
+def color(images: Tensor, factor_N: Tensor, top: int) -> Tensor:
     """Blend with the greyscale image; only three channels have colour."""
     if images.shape[1] != 3:
         return images
-    return blend(luma(images).to(torch.float32), images, parameters_N6[:, 0], top)
+    return blend(luma(images).to(torch.float32), images, factor_N, top)
 
 
-def sharpness(images: Tensor, parameters_N6: Tensor, top: int) -> Tensor:
+def sharpness(images: Tensor, factor_N: Tensor, top: int) -> Tensor:
     """Blend with the image smoothed by (1 1 1; 1 5 1; 1 1 1) / 13, whose border is the image's own."""
     height, width = images.shape[-2:]
     if height < 3 or width < 3:
@@ -72,7 +66,7 @@ def sharpness(images: Tensor, parameters_N6: Tensor, top: int) -> Tensor:
     around = rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:] + 4 * inner
     smooth = ((2 * around + 13) // 26).to(torch.float32)  # round(around / 13), which is never a tie
     result = images.clone()
-    result[..., 1:-1, 1:-1] = blend(smooth, images[..., 1:-1, 1:-1], parameters_N6[:, 0], top)
+    result[..., 1:-1, 1:-1] = blend(smooth, images[..., 1:-1, 1:-1], factor_N, top)
     return result
 
 
@@ -86,7 +80,7 @@ def auto_contrast(images: Tensor, top: int) -> Tensor:
     value_T = torch.arange(top + 1, device=images.device)
     lut_NCT = (value_T.to(torch.float64) * scale_NC1 + offset_NC1).trunc().clamp(0, top)
     lut_NCT = torch.where(high_NC1 > low_NC1, lut_NCT, value_T).to(images.dtype)
-    return look_up(lut_NCT, images)
+    return look_up(images, lut_NCT)
 
 
 def equalize(images: Tensor, top: int) -> Tensor:
@@ -107,13 +101,12 @@ def equalize(images: Tensor, top: int) -> Tensor:
     lut_MT = ((before_MT + step_M1 // 2) // step_M1.clamp(min=1)).clamp(max=255)
     changes_M1 = (step_M1 > 0) & (used_MT.sum(1, keepdim=True) > 1)
     lut_MT = torch.where(changes_M1, lut_MT, torch.arange(256, device=images.device))
-    return look_up(lut_MT.reshape(number, channels, 256).to(images.dtype), images)
+    return look_up(images, lut_MT.reshape(number, channels, 256).to(images.dtype))
 
 
-def mix(images: Tensor, parameters_N6: Tensor, partners: Tensor, top: int) -> Tensor:
-    """Blend with a partner, ``partners`` of shape ``[M, C, H, W]``."""
-    other = partners.index_select(0, parameters_N6[:, 1].to(torch.int64)).to(images.dtype)
-    return blend(images, other, parameters_N6[:, 0], top)
+def mix(images: Tensor, factor_N: Tensor, partner_NCHW: Tensor, top: int) -> Tensor:
+    """Blend each with another image."""
+    return blend(images, partner_NCHW, factor_N, top)
 
 
 def blend(first: Tensor, second: Tensor, weight_N: Tensor, top: int) -> Tensor:
@@ -138,7 +131,7 @@ def luma(images: Tensor) -> Tensor:
     return whole if channels == 1 else (2 * whole.sum(1, keepdim=True) + channels) // (2 * channels)
 
 
-def look_up(lut_NCT: Tensor, images: Tensor) -> Tensor:
+def look_up(images: Tensor, lut_NCT: Tensor) -> Tensor:
     """Return each value's entry in its channel's table."""
     return lut_NCT.gather(2, images.flatten(2).to(torch.int64)).reshape(images.shape)
 

@@ -11,7 +11,7 @@ Shapes: B images, C channels, H × W pixels, S stages, M partners.
 import triton
 import triton.language as tl
 
-from faa_core.engines.triton.pixels import blend, channel, levels, look_up, luma, placed, sharpened, table
+from faa_core.engines.triton.pixels import blend, channel, levels, look_up, luma, placed, sharpness, table
 from faa_core.operations.instructions import WIDTH as NUMBERS
 from faa_core.operations.instructions import Code
 
@@ -128,7 +128,7 @@ def _after(
         pixels = _read(image_ptr, y * WIDTH + x, inside, HEIGHT * WIDTH, CHANNELS)
     elif _code(rows_ptr, first, last) == SHARPNESS:
         weight = tl.load(rows_ptr + first * ROW + 1)
-        pixels = sharpened(source_ptr, x, y, inside, weight, HEIGHT, WIDTH, CHANNELS)
+        pixels = sharpness(source_ptr, x, y, inside, weight, HEIGHT, WIDTH, CHANNELS)
     else:
         pixels = tl.load(source_ptr + y * WIDTH + x, mask=inside, other=0)
     for stage in range(first, last):
@@ -146,7 +146,7 @@ def _after(
                     kept = _outside_box(x, y, row_ptr)
                 pixels = tl.where(kept, pixels, _colour(row_ptr, CHANNELS))
         elif (code == CONTRAST) | (code == AUTO_CONTRAST) | (code == EQUALIZE):
-            pixels = look_up(table_ptr, pixels, CHANNELS)
+            pixels = look_up(pixels, table_ptr, CHANNELS)
         else:
             pixels = levels(pixels, code, value, CHANNELS)
     return pixels

@@ -1,8 +1,10 @@
 """The pixels of every instruction, for one block of one image's pixels in a Triton program.
 
 A pixel is one int32: 65536·R + 256·G + B, or its grey where images have one channel. So a colour is packed like an
-instruction's fill, and a read from scratch memory is one load. The results are those of `torch_pixels`, bit for bit,
-as long as the compiler fuses no multiplication with an addition.
+instruction's fill, and a read from scratch memory is one load. The results are those of `faa_core.engines.torch`,
+bit for bit, as long as the compiler fuses no multiplication with an addition. What is there has the same name here, and
+the same arguments in the same order; images are pixels, a channel's values, or a pointer with places in it. Contrast,
+AutoContrast and Equalize need the whole image, and become tables.
 """
 
 import triton
@@ -56,6 +58,36 @@ def blend(first: tl.tensor, second: tl.tensor, weight: tl.tensor, CHANNELS: tl.c
 
 
 @triton.jit
+def solarize(values: tl.tensor, threshold: tl.tensor) -> tl.tensor:
+    """Return a channel's values, inverted at or above the threshold."""
+    return tl.where(values >= threshold, 255 - values, values)
+
+
+@triton.jit
+def solarize_add(values: tl.tensor, addend: tl.tensor) -> tl.tensor:
+    """Return a channel's values, with something added below 128; cut off at 0 and 255."""
+    return tl.where(values < 128, tl.minimum(tl.maximum(values + addend, 0), 255), values)
+
+
+@triton.jit
+def posterize(pixels: tl.tensor, mask: tl.tensor) -> tl.tensor:
+    """Return the bits of the mask."""
+    return pixels & (mask * GREY)
+
+
+@triton.jit
+def brightness(pixels: tl.tensor, factor: tl.tensor, CHANNELS: tl.constexpr) -> tl.tensor:
+    """Return pixels blended with black."""
+    return blend(tl.zeros_like(pixels), pixels, factor, CHANNELS)
+
+
+@triton.jit
+def color(pixels: tl.tensor, factor: tl.tensor, CHANNELS: tl.constexpr) -> tl.tensor:
+    """Return pixels of three channels blended with their grey."""
+    return blend(luma(pixels, CHANNELS) * GREY, pixels, factor, CHANNELS)
+
+
+@triton.jit
 def levels(pixels: tl.tensor, code: tl.tensor, value: tl.tensor, CHANNELS: tl.constexpr) -> tl.tensor:
     """Return pixels after an instruction on each by itself; as they are for other codes.
 
@@ -70,26 +102,25 @@ def levels(pixels: tl.tensor, code: tl.tensor, value: tl.tensor, CHANNELS: tl.co
         result = tl.zeros_like(pixels)
         for number in tl.static_range(CHANNELS):
             old = channel(pixels, number, CHANNELS)
-            raised = tl.where(old < 128, tl.minimum(tl.maximum(old + whole, 0), 255), old)
-            inverted = tl.where(old >= whole, 255 - old, old)
+            raised, inverted = solarize_add(old, whole), solarize(old, whole)
             result |= placed(tl.where(code == SOLARIZE, inverted, raised), number, CHANNELS)
         pixels = result
     elif code == POSTERIZE:
-        pixels = pixels & (value.to(tl.int32) * GREY)
+        pixels = posterize(pixels, value.to(tl.int32))
     elif code == BRIGHTNESS:
-        pixels = blend(tl.zeros_like(pixels), pixels, value, CHANNELS)
+        pixels = brightness(pixels, value, CHANNELS)
     elif (code == COLOR) & (CHANNELS == 3):
-        pixels = blend(luma(pixels, CHANNELS) * GREY, pixels, value, CHANNELS)
+        pixels = color(pixels, value, CHANNELS)
     return pixels
 
 
 @triton.jit
-def sharpened(
+def sharpness(
     source_ptr: tl.tensor,
     x: tl.tensor,
     y: tl.tensor,
     inside: tl.tensor,
-    weight: tl.tensor,
+    factor: tl.tensor,
     HEIGHT: tl.constexpr,
     WIDTH: tl.constexpr,
     CHANNELS: tl.constexpr,
@@ -104,7 +135,7 @@ def sharpened(
         red_blue += near & RED_BLUE
         green += (near >> 8) & 255
     red, green, blue = _thirteenth(red_blue >> 16), _thirteenth(green), _thirteenth(red_blue & 0xFFFF)
-    return tl.where(inner, blend((red << 16) | (green << 8) | blue, centre, weight, CHANNELS), centre)
+    return tl.where(inner, blend((red << 16) | (green << 8) | blue, centre, factor, CHANNELS), centre)
 
 
 @triton.jit
@@ -114,11 +145,11 @@ def _thirteenth(total: tl.tensor) -> tl.tensor:
 
 
 @triton.jit
-def look_up(table_ptr: tl.tensor, pixels: tl.tensor, CHANNELS: tl.constexpr) -> tl.tensor:
+def look_up(pixels: tl.tensor, lut_ptr: tl.tensor, CHANNELS: tl.constexpr) -> tl.tensor:
     """Return each value's entry in its channel of a table of 256 pixels."""
     result = tl.zeros_like(pixels)
     for number in tl.static_range(CHANNELS):
-        entry = tl.load(table_ptr + channel(pixels, number, CHANNELS))
+        entry = tl.load(lut_ptr + channel(pixels, number, CHANNELS))
         result |= placed(channel(entry, number, CHANNELS), number, CHANNELS)
     return result
 

@@ -19,6 +19,7 @@ from faa_search.searching.fast.density import DensitySearch
 from faa_search.searching.fast.merge import merge
 from faa_search.searching.fast.rescoring import rescore
 from faa_search.searching.folding import fit_seconds
+from faa_search.searching.mirrors import fitted_seconds
 from faa_search.searching.samplers.space import SubPolicy
 from faa_search.workers.executors.gathering import gather
 
@@ -85,9 +86,10 @@ def _named(search: DensitySearch, sub_policies: Sequence[SubPolicy], *, seconds:
 
 
 def cost_so_far(search: DensitySearch) -> float:
-    """Return the device seconds that folds, trials and second scores took, in all processes' lifetimes together."""
+    """Return the device seconds of folds, mirror test, trials and second scores, in all processes' lifetimes."""
     scored = [*search.trials.read(), *search.rescored.read()]
-    return round(fit_seconds(search.directory, search.images.folds) + sum(trial.seconds for trial in scored), 3)
+    fitted = fit_seconds(search.directory, search.images.folds) + fitted_seconds(search.directory)
+    return round(fitted + sum(trial.seconds for trial in scored), 3)
 
 
 def choosing_cost(search: DensitySearch, trial_seconds: float) -> float:

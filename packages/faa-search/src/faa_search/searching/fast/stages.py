@@ -31,7 +31,7 @@ from faa_search.searching.folding import (
 )
 from faa_search.searching.folds import folds_text
 from faa_search.searching.found import device_kind
-from faa_search.searching.mirrors import mirror_test
+from faa_search.searching.mirrors import affords, fitted_seconds, fitting_beside, tell_of_mirrors
 from faa_search.workers.executors.capacity import cores
 from faa_search.workers.stopping import Stopped
 
@@ -107,23 +107,27 @@ def _fold_stage(search: DensitySearch, rounds: list[Round], clock: Clock) -> Non
     if not fits:
         check_fitted(directory, folds)
     missing = sum(not weights_path(directory, fold.index).is_file() for fold in folds)
-    if config.stage != "merge" and not any(one.trials() for one in rounds):
+    begins = not any(one.trials() for one in rounds)
+    beside = fitting_beside(search) if fits and begins else ()
+    if config.stage != "merge" and begins:
         cost: Estimate = search.executor.submit(EstimateCost(search.space)).result()
-        search.reporter.note(_cost_in_words(search, cost, missing=missing))
+        if beside and not affords(search, clock, folds=missing * cost.fold, fold=cost.fold):
+            beside = ()
+        search.reporter.note(_cost_in_words(search, cost, missing=missing, tests=bool(beside)))
         if missing and not clock.has(missing * cost.fold):
             raise FaaError(
                 f"--budget {config.budget}: fitting {counted(missing, 'fold')} alone is estimated at "
                 f"{duration(missing * cost.fold)}. Give a longer --budget, fewer --folds, fewer --epochs, or networks "
                 "that are there already (--init-models)."
             )
-    spent = fit_seconds(directory, folds)
-    fit_folds(directory, folds, search.executor, search.reporter, search.request)
-    clock.add(fit_seconds(directory, folds) - spent)
-    if fits and config.hflip == 0 and not any(one.trials() for one in rounds):
-        search.reporter.note(mirror_test(search))
+    spent = fit_seconds(directory, folds) + fitted_seconds(directory)
+    fit_folds(directory, folds, search.executor, search.reporter, search.request, beside=beside)
+    clock.add(fit_seconds(directory, folds) + fitted_seconds(directory) - spent)
+    if fits:
+        tell_of_mirrors(search, tests=begins)
 
 
-def _cost_in_words(search: DensitySearch, cost: Estimate, *, missing: int) -> str:
+def _cost_in_words(search: DensitySearch, cost: Estimate, *, missing: int, tests: bool = False) -> str:
     """Return what the search will cost, by stage and in all, with what would make that shorter."""
     config, images, workers = search.config, search.images, search.executor.workers
     at_once = min(workers, len(images.folds) * config.width * config.batch_proposals)
@@ -131,6 +135,8 @@ def _cost_in_words(search: DensitySearch, cost: Estimate, *, missing: int) -> st
     scoring = (search.planned * cost.trial + choosing_cost(search, cost.trial)) / at_once
     ways = fitting_ways(model=config.model, epochs=config.epochs, size=images.size, on_cpu=device_kind(config) == "cpu")
     parts = {f"to fit {counted(missing, 'fold')} at {images.size} px": fitting} if missing else {}
+    if tests and missing % workers == 0:  # else a worker that has no fold left to fit does it meanwhile
+        parts["for the mirror test (--no-mirror-test)"] = cost.fold
     if config.stage != "folds":
         parts[f"to score {counted(search.planned, 'trial')}"] = scoring
         ways = ["less --depth", "a --budget such as 30m", *ways]
