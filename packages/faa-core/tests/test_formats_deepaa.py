@@ -4,14 +4,18 @@ import io
 import json
 import os
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from faa_core import Choice, FaaError, Layers, Policy
 from faa_core.formats import deepaa
+from faa_core.policies.loading import parse_policy
 
 NAMES = (
     "Identity ShearX ShearY TranslateX TranslateY Rotate AutoContrast Invert Equalize Solarize Posterize Contrast "
@@ -21,6 +25,10 @@ LEVELS = {name: [6] for name in NAMES} | {
     name: [level for level in range(13) if level != (12 if name in ("Solarize", "Posterize") else 6)]
     for name in NAMES[1:6] + NAMES[9:15]
 }
+ENGINES = (
+    "torch",
+    pytest.param("numba", marks=pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")),
+)
 TRANSFORMS = [(name, level) for name in NAMES for level in LEVELS[name]]
 RANGES = {
     **dict.fromkeys(("ShearX", "ShearY"), (-0.3, 0.3)),
@@ -141,6 +149,69 @@ def test_the_published_policies(file: str, shared_policies: Path) -> None:
         strongest.append(max(sums, key=sums.__getitem__))
     if file == "cifar_2":
         assert ["Solarize", "DeepAA.Cutout", "Crop", "Crop", "Flip", "Identity"] == strongest
+
+
+def published(folder: Path, file: str) -> bytes:
+    """Return a published policy's file, laid out as its authors' own, from its arrays as JSON has them."""
+    document = json.loads((folder / f"deepaa_{file}.json").read_text())
+    ranges = [row["range"] or [0.0, 1.0] for row in document["ops"]]
+    names = [row["seed_name"] for row in document["ops"]]
+    stored = [name for name in names if not name.startswith("RandResizeCrop")]
+    kinds = {row["op"]: index for index, row in enumerate(document["ops"])}
+    uses = document["layers"][0]
+    assert stored == NAMES[: len(stored)]
+    return archive(
+        policy_probs=np.array([[use["prob"] for use in layer] for layer in document["layers"]], np.float32),
+        ops=np.array([[kinds[use["op"]]] for use in uses], np.int32),
+        mags=np.array([[6 if use["level"] is None else use["level"]] for use in uses], np.int32),
+        op_names=np.array(
+            [f"{name}:({float(low)},,{float(high)})" for name, (low, high) in zip(names, ranges, strict=True)]
+        ),
+    )
+
+
+PUBLISHED = ["cifar_1", "cifar_2", "imagenet_1", "imagenet_2"]
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("file", PUBLISHED)
+def test_the_published_files_come_back_as_they_were(file: str, shared_policies: Path) -> None:
+    """Every array by its name, with its type, its shape and its bytes; through our document, too."""
+    content = published(shared_policies, file)
+    policy = deepaa.parse(content)
+    for source in (policy, parse_policy(policy.to_json(), source="it")):
+        with np.load(io.BytesIO(content)) as theirs, np.load(io.BytesIO(deepaa.write(source))) as ours:
+            assert theirs.files == ours.files
+            for name in theirs.files:
+                assert (theirs[name].dtype, theirs[name].shape) == (ours[name].dtype, ours[name].shape)
+                assert theirs[name].tobytes() == ours[name].tobytes()
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("file", PUBLISHED)
+def test_a_batch_through_the_published_policies_is_pillows(file: str, engine: str, shared_policies: Path) -> None:
+    """The same draws, the same pixels, at the size of their data set or at 64 px; every operation of theirs is drawn.
+
+    As they are, some operations are hardly ever picked; so each is drawn with layers that pick all alike, too.
+    """
+    if engine == "numba" and "imagenet" in file:
+        pytest.skip("numba has no RandomResizedCrop")
+    policy = deepaa.parse(published(shared_policies, file))
+    alike = tuple(choice.model_copy(update={"probability": 1 / 139}) for choice in policy.layers[0])
+    for layers, count in ((policy.layers, 300), ((alike, alike), 600)):
+        drawing = Layers(layers=layers, operations=policy.operations)
+        side = 32 if "cifar" in file else 64
+        images_BHWC = np.random.default_rng(len(layers)).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+        images_BHWC[::2] = images_BHWC[::2].cumsum(axis=2, dtype=np.uint8) // 2  # smooth in parts, and dark
+        numbers = np.arange(count) + 1000
+        given = torch.from_numpy(images_BHWC).permute(0, 3, 1, 2)
+        got = drawing.to_batch(engine=engine)(given, seed=5, epoch=3, indices=torch.from_numpy(numbers))
+        for image, own, number in zip(images_BHWC, got.permute(0, 2, 3, 1).numpy(), numbers.tolist(), strict=True):
+            wanted = drawing.apply(Image.fromarray(image), seed=5, epoch=3, index=number)
+            assert np.array_equal(np.asarray(wanted), own), number
+        steps = drawing.draw(seed=5, epoch=3, indices=numbers)
+    assert set(policy.operation_names()) == {step.operation.name for row in steps for step in row}
 
 
 class _Harm:

@@ -1,4 +1,4 @@
-"""Pictures, by matplotlib, written as PNG without a display."""
+"""Pictures, by matplotlib, written as PNG or SVG without a display."""
 
 import textwrap
 import warnings
@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -172,7 +174,7 @@ def _in_lines(title: str) -> str:
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG, atomically.
+    """Write a figure as its path's suffix says, SVG or else PNG, atomically.
 
     Raises:
         FaaError: If the file cannot be written.
@@ -181,5 +183,10 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     with replacing(Path(path)) as temporary, warnings.catch_warnings():
         # Letters of such scripts are drawn side by side, in the order of reading.
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support .* natively")
-        FigureCanvasAgg(figure)
-        figure.savefig(temporary, format="png", dpi=100)
+        if Path(path).suffix.lower() == ".svg":
+            FigureCanvasSVG(figure)
+            with rc_context({"svg.hashsalt": figure.get_suptitle()}):  # else every file has other names inside
+                figure.savefig(temporary, format="svg", metadata={"Date": None})
+        else:
+            FigureCanvasAgg(figure)
+            figure.savefig(temporary, format="png", dpi=100)

@@ -34,6 +34,8 @@ SHOW_EXAMPLES = """
 faa policy show trivialaugment
 Print the whole document of a policy:
 faa policy show fa-reduced-cifar10 --json
+Draw what each layer of a found policy picks:
+faa policy show runs/search/policy.json --picture layers.png
 """
 PREVIEW_EXAMPLES = """
 faa policy preview trivialaugment --img-size 32
@@ -84,9 +86,25 @@ def show(
     policy: NAME,
     *,
     json: Annotated[bool, typer.Option("--json", help="Print the whole document.")] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Draw what each layer of it picks: into a file .png or .svg; into a folder, its magnitudes too.",
+        ),
+    ] = None,
 ) -> None:
     """Show what a policy does: its operations, how often they apply, and where on their axes."""
     loaded = Policy.load(policy)
+    if json and picture is not None:
+        raise FaaError("--json prints the document and nothing else; give --picture without it.")
+    if picture is not None:
+        say_starting()
+        from faa_cli.policy_pictures import save_policy_pictures  # noqa: PLC0415 matplotlib and torch are slow to import
+
+        for path in save_policy_pictures(picture, loaded):
+            say(f"Wrote {path}")
+        say("")
     if json:
         write_data(loaded.to_json())
         return

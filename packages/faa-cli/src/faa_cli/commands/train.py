@@ -51,7 +51,11 @@ def train(
     threads: ThreadsOption = None,
     num_processes: ProcessesOption = None,
 ) -> None:
-    """Train a timm model with an augmentation policy. The same command again resumes."""
+    """Train a timm model with an augmentation policy. The same command again resumes.
+
+    Beside a policy of layers that crops images itself, as Deep AutoAugment's do, crop, flip and cutout are left out,
+    each unless it is given.
+    """
     settings = resolve_given(TrainConfig, "train", recipe, config, flags)
     say_starting()
     from faa_search.runs.directory import slug  # noqa: PLC0415 torch is slow to import

@@ -103,6 +103,17 @@ def read_config(output: Path) -> dict[str, Any]:
     return settings
 
 
+def kept_settings(output: Path) -> dict[str, Any]:
+    """Return what `read_config` does; nothing where the directory has no settings yet.
+
+    Raises:
+        FaaError: If its settings are damaged, or the system refuses to look.
+    """
+    with refused_as(f"The output directory '{safe(output)}' cannot be made"):
+        there = (output / CONFIG).is_file()
+    return read_config(output) if there else {}
+
+
 def read_environment(output: Path) -> dict[str, Any]:
     """Return what a run began with beside its settings; empty where the file was removed or is damaged.
 
@@ -224,7 +235,7 @@ def renew_settings(output: Path, config: Settings) -> None:
     before, as_it_began = read_config(output), config.names(Role.PLACE, Role.DEVICE)
     if differences(before, config, ignoring=config.names(Role.PACE) | as_it_began):
         kept = {name: before[name] for name in as_it_began & before.keys()}
-        settings = {"command": before["command"], **config.model_dump(mode="json"), **kept}
+        settings = {"command": before["command"], **config.kept(), **kept}
         write_file(output, CONFIG, yaml.safe_dump(settings, sort_keys=False))
 
 
@@ -232,7 +243,7 @@ def _claim(output: Path, command: str, config: Settings) -> None:
     """Write the settings into a directory that was found to be free; the run's own has them."""
     if (output / CONFIG).is_file():
         return
-    settings = {"command": command, **config.model_dump(mode="json")}
+    settings = {"command": command, **config.kept()}
     # The settings first, beside their place: with them the directory is a run's.
     write_text(output / CONFIG, yaml.safe_dump(settings, sort_keys=False))
     write_file(output, ENVIRONMENT, json.dumps(environment(), indent=1) + "\n")

@@ -19,7 +19,7 @@ from faa_search.searching.folds import Fold
 from faa_search.searching.images import SearchImages, open_images, stage
 from faa_search.searching.objective import HeldOut, Staged, held_out, scoring_batch
 from faa_search.settings import FoldedSearchConfig, SharedSearchConfig
-from faa_search.training.baseline import baseline_of, resized_crop_of
+from faa_search.training.baseline import baseline_of, resized_crop_of, settled
 from faa_search.training.models import ModelInput, model_input
 from faa_search.training.network import Network, make_network
 from faa_search.training.views import View
@@ -176,8 +176,10 @@ def training_view(
         images: Of the search.
         expected: What the model takes.
         fold: Which of them.
-        policy: None for the folds' own networks.
+        policy: None for the folds' own networks; one that brings its own baseline has no other, whatever theirs is.
     """
+    if policy is not None:
+        config = settled(config, policy, given=())
     source = images.train.subset(fold.train)
     return View(
         source=source,

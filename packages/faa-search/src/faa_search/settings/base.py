@@ -108,10 +108,12 @@ class Settings(BaseModel):
     Attributes:
         of_what: What they are settings of, for messages.
         role: What the fields decide that the class itself declares; a class that declares any sets it.
+        kept_if_given: Fields that a run's file holds only where they were given; without them it means their defaults.
     """
 
     of_what: ClassVar[str] = "this"
     role: ClassVar[Role]
+    kept_if_given: ClassVar[tuple[str, ...]] = ()
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -124,6 +126,10 @@ class Settings(BaseModel):
             for name, extra in declared.items()
             if isinstance(extra, dict) and "formerly" in extra
         }
+
+    def kept(self) -> dict[str, Any]:
+        """Return what a run's file holds of the settings, as JSON has them."""
+        return self.model_dump(mode="json", exclude=set(self.kept_if_given) - self.model_fields_set)
 
     @classmethod
     def roles(cls) -> dict[str, Role]:
@@ -153,6 +159,8 @@ def differences(before: Mapping[str, Any], now: Settings, *, ignoring: Iterable[
         now: Today's settings.
         ignoring: Settings that may differ.
     """
-    old, new = {**type(now).formerly(), **before}, now.model_dump(mode="json")
+    left = {name: type(now).model_fields[name].default for name in now.kept_if_given}
+    usual = now.model_copy(update=left).model_dump(mode="json", include=set(left))
+    old, new = {**usual, **type(now).formerly(), **before}, now.model_dump(mode="json")
     keys = sorted((old.keys() | new.keys()) - {*ignoring, "command"})
     return [f"{key}: {old.get(key)!r} → {new.get(key)!r}" for key in keys if old.get(key) != new.get(key)]

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from faa_search.settings.base import LARGEST_SEED, CountOrNone, EpochsOrNone, Names, Seed, Settings, Share, Text, Whole
 from faa_search.settings.data import DataConfig
-from faa_search.settings.fitting import DeviceConfig, FitConfig
+from faa_search.settings.fitting import BaselineConfig, DeviceConfig, FitConfig
 from faa_search.settings.roles import Role
 
 
@@ -86,6 +86,7 @@ class CompareConfig(RunConfig, PoliciesConfig):
 
     of_what: ClassVar[str] = "a comparison"
     role: ClassVar[Role] = Role.RESULT
+    kept_if_given: ClassVar[tuple[str, ...]] = tuple(BaselineConfig.model_fields)  # else each policy has its own
 
     seed: Seed = Field(default=0, description="The first seed, s; the others are s + 1, s + 2, …")
 

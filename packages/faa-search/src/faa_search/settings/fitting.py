@@ -146,7 +146,7 @@ class LossConfig(Settings):
 
 
 class BaselineConfig(Settings):
-    """What training images go through beside the policy."""
+    """What training images go through beside the policy; beside one that crops images itself, only what was given."""
 
     role: ClassVar[Role] = Role.RESULT
 

@@ -16,7 +16,7 @@ from faa_search.costs import fitting_ways, until, with_shorter
 from faa_search.data import ImageSource, OpenedData, open_data
 from faa_search.data.parts import held_out
 from faa_search.progress import Reporter, reporter_of
-from faa_search.runs.directory import run_directory
+from faa_search.runs.directory import kept_settings, run_directory
 from faa_search.runs.files import RESULT, SUMMARY
 from faa_search.runs.images import check_finished, keep_images, record_of, record_of_settings
 from faa_search.runs.policy import keep_policy
@@ -25,7 +25,7 @@ from faa_search.runs.results import read_training
 from faa_search.runs.schemas import write_record
 from faa_search.settings import TrainConfig
 from faa_search.settings.calls import check_policy_given, check_settings, directory_of
-from faa_search.training.baseline import baseline_of, in_words, resized_crop_of
+from faa_search.training.baseline import baseline_of, in_words, resized_crop_of, settled
 from faa_search.training.checkpoint import STATE, WEIGHTS, damage, load_weights
 from faa_search.training.companions import Companion
 from faa_search.training.copy_losses import CopyLosses
@@ -78,10 +78,25 @@ def train(
     chosen = policy or Policy.load(config.policy)
     check_trackers(config.log_with)
     expected = check_model(config)
-    with (
-        together(processes),
-        run_directory(run, "train", config, main_process=processes.is_main_process) as directory,
-    ):
+    with together(processes):
+        before = from_main(processes, kept_settings(run))
+        config = settled(config, chosen, given=config.model_fields_set, before=before)
+        return _train(config, run, chosen, expected, shown, processes, runs=runs, record=record)
+
+
+def _train(
+    config: TrainConfig,
+    run: Path,
+    chosen: Policy,
+    expected: ModelInput,
+    shown: Reporter,
+    processes: Accelerator,
+    *,
+    runs: int,
+    record: dict[str, Any] | None,
+) -> TrainResult:
+    """Claim the run's directory and train there, or give the result that it has."""
+    with run_directory(run, "train", config, main_process=processes.is_main_process) as directory:
         if processes.is_main_process:
             keep_policy(directory, chosen)
         before = from_main(processes, read_training(directory))
@@ -152,7 +167,7 @@ def _run(
 
     source, validation = _validation_part(data.train, config)
     job = _job(config, directory, policy, source, size=data.size)
-    reporter.note(in_words(config, source))
+    reporter.note(in_words(config, source, policy))
     if not (job.directory / STATE).is_file() and accelerator.num_processes == 1:
         reporter.note(_cost(job, config, accelerator, runs=runs))
     test = None if data.open_test is None else score(cache(data.open_test))

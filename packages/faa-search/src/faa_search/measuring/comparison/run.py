@@ -18,7 +18,7 @@ from faa_search.measuring.comparison.training import check, check_policies, lost
 from faa_search.measuring.comparison.words import conclusion
 from faa_search.progress import Reporter, reporter_of
 from faa_search.runs import results
-from faa_search.runs.directory import run_directory
+from faa_search.runs.directory import kept_settings, run_directory
 from faa_search.runs.environment import versions
 from faa_search.runs.files import COMPARISON
 from faa_search.runs.images import check_finished, has_moved, keep_images, record_of, record_of_settings
@@ -27,6 +27,7 @@ from faa_search.runs.schemas import write_record
 from faa_search.settings import CompareConfig, Role, RunConfig, TrainConfig
 from faa_search.settings.calls import check_policy_given, check_settings, directory_of
 from faa_search.settings.commands import PoliciesConfig
+from faa_search.training.baseline import as_given_before
 from faa_search.workers.processes import from_main, make_accelerator
 
 
@@ -53,7 +54,7 @@ def compare(
     """
     check_settings(config, CompareConfig)
     policies = _load(config.policies)
-    run = TrainConfig(**config.model_dump(exclude=set(PoliciesConfig.model_fields)))
+    run = TrainConfig(**config.model_dump(exclude=set(PoliciesConfig.model_fields), exclude_unset=True))
     seeds = range(config.seed, config.seed + config.seeds)
     return _compare("compare", config, run, policies, output, seeds=seeds, reporter=reporter, accelerator=accelerator)
 
@@ -88,7 +89,7 @@ def compare_policies(
         check_policy_given(policy, f"policies[{name!r}]")
     if not (isinstance(seeds, Sequence) and all(isinstance(seed, int | np.integer) for seed in seeds)):
         raise FaaError(f"`seeds` must be a list of whole numbers, such as [0, 1, 2], not {safe(repr(seeds)):.80}.")
-    settings = config.model_dump(exclude={"policy", "seed"})
+    settings = config.model_dump(exclude={"policy", "seed"}, exclude_unset=True)
     own = _Compared(**settings, policies=tuple(policies), seeds=tuple(int(seed) for seed in seeds))
     command = "compare_policies"
     return _compare(command, own, config, policies, output, seeds=own.seeds, reporter=reporter, accelerator=accelerator)
@@ -98,6 +99,7 @@ class _Compared(RunConfig):
     """What a directory of `compare_policies` was made with."""
 
     role: ClassVar[Role] = Role.RESULT
+    kept_if_given: ClassVar[tuple[str, ...]] = CompareConfig.kept_if_given
 
     policies: tuple[str, ...]
     seeds: tuple[int, ...]
@@ -120,6 +122,7 @@ def _compare(
     shown = reporter_of(reporter)
     processes = accelerator or make_accelerator(run.device)
     before = from_main(processes, results.read_comparison(directory, check=check_comparison))
+    run = as_given_before(run, from_main(processes, kept_settings(directory)))
     record = None
     if before is None:
         data = check(run, policies, directory, seeds=seeds)

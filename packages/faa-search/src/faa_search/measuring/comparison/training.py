@@ -9,13 +9,14 @@ from typing import Any
 from accelerate import Accelerator
 
 from faa_core import FaaError, Policy
-from faa_core.text import counted, sentence
+from faa_core.text import counted, safe, sentence
 from faa_search.data import OpenedData, open_data
 from faa_search.progress import Advance, Reporter, Silent
 from faa_search.runs.directory import slug
 from faa_search.runs.files import RESULT
 from faa_search.runs.policy import check_policy
 from faa_search.training import TrainConfig, train
+from faa_search.training.baseline import brings_own
 from faa_search.training.models import check_model
 from faa_search.training.schedules import check_schedule
 
@@ -89,8 +90,11 @@ def train_all(
         f"{counted(total, 'training run')}: {counted(len(policies), 'policy', 'policies')} × "
         f"{counted(len(seeds), 'seed')}, each run of {counted(config.epochs, 'epoch')}."
     )
-    left = sum(not _is_finished(output, name, seed) for seed, name in itertools.product(seeds, policies))
-    announced = False
+    to_train = [name for seed, name in itertools.product(seeds, policies) if not _is_finished(output, name, seed)]
+    left, announced = len(to_train), False
+    for name in dict.fromkeys(to_train):
+        if name != to_train[0] and brings_own(policies[name]):  # the first run says it itself
+            reporter.note(f"'{safe(name)}' crops images itself, so of the baseline only what was given is added to it.")
     with reporter.track("Training runs", total) as advance:
         for seed, (name, policy) in itertools.product(seeds, policies.items()):
             run = config.model_copy(update={"seed": seed, "policy": name})

@@ -36,7 +36,9 @@ def run(search: "Search[DeepSearchConfig]") -> "Found | None":
 
 def pictures(directory: Path) -> "Sequence[Picture]":
     """Return the pictures of a run's layers and updates; see `faa_search.searching.deep.pictures`."""
-    return ()
+    from faa_search.searching.deep.pictures import run_pictures  # noqa: PLC0415 torch is slow to import
+
+    return run_pictures(directory)
 
 
 DEEP = Searcher(
