@@ -1,7 +1,7 @@
 """The training that a search suggests: on the same images, with the same network, fitted in the same way."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from faa_cli.options import takes_a_pair
@@ -9,13 +9,16 @@ from faa_search.settings import DataConfig, SharedSearchConfig, TrainConfig, as_
 from faa_search.settings.recipes import load_recipe
 
 
-def training_command(recipe: str | None, given: Mapping[str, Any], policy: str) -> str:
+def training_command(
+    recipe: str | None, given: Mapping[str, Any], policy: str, *, leaving_out: Container[str] = ()
+) -> str:
     """Return the command, as a shell takes it, with every given setting that both commands have.
 
     Args:
         recipe: Named in the search's command.
         given: Settings of its file and flags.
         policy: The found policy's file.
+        leaving_out: Settings that are for the networks of the search only.
     """
     words = ["faa", "train"]
     sections = load_recipe(recipe).sections if recipe is not None else {}
@@ -25,7 +28,7 @@ def training_command(recipe: str | None, given: Mapping[str, Any], policy: str) 
         given = {**sections.get("search", {}), **given}
     shared = [name for name in SharedSearchConfig.model_fields if name in TrainConfig.model_fields]
     for name in sorted(shared, key=lambda name: name not in DataConfig.model_fields):
-        if given.get(name) not in (None, {}):
+        if given.get(name) not in (None, {}) and name not in leaving_out:
             words += _typed(name, given[name])
     return shlex.join([*words, "--policy", policy])
 

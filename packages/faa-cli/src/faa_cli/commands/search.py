@@ -15,6 +15,7 @@ from faa_core import FaaError, Policy
 from faa_search.progress import Reporter
 from faa_search.settings import SearchConfig, SharedSearchConfig
 from faa_search.settings.algorithms import resolve_search
+from faa_search.settings.fitting import BaselineConfig
 from faa_search.settings.like import compared, naming_policy
 from faa_search.settings.resolving import Layer, read_layer
 
@@ -60,6 +61,7 @@ def search(
     say_starting()
     import faa_search  # noqa: PLC0415 torch is slow to import
     from faa_search.runs.directory import slug  # noqa: PLC0415
+    from faa_search.training.baseline import brings_own  # noqa: PLC0415
 
     directory = output or f"runs/search-{slug(settings.dataset)}-{slug(settings.model)}-s{settings.seed}"
 
@@ -79,7 +81,9 @@ def search(
             say(f"Stage {stage} is done, its files are in {directory}; the same command without --stage goes on.")
             return
         typed = {**_unusual(of_policy, settings), **_in_file(config), **flags}
-        show_found(found, settings, directory, training_command(recipe, typed, f"{directory}/policy.json"))
+        leaving_out = BaselineConfig.model_fields if brings_own(found.policy) else ()
+        training = training_command(recipe, typed, f"{directory}/policy.json", leaving_out=leaving_out)
+        show_found(found, settings, directory, training)
         if asked is not None:
             say(compared(asked, found.policy))
 

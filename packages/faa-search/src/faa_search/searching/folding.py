@@ -3,17 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from faa_core import FaaError
-from faa_core.text import safe
+from faa_core.text import duration, safe
 from faa_search.progress import Reporter
 from faa_search.runs.directory import read_config
-from faa_search.runs.files import SUMMARY, replacing_file
+from faa_search.runs.files import SUMMARY, replacing_file, write_file
 from faa_search.runs.images import same_record
 from faa_search.runs.results import read_epochs
-from faa_search.searching.folds import Fold
+from faa_search.searching.clock import Clock
+from faa_search.searching.folds import Fold, folds_text
 from faa_search.searching.images import SearchImages
+from faa_search.searching.search import Search
 from faa_search.searching.tasks import Files, FitFold
 from faa_search.settings import DeepSearchConfig, FoldedSearchConfig, Role
 from faa_search.training.checkpoint import STATE, WEIGHTS, damage, load_weights
@@ -22,7 +24,8 @@ from faa_search.workers.executors.gathering import gather
 from faa_search.workers.executors.protocol import Executor, Task
 from faa_search.workers.stopping import StopRequest
 
-Networked = FoldedSearchConfig | DeepSearchConfig
+Networked = FoldedSearchConfig | DeepSearchConfig  # settings of searches that fit networks
+Of = TypeVar("Of", bound=Networked)
 
 FOLDS = "folds.json"
 DAMAGED_WEIGHTS = "damaged-model.safetensors"
@@ -34,6 +37,47 @@ class Beside:
 
     task: Task
     finished: Callable[[Any], None]
+
+
+def prepare_networks(search: Search[Of], *, fits: bool) -> int:
+    """Take or check the networks that are there, and return how many are missing.
+
+    Args:
+        search: Under way.
+        fits: Whether those that are missing are to be fitted; else they are refused.
+
+    Raises:
+        FaaError: If one is damaged or missing, or those to take are of other images or of another model.
+    """
+    config, directory, folds = search.config, search.directory, search.images.folds
+    write_file(directory, FOLDS, folds_text(folds))
+    if fits:
+        set_damaged_aside(directory, folds, search.reporter.note)
+    if config.init_models is not None:
+        take_models(Path(config.init_models), directory, config, search.images)
+    if not fits:
+        check_fitted(directory, folds)
+    return sum(not weights_path(directory, fold.index).is_file() for fold in folds)
+
+
+def check_budget(search: Search[Of], clock: Clock, seconds: float, what: str, *, ways: str) -> None:
+    """Refuse a budget that the networks alone would use up.
+
+    Args:
+        search: Under way.
+        clock: Of the budget.
+        seconds: Device seconds that the missing networks take.
+        what: Is fitted, such as "2 folds".
+        ways: Settings that make it shorter, in words.
+
+    Raises:
+        FaaError: If it is so.
+    """
+    if seconds and not clock.has(seconds):
+        raise FaaError(
+            f"--budget {search.config.budget}: fitting {what} alone is estimated at {duration(seconds)}. Give a longer "
+            f"--budget, {ways}, or networks that are there already (--init-models)."
+        )
 
 
 def fit_folds(

@@ -2,13 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
-from pathlib import Path
 
-from faa_core import FaaError, Layers
-from faa_core.text import counted, duration
-from faa_search.costs import fitting_ways, until, with_shorter
-from faa_search.runs.files import POLICY, UPDATES, write_file
+from faa_core import Layers
+from faa_core.text import counted
+from faa_search.runs.files import POLICY, UPDATES
 from faa_search.runs.journal import Journal
 from faa_search.runs.records.search import Found
 from faa_search.searching.clock import Clock
@@ -17,17 +14,8 @@ from faa_search.searching.deep.learn import Learnt, in_words, learn, so_far
 from faa_search.searching.deep.space import Probabilities, Space, space_of
 from faa_search.searching.deep.tasks import EstimateMatching, MatchingEstimate
 from faa_search.searching.deep.updates import Update
-from faa_search.searching.folding import (
-    FOLDS,
-    check_fitted,
-    fit_folds,
-    fit_seconds,
-    set_damaged_aside,
-    take_models,
-    weights_path,
-)
-from faa_search.searching.folds import folds_text
-from faa_search.searching.found import device_kind
+from faa_search.searching.estimate import describe_estimate
+from faa_search.searching.folding import check_budget, fit_folds, fit_seconds, prepare_networks
 from faa_search.searching.search import Search
 from faa_search.settings import DeepSearchConfig
 from faa_search.workers.stopping import Stopped
@@ -41,7 +29,6 @@ def run_stages(search: Search[DeepSearchConfig]) -> Found | None:
         FaaError: If something that is needed is missing, or the budget is too small for the network alone.
     """
     config, directory = search.config, search.directory
-    write_file(directory, FOLDS, folds_text(search.images.folds))
     space, journal = space_of(config, search.images.size), Journal(directory / UPDATES, Update)
     clock = search.clock(before=_seconds(search, journal.read()))
     with search.timed("pretrain"):
@@ -59,23 +46,12 @@ def run_stages(search: Search[DeepSearchConfig]) -> Found | None:
 def _pretrain(search: Search[DeepSearchConfig], clock: Clock, space: Space, *, begun: bool) -> None:
     """Fit the network if it is missing, after telling what the search will cost."""
     config, directory, folds = search.config, search.directory, search.images.folds
-    fits = config.stage in (None, "pretrain")
-    if fits:
-        set_damaged_aside(directory, folds, search.reporter.note)
-    if config.init_models is not None:
-        take_models(Path(config.init_models), directory, config, search.images)
-    if not fits:
-        check_fitted(directory, folds)
-    missing = not weights_path(directory, 0).is_file()
+    missing = prepare_networks(search, fits=config.stage in (None, "pretrain"))
     if config.stage != "controls" and not begun:
         cost: MatchingEstimate = search.executor.submit(EstimateMatching()).result()
-        search.reporter.note(_cost_in_words(search, cost, space, missing=missing))
-        if missing and not clock.has(cost.fit):
-            raise FaaError(
-                f"--budget {config.budget}: fitting the network alone is estimated at {duration(cost.fit)}. Give a "
-                "longer --budget, fewer --epochs, a smaller --pretrain-size, or a network that is there already "
-                "(--init-models)."
-            )
+        search.reporter.note(_cost_in_words(search, cost, space, missing=bool(missing)))
+        ways = "fewer --epochs, a smaller --pretrain-size"
+        check_budget(search, clock, missing * cost.fit, "the network", ways=ways)
     spent = fit_seconds(directory, folds)
     fit_folds(directory, folds, search.executor, search.reporter, search.request)
     clock.add(fit_seconds(directory, folds) - spent)
@@ -88,17 +64,10 @@ def _cost_in_words(search: Search[DeepSearchConfig], cost: MatchingEstimate, spa
     matching = turns * (cost.first + (config.layers - 1) * cost.later)
     parts = {f"to fit the network at {images.size} px": cost.fit} if missing else {}
     if config.stage != "pretrain":
-        what = (
-            f"for {counted(config.updates, 'update')} of {counted(config.layers, 'layer')} of {len(space)} transforms"
-        )
-        parts[what] = matching
-    ways = fitting_ways(model=config.model, epochs=config.epochs, size=images.size, on_cpu=device_kind(config) == "cpu")
-    seconds = sum(parts.values())
-    each = ", ".join(f"{duration(one)} {what}" for what, one in parts.items())
-    total = until(seconds, now=datetime.now())
-    with_workers = f" with {counted(workers, 'worker')}" if workers > 1 else ""
-    shorter = ["fewer --updates", "fewer --triples", "fewer --prefixes", "a --budget such as 30m", *ways]
-    return with_shorter(f"Estimated time{with_workers}: at most {each}; in all {total}.", seconds, shorter)
+        updates, layers = counted(config.updates, "update"), counted(config.layers, "layer")
+        parts[f"at most for {updates} of {layers} of {len(space)} transforms"] = matching
+    ways = ["fewer --updates", "fewer --triples", "fewer --prefixes", "a --budget such as 30m"]
+    return describe_estimate(config, parts, size=images.size, workers=workers, ways=ways)
 
 
 def _match(search: Search[DeepSearchConfig], space: Space, journal: Journal[Update], clock: Clock) -> Learnt:

@@ -3,34 +3,19 @@
 import math
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime
-from pathlib import Path
 
-from faa_core import FaaError
-from faa_core.text import counted, duration
-from faa_search.costs import fitting_ways, until, with_shorter
-from faa_search.runs.files import write_file
+from faa_core.text import counted
 from faa_search.runs.records.search import SearchResult
 from faa_search.runs.records.trials import Trial
 from faa_search.searching.audit import audit
 from faa_search.searching.clock import Clock
-from faa_search.searching.estimate import Estimate, EstimateCost
+from faa_search.searching.estimate import Estimate, EstimateCost, describe_estimate
 from faa_search.searching.fast.choose import choose, choosing_cost, cost_so_far, keep_policy_so_far
 from faa_search.searching.fast.density import DensitySearch
 from faa_search.searching.fast.explore import Exploration, explore
 from faa_search.searching.fast.proposing import Proposer, proposal_seconds, proposing_aside, proposing_here, worth_aside
 from faa_search.searching.fast.rounds import Round
-from faa_search.searching.folding import (
-    FOLDS,
-    check_fitted,
-    fit_folds,
-    fit_seconds,
-    set_damaged_aside,
-    take_models,
-    weights_path,
-)
-from faa_search.searching.folds import folds_text
-from faa_search.searching.found import device_kind
+from faa_search.searching.folding import check_budget, fit_folds, fit_seconds, prepare_networks
 from faa_search.searching.mirrors import affords, fitted_seconds, fitting_beside, tell_of_mirrors
 from faa_search.workers.executors.capacity import cores
 from faa_search.workers.stopping import Stopped
@@ -47,7 +32,6 @@ def run_stages(search: DensitySearch) -> SearchResult | None:
         FaaError: If something that is needed is missing, or the budget is too small for the folds alone.
     """
     config, before = search.config, search.before
-    write_file(search.directory, FOLDS, folds_text(search.images.folds))
     rounds = _rounds(search)
     clock = search.clock(before=cost_so_far(search))
     with _proposer(search, rounds) as proposer:
@@ -100,13 +84,7 @@ def _fold_stage(search: DensitySearch, rounds: list[Round], clock: Clock) -> Non
     """Fit what is to be fitted, after saying what the search will cost."""
     config, directory, folds = search.config, search.directory, search.images.folds
     fits = config.stage in (None, "folds")
-    if fits:
-        set_damaged_aside(directory, folds, search.reporter.note)
-    if config.init_models is not None:
-        take_models(Path(config.init_models), directory, config, search.images)
-    if not fits:
-        check_fitted(directory, folds)
-    missing = sum(not weights_path(directory, fold.index).is_file() for fold in folds)
+    missing = prepare_networks(search, fits=fits)
     begins = not any(one.trials() for one in rounds)
     beside = fitting_beside(search) if fits and begins else ()
     if config.stage != "merge" and begins:
@@ -114,12 +92,8 @@ def _fold_stage(search: DensitySearch, rounds: list[Round], clock: Clock) -> Non
         if beside and not affords(search, clock, folds=missing * cost.fold, fold=cost.fold):
             beside = ()
         search.reporter.note(_cost_in_words(search, cost, missing=missing, tests=bool(beside)))
-        if missing and not clock.has(missing * cost.fold):
-            raise FaaError(
-                f"--budget {config.budget}: fitting {counted(missing, 'fold')} alone is estimated at "
-                f"{duration(missing * cost.fold)}. Give a longer --budget, fewer --folds, fewer --epochs, or networks "
-                "that are there already (--init-models)."
-            )
+        what, ways = counted(missing, "fold"), "fewer --folds, fewer --epochs"
+        check_budget(search, clock, missing * cost.fold, what, ways=ways)
     spent = fit_seconds(directory, folds) + fitted_seconds(directory)
     fit_folds(directory, folds, search.executor, search.reporter, search.request, beside=beside)
     clock.add(fit_seconds(directory, folds) + fitted_seconds(directory) - spent)
@@ -133,19 +107,14 @@ def _cost_in_words(search: DensitySearch, cost: Estimate, *, missing: int, tests
     at_once = min(workers, len(images.folds) * config.width * config.batch_proposals)
     fitting = math.ceil(missing / workers) * cost.fold
     scoring = (search.planned * cost.trial + choosing_cost(search, cost.trial)) / at_once
-    ways = fitting_ways(model=config.model, epochs=config.epochs, size=images.size, on_cpu=device_kind(config) == "cpu")
+    ways = ["fewer --folds"]
     parts = {f"to fit {counted(missing, 'fold')} at {images.size} px": fitting} if missing else {}
     if tests and missing % workers == 0:  # else a worker that has no fold left to fit does it meanwhile
         parts["for the mirror test (--no-mirror-test)"] = cost.fold
     if config.stage != "folds":
         parts[f"to score {counted(search.planned, 'trial')}"] = scoring
-        ways = ["less --depth", "a --budget such as 30m", *ways]
-    seconds = sum(parts.values())
-    total = until(seconds, now=datetime.now())
-    each = ", ".join(f"{duration(cost)} {what}" for what, cost in parts.items())
-    told = f"{each}; in all {total}" if len(parts) > 1 else f"{total} {''.join(parts)}"
-    with_workers = f" with {counted(workers, 'worker')}" if workers > 1 else ""
-    return with_shorter(f"Estimated time{with_workers}: {told}.", seconds, ["fewer --folds", *ways])
+        ways += ["less --depth", "a --budget such as 30m"]
+    return describe_estimate(config, parts, size=images.size, workers=workers, ways=ways)
 
 
 def _explore_stage(search: DensitySearch, rounds: list[Round], clock: Clock, proposer: Proposer) -> None:
