@@ -10,7 +10,7 @@ from accelerate import Accelerator
 
 from faa_core import FaaError, Policy
 from faa_search.data import ArraySource
-from faa_search.settings import SearchConfig, TrainConfig
+from faa_search.settings import DeepSearchConfig, SearchConfig, TrainConfig
 from faa_search.settings.recipes import load_recipe, parse_recipe, recipe_names, recipe_schema
 from faa_search.settings.resolving import Layer, resolve
 from faa_search.training import View
@@ -59,7 +59,45 @@ def test_there_is_one_for_every_row() -> None:
     rows = {f"{data}/{net}" for data in ("cifar10", "cifar100") for net in CIFAR_NETS}
     rows |= {f"imagenet/{net}" for net in IMAGENET_NETS}
     rows |= {"svhn/wrn28_10", "cifar100/pyramidnet272_micronet", "cifar100/pyramidnet272_micronet_skip"}
-    assert rows | {"digits/wrn16_1", "cifar10/wrn16_1_small"} == set(NAMES)
+    rows |= {f"cifar10/wrn40_2_deepaa{kind}" for kind in ("", "_paper", "_half")}
+    rows |= {"cifar100/wrn40_2_deepaa", "imagenet/resnet18_deepaa"}
+    assert rows | {"digits/wrn16_1", "digits/wrn16_1_deepaa", "cifar10/wrn16_1_small"} == set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [  # pretrain_size, layers, updates, policy_lr, triples, val_images, gradient_draws, prefixes, penalty
+        ("cifar10/wrn40_2_deepaa", (5000, 6, 1024, 0.025, 16, 64, 4, 16, 1)),
+        ("cifar100/wrn40_2_deepaa", (5000, 6, 1024, 0.025, 16, 64, 4, 16, 1)),
+        ("cifar10/wrn40_2_deepaa_paper", (4000, 6, 512, 0.025, 16, 64, 4, 16, 1)),
+        ("cifar10/wrn40_2_deepaa_half", (5000, 6, 512, 0.025, 8, 64, 2, 8, 1)),
+        ("imagenet/resnet18_deepaa", (None, 6, 512, 0.025, 16, 64, 4, 16, 1)),
+    ],
+)
+def test_deep_autoaugments_numbers(name: str, numbers: tuple[float, ...]) -> None:
+    """Of the released command, of the paper, and of the authors' advice; the network is fitted as released."""
+    config = resolve(DeepSearchConfig, [load_recipe(name).layer("search")])
+    found = (
+        config.pretrain_size, config.layers, config.updates, config.policy_lr, config.triples, config.val_images,
+        config.gradient_draws, config.prefixes, config.penalty,
+    )  # fmt: skip
+    assert found == numbers
+    if name.startswith("cifar"):
+        fitted = (config.epochs, config.batch_size, config.lr, config.min_lr, config.clip_grad, config.cutout)
+        assert fitted == (45, 128, 0.1, 1e-7, 5, 16)
+        assert (config.weight_decay, config.weight_decay_on, config.hflip, config.crop_pad) == (
+            5e-4, "all-but-norms", 0.5, 4,
+        )  # fmt: skip
+
+
+def test_deep_autoaugments_defaults_are_those_of_the_released_command() -> None:
+    """But for the images, which follow how many there are."""
+    released = resolve(DeepSearchConfig, [load_recipe("cifar10/wrn40_2_deepaa").layer("search")])
+    for name in ("layers", "updates", "policy_lr", "triples", "val_images", "gradient_draws", "prefixes", "epochs"):
+        assert getattr(DeepSearchConfig(), name) == getattr(released, name)
+    assert DeepSearchConfig().parts(50_000) == (1, 45_000)
+    assert DeepSearchConfig().parts(1_000) == (1, 500)
+    assert DeepSearchConfig(pretrain_size=700).parts(1_000) == (1, 300)
 
 
 WRN = [(0, 0), (2.5, 0.05), (5, 0.1), (50, 0.0880203), (100, 0.053923), (150, 0.0175276), (200, 0.000154133)]
@@ -143,7 +181,7 @@ def test_micronets_other_rows(name: str, images: int, peak: float, start: float,
     assert ("momentum" if "imagenet" in name else "sgd") == config.opt
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "deepaa" in name and "imagenet" not in name])
+@pytest.mark.parametrize("name", [name for name in NAMES if "deepaa" in name and "cifar" in name])
 def test_deep_autoaugments_decay_is_said(name: str) -> None:
     """Where it stands relative to the clip."""
     assert not config_of(name).decay_before_clip
@@ -171,7 +209,14 @@ def test_what_a_reader_is_told(name: str) -> None:
     told = re.findall(r"faa (\w+) --recipe (\S+) ", " ".join(facts.command))
     assert {name} == {named for _command, named in told}
     assert {command for command, _named in told} <= set(recipe.sections)
-    known = {*TrainConfig.model_fields, *SearchConfig.model_fields, "recipe", "output", "table"}
+    known = {
+        *TrainConfig.model_fields,
+        *SearchConfig.model_fields,
+        *DeepSearchConfig.model_fields,
+        "recipe",
+        "output",
+        "table",
+    }
     text = " ".join((*facts.command, *facts.deviations, facts.hardware))
     assert {option.replace("-", "_") for option in re.findall(r"--(?:no-)?([a-z][a-z-]+)", text)} <= known
 
