@@ -105,7 +105,9 @@ def test_what_a_search_leaves(finished: tuple[Path, SearchResult, Any]) -> None:
     assert result.policy == Policy.load(output / "policy.json").model_copy(update={"operations": {}})
     assert [("Fold 1 of 2", 2, 0), ("Fold 2 of 2", 2, 0), ("Trials", 12, 0)] == told.tracks
     assert UNITS == told.units
-    assert ["none", "uniform-random", "trivialaugment"] == [row.name for row in result.controls]
+    assert ["none", "trivialaugment-standard", "trivialaugment-wide", "uniform-random"] == [
+        row.name for row in result.controls
+    ]
     for row in result.controls:
         assert result.reward - row.reward == pytest.approx(row.difference)
 

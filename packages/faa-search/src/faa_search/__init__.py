@@ -4,7 +4,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from faa_search.lazily import names_of
-from faa_search.settings import CompareConfig, SearchConfig, TrainConfig
+from faa_search.settings import CompareConfig, DeepSearchConfig, SearchConfig, TrainConfig
 
 if TYPE_CHECKING:
     from faa_search.measuring.comparison import compare
@@ -16,6 +16,7 @@ __version__ = version("faa-search")
 
 __all__ = [
     "CompareConfig",
+    "DeepSearchConfig",
     "SearchConfig",
     "TrainConfig",
     "__version__",

@@ -21,6 +21,7 @@ from faa_search.settings import RewardName
 
 FOUND = "found"
 RANDOM_CONTROLS = 5
+SEARCH_FREE = ("none", "trivialaugment-standard", "trivialaugment-wide")  # controls of every search, with others
 CONFIDENCE = 0.95
 
 Key = tuple[str, int, int]  # name, number of the policy of that name, fold
@@ -35,13 +36,8 @@ def random_controls(size: int, *, ops: tuple[str, ...], num_ops: int, seed: int)
 
 
 def control_policies(found: Policy, randoms: Sequence[Policy]) -> dict[str, list[Policy]]:
-    """Return a found policy of any kind and its controls: none, random ones of its size, and TrivialAugment."""
-    return {
-        FOUND: [found],
-        "none": [Policy.load("none")],
-        "uniform-random": list(randoms),
-        "trivialaugment": [Policy.load("trivialaugment")],
-    }
+    """Return a found policy of any kind and its controls: those of every search, and random ones of its size."""
+    return {FOUND: [found], **{name: [Policy.load(name)] for name in SEARCH_FREE}, "uniform-random": list(randoms)}
 
 
 def control_tasks(

@@ -2,7 +2,7 @@
 
 from faa_core import Layers, Policy
 from faa_search.runs.records.search import Control
-from faa_search.searching.controls import FOUND, compare
+from faa_search.searching.controls import FOUND, SEARCH_FREE, compare
 from faa_search.searching.deep.space import Space
 from faa_search.searching.deep.tasks import CompareTriple
 from faa_search.searching.search import Search
@@ -24,13 +24,8 @@ def compare_with_controls(
         Stopped: If a signal asked for it.
     """
     uniform = space.policy([space.uniform()] * len(policy.layers), mirror=True)
-    policies: dict[str, Policy] = {
-        FOUND: policy,
-        "none": Policy.load("none"),
-        "uniform-layers": uniform,
-        "trivialaugment-standard": Policy.load("trivialaugment-standard"),
-        "trivialaugment-wide": Policy.load("trivialaugment-wide"),
-    }
+    search_free = {name: Policy.load(name) for name in SEARCH_FREE}
+    policies: dict[str, Policy] = {FOUND: policy, **search_free, "uniform-layers": uniform}
     numbers = range(search.config.control_triples)
     tasks = {number: CompareTriple(policies=policies, triple=number) for number in numbers}
     found: dict[int, dict[str, float]] = {}

@@ -9,6 +9,7 @@ from faa_search.runs.records.search import SearchResult
 from faa_search.runs.records.trials import Trial
 from faa_search.searching.controls import (
     RANDOM_CONTROLS,
+    SEARCH_FREE,
     Key,
     compare,
     control_policies,
@@ -96,5 +97,5 @@ def choosing_cost(search: DensitySearch, trial_seconds: float) -> float:
     """Return the device seconds that choosing takes, where a trial takes so many."""
     config, folds = search.config, len(search.images.folds)
     again = config.rescore * folds * config.width * config.rescore_views / config.views
-    controls = (3 + RANDOM_CONTROLS) * folds  # the found one, none, TrivialAugment, and the random ones
+    controls = (1 + len(SEARCH_FREE) + RANDOM_CONTROLS) * folds  # the found one, and its controls
     return trial_seconds * (again + controls)
