@@ -112,8 +112,8 @@ def controls_of(*ops: str, num_ops: int, seed: int) -> dict[str, list[Policy]]:
 def test_the_controls() -> None:
     """Identity, five random policies of the found one's size from the same operations, and TrivialAugment."""
     policies = controls_of("Rotate", "Solarize", num_ops=2, seed=4)
-    assert ["found", "none", "uniform-random", "trivialaugment"] == list(policies)
-    assert [1, 1, 5, 1] == [len(several) for several in policies.values()]
+    assert ["found", "none", "trivialaugment-standard", "trivialaugment-wide", "uniform-random"] == list(policies)
+    assert [1, 1, 1, 1, 5] == [len(several) for several in policies.values()]
     assert [FOUND, Policy.load("none")] == [policies["found"][0], policies["none"][0]]
     randoms = policies["uniform-random"]
     for policy in randoms:
@@ -129,7 +129,7 @@ def test_all_are_scored_with_the_same_draws() -> None:
     """Each on every fold, with the reward that was searched for; a fold's draws are the same for all policies."""
     policies = controls_of("Rotate", num_ops=1, seed=0)
     tasks = control_tasks(policies, folds=2, views=7, reward="best-loss", seed=3)
-    assert 8 * 2 == len(tasks)
+    assert 9 * 2 == len(tasks)
     for (name, number, fold), task in tasks.items():
         assert task.policy is policies[name][number]
         assert (fold, 7, "best-loss") == (task.fold, task.views, task.reward)

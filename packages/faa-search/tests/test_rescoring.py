@@ -120,7 +120,7 @@ def test_the_second_score_decides(make_search: Callable[..., DensitySearch]) -> 
     executor = Flips()
     found = choose(make_search(executor), ROUNDS)
     assert [0.3, 0.4, 0.31, 0.41] == pytest.approx([one[0].p for one in found.policy.sub_policies])
-    assert 8 * 2 == executor.controls
+    assert 9 * 2 == executor.controls
     assert (12, 12, True) == (found.trials, found.planned, found.complete)
     assert 6 * 2.0 == found.seconds
     plain = choose(make_search(Flips(), rescore=0), ROUNDS)
@@ -172,5 +172,5 @@ def test_no_trials(make_search: Callable[..., DensitySearch]) -> None:
 
 def test_what_choosing_costs(make_search: Callable[..., DensitySearch]) -> None:
     """Second scores in trials' seconds by their views, and six policies on every fold."""
-    assert 10.0 * (2 * 3 * 4 + 8 * 2) == choosing_cost(make_search(Flips()), 10.0)
-    assert 10.0 * 8 * 2 == choosing_cost(make_search(Flips(), rescore=0), 10.0)
+    assert 10.0 * (2 * 3 * 4 + 9 * 2) == choosing_cost(make_search(Flips()), 10.0)
+    assert 10.0 * 9 * 2 == choosing_cost(make_search(Flips(), rescore=0), 10.0)

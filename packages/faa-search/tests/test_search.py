@@ -184,7 +184,7 @@ def test_folds_are_fitted_on_their_own_images(
         assert np.array_equal(held_out[number % 2], shown.numpy())
     for number, shown in enumerate(trials):  # in turn: two rounds of a fold, then those of the next
         assert np.array_equal(held_out[number % 4 // 2], shown.numpy())
-    assert 4 + 12 + 8 * 2 == len(scored_on)
+    assert 4 + 12 + 9 * 2 == len(scored_on)
     assert [0, 1] == [job.seed for job in jobs]
     assert_same(output, tmp_path / "run")
 

@@ -212,7 +212,7 @@ def test_a_budget_that_is_used_up(
     result = search(fitted, reporter=told, budget=budget)
     assert (1, 12, False, budget) == (result.trials, result.planned, result.complete, result.budget)
     assert 2 == len(result.policy.sub_policies) == sub_policies(fitted)
-    assert 3 == len(result.controls)
+    assert 4 == len(result.controls)
     assert f"--budget {budget} is used up after 1 of 12 trials." in told.notes
     assert result.verdict == search(fitted, budget=budget).verdict  # the same budget: finished
     assert 1 == search(fitted, budget="0.002s").trials
