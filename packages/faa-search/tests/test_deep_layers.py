@@ -11,7 +11,8 @@ from faa_core import FaaError
 from faa_core.formats.deepaa import parse, write
 from faa_core.formats.deepaa_transforms import ORDER
 from faa_search.runs.records.trials import Origin
-from faa_search.searching.deep.learn import can_be_identity, is_identity, so_far
+from faa_search.searching.deep.choose import images_compared
+from faa_search.searching.deep.learn import can_be_identity, is_identity, needed_seconds, so_far
 from faa_search.searching.deep.learning import Layer, entropy_of, reward_of
 from faa_search.searching.deep.pools import make_pools
 from faa_search.searching.deep.space import space_of
@@ -138,8 +139,16 @@ def test_staying_at_the_start_is_no_sign() -> None:
 def line(layer: int, number: int, rewards: tuple[float, ...]) -> Update:
     return Update(
         layer=layer, number=number, rewards=rewards, cosines=(0.1, 0.3, 0.5), entropy=1.0, identity=0.5, repeated=0,
-        silent=0, seconds=1.0, origin=Origin(at=0.0, worker="", device="cpu"),
+        silent=0, images=50, seconds=2.0, origin=Origin(at=0.0, worker="", device="cpu"),
     )  # fmt: skip
+
+
+def test_a_budget_has_room_for_one_more_update_and_the_controls() -> None:
+    """The latest updates took 2 seconds each, for 50 images; the controls have at most 139 · 4 · 5 + 64 a triple."""
+    space, few = space_of(CIFAR, 32), CIFAR.model_copy(update={"control_triples": 3})
+    latest = [line(0, number, ()) for number in range(3)]
+    assert images_compared(few, space) == 3 * (139 * 4 * 5 + 64)
+    assert needed_seconds(few, space, latest) == pytest.approx(2 + 3 * (139 * 4 * 5 + 64) * 2 / 50)
 
 
 def test_layers_follow_from_the_journal() -> None:

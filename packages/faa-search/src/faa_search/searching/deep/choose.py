@@ -9,6 +9,14 @@ from faa_search.searching.search import Search
 from faa_search.settings import DeepSearchConfig
 from faa_search.workers.executors.gathering import gather
 
+COMPARED = 2 + len(SEARCH_FREE)  # policies: the found one, uniform layers, and those of every search
+
+
+def images_compared(config: DeepSearchConfig, space: Space) -> int:
+    """Return how many images the controls pass through the network, at most."""
+    of_a_triple = config.val_images + config.gradient_draws * len(space) * COMPARED
+    return of_a_triple * config.control_triples
+
 
 def compare_with_controls(
     search: Search[DeepSearchConfig], space: Space, policy: Layers

@@ -9,6 +9,7 @@ from faa_core.text import counted
 from faa_search.runs.journal import Journal
 from faa_search.runs.records.trials import Origin
 from faa_search.searching.clock import Clock
+from faa_search.searching.deep.choose import images_compared
 from faa_search.searching.deep.learning import Layer, entropy_of, reward_of
 from faa_search.searching.deep.space import Probabilities, Space
 from faa_search.searching.deep.tasks import Done, MatchTriple
@@ -17,6 +18,7 @@ from faa_search.searching.search import Search
 from faa_search.settings import DeepSearchConfig
 from faa_search.workers.executors.gathering import gather
 
+LATEST = 10  # updates by which the cost of the next one is foreseen
 IDENTITY = 0.9  # probability of changing nothing from which a layer counts as the identity
 FAR_ENOUGH = 12.8  # learning rate × updates, as in the paper; a layer starts as nearly the identity, and must get away
 
@@ -51,7 +53,8 @@ def learn(
     Raises:
         Stopped: If a signal asked for it; the updates so far are kept.
     """
-    config, done = search.config, by_layer(journal.read())
+    config, before = search.config, journal.read()
+    done, latest = by_layer(before), before[-LATEST:]
     layers: list[Probabilities] = []
     with search.reporter.track("Updates", config.layers * config.updates, done=sum(map(len, done))) as advance:
         for number in range(config.layers):
@@ -59,23 +62,28 @@ def learn(
             kept = done[number] if number < len(done) else []
             for update in kept:
                 learning.update(update.rewards)
-            seconds = [update.seconds for update in kept]
             for at in range(len(kept), config.updates):
-                if (layers or seconds) and not clock.has(fmean(seconds[-10:] or [0.0])):
-                    so_far = [*layers, learning.probabilities] if at else layers
-                    return Learnt(layers=tuple(so_far), complete=False, identity=False)
+                if latest and not clock.has(needed_seconds(config, space, latest)):
+                    until_now = [*layers, learning.probabilities] if at else layers
+                    return Learnt(layers=tuple(until_now), complete=False, identity=False)
                 triples = _triples(search, (*layers, learning.probabilities), at)
                 if number == at == 0:
                     tell(triples[0].lacks)
                 update = _update(config, learning, triples, layer=number, number=at)
                 journal.append(update)
-                seconds.append(update.seconds)
+                latest = [*latest, update][-LATEST:]
                 clock.add(update.seconds)
                 advance(_in_words(update))
             layers.append(learning.probabilities)
             if is_identity(config, layers[-1]):
                 break
     return Learnt(layers=tuple(layers), complete=True, identity=is_identity(config, layers[-1]))
+
+
+def needed_seconds(config: DeepSearchConfig, space: Space, latest: Sequence[Update]) -> float:
+    """Return the device seconds of one more update and then of the controls, at most, by the latest updates."""
+    each = sum(update.seconds for update in latest) / sum(update.images for update in latest)
+    return fmean(update.seconds for update in latest) + each * images_compared(config, space)
 
 
 def so_far(config: DeepSearchConfig, space: Space, updates: Sequence[Update]) -> tuple[Probabilities, ...]:
@@ -123,6 +131,7 @@ def _update(config: DeepSearchConfig, learning: Layer, triples: Sequence[Done], 
         identity=probabilities[0],
         repeated=sum(one.repeated for one in matches),
         silent=sum(one.silent for one in matches),
+        images=sum(one.images for one in matches),
         seconds=round(sum(one.seconds for one in triples), 4),
         origin=Origin(at=round(time.time(), 3), worker=triples[0].worker, device=triples[0].device),
     )

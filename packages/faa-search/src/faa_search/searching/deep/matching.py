@@ -64,12 +64,14 @@ class Match(NamedTuple):
         cosine: Between the two gradients.
         repeated: Images to match that were there a second time.
         silent: Whether a gradient vanished, as where the network is certain: then nothing is known, and all are 0.
+        images: How many different images passed the network, once or several times.
     """
 
     rewards: list[float]
     cosine: float
     repeated: int
     silent: bool
+    images: int
 
 
 def match(matching: Matching, layers: Sequence[Probabilities], *, key: int) -> Match:
@@ -87,7 +89,7 @@ def match(matching: Matching, layers: Sequence[Probabilities], *, key: int) -> M
     images = matching.draw(key_of(key, "images"))
     image_CHW, label = matching.image(images.augmented), images.label
     of_images, of_rewards = key_of(key, "gradient") >> 1, key_of(key, "rewards") >> 1
-    v = matching.target(images)
+    v, passed = matching.target(images), len(images.validation)
     if len(layers) == 1:
         each = draws_of_each(space, None, image_CHW, 1, key=of_rewards)
         g = network.mean_gradient(each.images, label, each.weights(torch.tensor(layers[0], dtype=torch.float64)))
@@ -99,13 +101,15 @@ def match(matching: Matching, layers: Sequence[Probabilities], *, key: int) -> M
         )
         before = space.policy(layers[:-1], mirror=False)
         each = draws_of_each(space, before, image_CHW, config.prefixes, key=of_rewards)
+        passed += len(drawn.images)
+    passed += len(each.images)
     found = along_cosine(v, g)
     if found is None:
-        return Match(rewards=[0.0] * len(space), cosine=0.0, repeated=images.repeated, silent=True)
+        return Match(rewards=[0.0] * len(space), cosine=0.0, repeated=images.repeated, silent=True, images=passed)
     cosine, tangent, scale = found
     changes_N = network.change_along(tangent, each.images, label).cpu().double()
     rewards_T = changes_N[each.which_R].view(-1, len(space)).mean(dim=0) * scale
-    return Match(rewards=rewards_T.tolist(), cosine=cosine, repeated=images.repeated, silent=False)
+    return Match(rewards=rewards_T.tolist(), cosine=cosine, repeated=images.repeated, silent=False, images=passed)
 
 
 def along_cosine(v: Gradient, g: Gradient) -> tuple[float, Gradient, float] | None:

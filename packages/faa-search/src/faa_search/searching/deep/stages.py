@@ -9,7 +9,7 @@ from faa_search.runs.files import POLICY, UPDATES
 from faa_search.runs.journal import Journal
 from faa_search.runs.records.search import Found
 from faa_search.searching.clock import Clock
-from faa_search.searching.deep.choose import compare_with_controls
+from faa_search.searching.deep.choose import compare_with_controls, images_compared
 from faa_search.searching.deep.learn import Learnt, in_words, learn, so_far
 from faa_search.searching.deep.space import Probabilities, Space, space_of
 from faa_search.searching.deep.tasks import EstimateMatching, MatchingEstimate
@@ -65,7 +65,10 @@ def _cost_in_words(search: Search[DeepSearchConfig], cost: MatchingEstimate, spa
     parts = {f"to fit the network at {images.size} px": cost.fit} if missing else {}
     if config.stage != "pretrain":
         updates, layers = counted(config.updates, "update"), counted(config.layers, "layer")
+        of_a_triple = config.val_images + (config.gradient_draws + config.prefixes) * len(space)
+        controls = images_compared(config, space) * cost.later / of_a_triple / min(workers, config.control_triples)
         parts[f"at most for {updates} of {layers} of {len(space)} transforms"] = matching
+        parts["for the controls"] = controls
     ways = ["fewer --updates", "fewer --triples", "fewer --prefixes", "a --budget such as 30m"]
     return describe_estimate(config, parts, size=images.size, workers=workers, ways=ways)
 

@@ -26,6 +26,7 @@ class Update:
         identity: Probability after the update that the layer changes nothing.
         repeated: Images to match that were there a second time, of all triples.
         silent: Triples in which a gradient vanished.
+        images: How many different images passed the network.
         seconds: Of all devices.
         origin: Where it was done; of several workers, the first triple's.
     """
@@ -40,6 +41,7 @@ class Update:
     identity: Annotated[FiniteFloat, Field(ge=0, le=1)]
     repeated: Natural
     silent: Natural
+    images: Annotated[Natural, Field(ge=1)]
     seconds: NonNegativeFloat
     origin: Origin
 
