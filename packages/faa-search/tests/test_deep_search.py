@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -188,3 +189,21 @@ def test_levels_have_a_middle() -> None:
     """The one that changes nothing."""
     with pytest.raises(ValueError, match="odd"):
         DeepSearchConfig(levels=12)
+
+
+def test_updates_of_another_search_are_refused(finished: tuple[Path, Found, Any], tmp_path: Path) -> None:
+    """A journal that somebody put in its place, or edited: nothing is made of it, and nothing is lost."""
+    run = tmp_path / "run"
+    shutil.copytree(finished[0], run)
+    (run / "result.json").unlink()
+    lines = (run / "updates.jsonl").read_text().splitlines(keepends=True)
+    shorter = {key: value for key, value in json.loads(lines[2]).items() if key != "check"}
+    shorter["rewards"] = shorter["rewards"][1:]
+    edited = "".join([*lines[:2], json.dumps(shorter) + "\n", *lines[3:]])
+    (run / "updates.jsonl").write_text(edited)
+    with pytest.raises(FaaError, match="27 rewards and 3 cosines, and this search has 28 transforms and 3 triples"):
+        faa_search.search(DeepSearchConfig(**SMALL), run)
+    assert (run / "updates.jsonl").read_text() == edited
+    (run / "updates.jsonl").unlink()
+    again = faa_search.search(DeepSearchConfig(**SMALL), run)
+    assert again.policy.layers == finished[1].policy.layers  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from faa_search.searching.deep.choose import compare_with_controls, images_compa
 from faa_search.searching.deep.learn import Learnt, in_words, learn, so_far
 from faa_search.searching.deep.space import Probabilities, Space, space_of
 from faa_search.searching.deep.tasks import EstimateMatching, MatchingEstimate
-from faa_search.searching.deep.updates import Update
+from faa_search.searching.deep.updates import Update, read_updates
 from faa_search.searching.estimate import describe_estimate
 from faa_search.searching.folding import check_budget, fit_folds, fit_seconds, prepare_networks
 from faa_search.searching.search import Search
@@ -30,9 +30,10 @@ def run_stages(search: Search[DeepSearchConfig]) -> Found | None:
     """
     config, directory = search.config, search.directory
     space, journal = space_of(config, search.images.size), Journal(directory / UPDATES, Update)
-    clock = search.clock(before=_seconds(search, journal.read()))
+    before = read_updates(journal, transforms=len(space), triples=config.triples)
+    clock = search.clock(before=_seconds(search, before))
     with search.timed("pretrain"):
-        _pretrain(search, clock, space, begun=bool(journal.read()))
+        _pretrain(search, clock, space, begun=bool(before))
     if config.stage == "pretrain":
         return None
     with search.timed("match"):

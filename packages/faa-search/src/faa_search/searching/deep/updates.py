@@ -7,7 +7,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, FiniteFloat, NonNegativeFloat
 
-from faa_search.runs.journal import Natural
+from faa_core import FaaError
+from faa_core.text import safe
+from faa_search.runs.journal import Journal, Natural
 from faa_search.runs.records.trials import Origin
 
 Cosine = Annotated[FiniteFloat, Field(ge=-1.001, le=1.001)]
@@ -59,6 +61,29 @@ class Update:
     def spread(self) -> float:
         """The standard deviation of the triples' cosines."""
         return pstdev(self.cosines)
+
+
+def read_updates(journal: Journal[Update], *, transforms: int, triples: int) -> list[Update]:
+    """Return the updates that are written down.
+
+    Args:
+        journal: Of the updates.
+        transforms: How many there are in a layer of this search.
+        triples: How many there are in an update.
+
+    Raises:
+        FaaError: If the journal is damaged, or an update is of another search.
+    """
+    updates = journal.read()
+    for update in updates:
+        if (len(update.rewards), len(update.cosines)) != (transforms, triples):
+            raise FaaError(
+                f"'{safe(journal.path)}' has an update of layer {update.layer + 1} with {len(update.rewards)} rewards "
+                f"and {len(update.cosines)} cosines, and this search has {transforms} transforms and {triples} "
+                "triples. Put back a copy of the file; without one, remove it, and the same command finds the layers "
+                "anew."
+            )
+    return updates
 
 
 def by_layer(updates: Sequence[Update]) -> list[list[Update]]:
