@@ -23,7 +23,7 @@ from faa_core.applying import Baseline
 from faa_search.data import ArraySource
 from faa_search.progress import Silent
 from faa_search.settings import TrainConfig
-from faa_search.training import FitJob, View, fit, make_accelerator
+from faa_search.training import FitJob, Views, fit, make_accelerator
 from faa_search.training.models import model_input
 from faa_search.training.policies import Augmentation
 from faa_search.training.trainer import Trainer
@@ -85,7 +85,7 @@ def job_in(folder: Path) -> FitJob:
     generator = np.random.default_rng(3)
     images = generator.integers(0, 256, (16, 8, 8, 3), dtype=np.uint8)
     source = ArraySource(images, np.arange(16) % 3, ("a", "b", "c"))
-    view = View(source=source, size=8, baseline=Baseline(pad=1, hflip=0.5), seed=2)
+    view = Views(source=source, size=8, baseline=Baseline(pad=1, hflip=0.5), seed=2)
     return FitJob(view=view, expected=model_input("wrn16_1"), run=folder, directory=folder / "last",
                   summary=folder / "summary.csv", what="Fitting", seed=2)  # fmt: skip
 

@@ -27,7 +27,7 @@ from faa_search.data import ArraySource
 from faa_search.progress import Silent
 from faa_search.runs.records.figures import check_row
 from faa_search.settings import TrainConfig
-from faa_search.training import FitJob, Measures, Metrics, Network, View, fit, train
+from faa_search.training import FitJob, Measures, Metrics, Network, Views, fit, train
 from faa_search.training.checkpoint import read_state
 from faa_search.training.copy_losses import CopyLosses
 from faa_search.training.loading import OrderedBatches, load
@@ -200,7 +200,7 @@ class Silently:
 
 def job_of(root: Path, noise: Noise, expected: ModelInput) -> FitJob:
     """Return a job on 24 augmented images."""
-    view = View(source=noise(24), size=8, policy=Policy.load("trivialaugment"), baseline=EVERYTHING)
+    view = Views(source=noise(24), size=8, policy=Policy.load("trivialaugment"), baseline=EVERYTHING)
     return FitJob(view=view, expected=expected, run=root, directory=root / "last", summary=root / "summary.csv",
                   what="", seed=0)  # fmt: skip
 
@@ -291,7 +291,7 @@ def keys_of(epoch: int, count: int, copy: int = 0) -> list[Key]:
 
 def test_the_share_grows(noise: Noise) -> None:
     """Of 4000 images none are inverted in the first epoch, then a quarter more each, all from the fifth on."""
-    view = View(source=noise(4000), size=8, policy=GrowingShare(policy=INVERT, epochs=4), seed=1, copies=2)
+    view = Views(source=noise(4000), size=8, policy=GrowingShare(policy=INVERT, epochs=4), seed=1, copies=2)
     original = torch.from_numpy(np.ascontiguousarray(noise(4000).images.transpose(0, 3, 1, 2)))
 
     def inverted(epoch: int, copy: int) -> Tensor:
@@ -312,7 +312,7 @@ def test_the_share_grows(noise: Noise) -> None:
 def test_images_without_the_policy_get_the_baseline(noise: Noise) -> None:
     """Each image is as with the policy, or as without one, whatever batch it comes in and whoever makes it."""
     policy = Policy.load("trivialaugment")
-    view = View(source=noise(60), size=8, policy=GrowingShare(policy=policy, epochs=2), baseline=EVERYTHING, seed=1)
+    view = Views(source=noise(60), size=8, policy=GrowingShare(policy=policy, epochs=2), baseline=EVERYTHING, seed=1)
     keys = [(epoch, 0, number) for epoch in (0, 1, 2) for number in range(60)]
     shown = view.__getitems__(keys)[0]
     plain, whole = (replace(view, policy=kind).__getitems__(keys)[0] for kind in (None, policy))

@@ -7,7 +7,7 @@ from accelerate import Accelerator
 
 from faa_search.data import ArraySource
 from faa_search.settings import FitConfig
-from faa_search.training import View, estimate
+from faa_search.training import Views, estimate
 from faa_search.training.models import ModelInput
 
 
@@ -19,7 +19,7 @@ def test_the_second_update_is_what_counts(
 ) -> None:
     """The first one warms up: here it takes 50 s and the second 2 s, and 3 epochs of 40 images are 15 updates of 8."""
     config = FitConfig(model="wrn16_1", epochs=3, batch_size=8, device="cpu")
-    view = View(source=noise(16), size=8)
+    view = Views(source=noise(16), size=8)
     network = estimate.scratch_network(config, view, expected, accelerator)
     took, clock = iter((50.0, 2.0)), [0.0]
 

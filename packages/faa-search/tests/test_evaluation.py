@@ -23,7 +23,7 @@ from faa_search.measuring.evaluation.checkpoints import Subject, evaluate_subjec
 from faa_search.measuring.evaluation.classes import reorder_outputs
 from faa_search.measuring.evaluation.robustness import (
     CorruptedImages,
-    CorruptedView,
+    CorruptedViews,
     Robustness,
     evaluate_corrupted,
     open_corrupted,
@@ -271,7 +271,7 @@ def test_images_are_corrupted_at_their_own_size(folder: Path, data: Path) -> Non
     images = open_corrupted(subject, config)
     assert images is not None
     view = images.view("impulse_noise", 5)
-    assert isinstance(view, CorruptedView)
+    assert isinstance(view, CorruptedViews)
     assert (1, 3, 16, 16) == view.__getitems__([(0, 0, 0)])[0].shape
     assert 20 == evaluate_subject(subject).images
 

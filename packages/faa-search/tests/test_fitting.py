@@ -23,7 +23,7 @@ from faa_search.data.digits import open_digits
 from faa_search.keyed_torch import torch_seeded
 from faa_search.progress import Silent
 from faa_search.settings import TrainConfig
-from faa_search.training import FitJob, Measures, Metrics, Network, View, fit
+from faa_search.training import FitJob, Measures, Metrics, Network, Views, fit
 from faa_search.training.checkpoint import Progress
 from faa_search.training.models import ModelInput, Normalise, make_model
 from faa_search.training.saving import save_model
@@ -35,7 +35,7 @@ SETTINGS: dict[str, Any] = {"epochs": 4, "batch_size": 8, "device": "cpu"}
 @pytest.fixture
 def job(tmp_path: Path, noise: Noise, expected: ModelInput) -> FitJob:
     """Return a job on 20 augmented images."""
-    view = View(source=noise(20), size=8, policy=Policy.load("trivialaugment"), baseline=Baseline(pad=1, hflip=0.5))
+    view = Views(source=noise(20), size=8, policy=Policy.load("trivialaugment"), baseline=Baseline(pad=1, hflip=0.5))
     return at(
         FitJob(
             view=view, expected=expected, run=tmp_path, directory=tmp_path, summary=tmp_path, what="Fitting", seed=0
@@ -87,7 +87,7 @@ def with_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_learns_a_tiny_set_by_heart(tmp_path: Path, expected: ModelInput, accelerator: Accelerator) -> None:
     """Twenty digits without augmentation are soon all right, and the loss falls."""
     digits = open_digits(DatasetRequest(name="digits")).train
-    view = View(source=digits.subset(torch.arange(20).numpy()), size=8)
+    view = Views(source=digits.subset(torch.arange(20).numpy()), size=8)
     job = at(
         FitJob(view=view, expected=expected, run=tmp_path, directory=tmp_path, summary=tmp_path, what="", seed=0),
         tmp_path,

@@ -16,7 +16,7 @@ from faa_search.data import ImageSource
 from faa_search.settings import TrainConfig
 from faa_search.training.loading import OrderedBatches, TrainingBatches, load
 from faa_search.training.plan import Plan, make_plan
-from faa_search.training.views import Batch, Key, View
+from faa_search.training.views import Batch, Key, Views
 from faa_search.workers.ranks import Rank
 
 ALONE = Rank()
@@ -143,7 +143,7 @@ def test_ordered_batches(images: int, batch_size: int, views: int, count: int) -
     assert [len(list(order)) for order in orders] == [len(order) for order in orders]
 
 
-class Deadly(View):
+class Deadly(Views):
     """A view whose loader processes die."""
 
     def __getitems__(self, keys: list[Key]) -> Batch:
@@ -154,7 +154,7 @@ class Deadly(View):
 @pytest.mark.parametrize("ends", ["normally", "early", "by an error"])
 def test_loader_processes_end_with_the_block(noise: Noise, ends: str) -> None:
     """However it ends, and while its trace is still held."""
-    view, order = View(source=noise(40), size=8), OrderedBatches(40, 2, rank=Rank())
+    view, order = Views(source=noise(40), size=8), OrderedBatches(40, 2, rank=Rank())
     held = None
     try:
         with load(view, order, workers=2) as batches:

@@ -13,7 +13,7 @@ from faa_search.data import ArraySource
 from faa_search.settings import DeepSearchConfig, SearchConfig, TrainConfig
 from faa_search.settings.recipes import load_recipe, parse_recipe, recipe_names, recipe_schema
 from faa_search.settings.resolving import Layer, resolve
-from faa_search.training import View
+from faa_search.training import Views
 from faa_search.training.baseline import baseline_of, resized_crop_of
 from faa_search.training.checkpoint import EpochPart
 from faa_search.training.loading import TrainingBatches, load
@@ -283,7 +283,7 @@ def test_two_updates(name: str, noise: Any, accelerator: Accelerator) -> None:
     config = config_of(name, batch_size=2, amp=False, torchcompile=False, workers=0, device="cpu")
     source, size = stand_in(name, 2 * 2 * config.grad_accum_steps, noise)
     expected = model_input(config.model)
-    view = View(
+    view = Views(
         source=source,
         size=size,
         resized_crop=resized_crop_of(config, source),

@@ -21,7 +21,7 @@ from faa_core.applying import Baseline
 from faa_search.data import ArraySource
 from faa_search.progress import Silent
 from faa_search.settings import TrainConfig
-from faa_search.training import FitJob, Measures, Metrics, Network, View, fit
+from faa_search.training import FitJob, Measures, Metrics, Network, Views, fit
 from faa_search.training.checkpoint import read_state
 from faa_search.training.models import ModelInput
 from faa_search.training.optimisation import make_optimizer
@@ -57,7 +57,7 @@ EVERYTHING: dict[str, Any] = {
 @pytest.fixture
 def make_job(tmp_path: Path, noise: Noise, expected: ModelInput) -> Callable[..., FitJob]:
     """Return a function that makes jobs on 20 augmented images, each in a folder of its own."""
-    view = View(source=noise(20), size=8, policy=Policy.load("trivialaugment"), baseline=Baseline(pad=1, hflip=0.5))
+    view = Views(source=noise(20), size=8, policy=Policy.load("trivialaugment"), baseline=Baseline(pad=1, hflip=0.5))
 
     def make(name: str, keep: int = 0) -> FitJob:
         folder = tmp_path / name

@@ -15,7 +15,7 @@ from faa_core import FaaError, Policy
 from faa_core.randomness import key_of
 from faa_search.data import ArraySource
 from faa_search.settings import TrainConfig
-from faa_search.training import Network, View
+from faa_search.training import Network, Views
 from faa_search.training.checkpoint import EpochPart
 from faa_search.training.loading import TrainingBatches, load
 from faa_search.training.losses import make_mixing
@@ -41,9 +41,9 @@ PLAIN: dict[str, Any] = {
 
 
 @pytest.fixture
-def view(noise: Noise) -> View:
+def view(noise: Noise) -> Views:
     """Return twelve augmented images."""
-    return View(source=noise(12), size=8, policy=Policy.load("uniform-random"), seed=5)
+    return Views(source=noise(12), size=8, policy=Policy.load("uniform-random"), seed=5)
 
 
 def linear() -> nn.Module:
@@ -56,7 +56,7 @@ def linear() -> nn.Module:
 
 
 @pytest.fixture
-def trained(view: View, expected: ModelInput, accelerator: Accelerator) -> Fit:
+def trained(view: Views, expected: ModelInput, accelerator: Accelerator) -> Fit:
     """Return a function that does an epoch and returns the linear weights and the figures."""
 
     def fit(**settings: Any) -> tuple[Tensor, dict[str, float | None]]:
@@ -73,7 +73,7 @@ def trained(view: View, expected: ModelInput, accelerator: Accelerator) -> Fit:
     return fit
 
 
-def moved(view: View, expected: ModelInput, draws: list[int], **loss: Any) -> Tensor:
+def moved(view: Views, expected: ModelInput, draws: list[int], **loss: Any) -> Tensor:
     """Return the weights after a step of gradient descent on all images in the given draws, by hand."""
     model = linear()
     for draw in draws:
@@ -84,7 +84,7 @@ def moved(view: View, expected: ModelInput, draws: list[int], **loss: Any) -> Te
     return (weight - PLAIN["lr"] * weight.grad).detach()
 
 
-def test_passes_of_an_update_add_up(trained: Fit, view: View, expected: ModelInput) -> None:
+def test_passes_of_an_update_add_up(trained: Fit, view: Views, expected: ModelInput) -> None:
     """Three passes over four images are one over twelve."""
     by_hand = moved(view, expected, [0])
     whole, row = trained()
@@ -97,19 +97,19 @@ def test_passes_of_an_update_add_up(trained: Fit, view: View, expected: ModelInp
     assert not torch.allclose(whole, trained(batch_size=4)[0], atol=1e-4)
 
 
-def test_copies_of_an_update_are_averaged(trained: Fit, view: View, expected: ModelInput) -> None:
+def test_copies_of_an_update_are_averaged(trained: Fit, view: Views, expected: ModelInput) -> None:
     """Every image in each of its draws, with the same weight."""
     assert torch.allclose(moved(view, expected, [0, 1, 2]), trained(batch_aug=3)[0], atol=1e-6)
     assert not torch.allclose(moved(view, expected, [0]), trained(batch_aug=3)[0], atol=1e-4)
 
 
-def test_smoothing_reaches_the_loss(trained: Fit, view: View, expected: ModelInput) -> None:
+def test_smoothing_reaches_the_loss(trained: Fit, view: Views, expected: ModelInput) -> None:
     """The step is that of torch's smoothed loss."""
     smoothed = moved(view, expected, [0], label_smoothing=0.3)
     assert torch.allclose(smoothed, trained(smoothing=0.3)[0], atol=1e-6)
 
 
-def test_mixing_reaches_the_loss(trained: Fit, view: View, expected: ModelInput) -> None:
+def test_mixing_reaches_the_loss(trained: Fit, view: Views, expected: ModelInput) -> None:
     """The step is that of the mixed images and targets, keyed by seed, epoch, update, process and pass."""
     order = TrainingBatches(make_plan(TrainConfig(**PLAIN), 12, Rank()), view.source.labels, sampling="shuffle",
                             epochs=range(1), seed=0)  # fmt: skip
@@ -130,7 +130,7 @@ def test_gates_cost_what_they_run(noise: Noise, expected: ModelInput, accelerato
     """The price of a block, times the mean count of blocks that ran, is in the loss, and moves the gates."""
     arguments = {"backbone": "wrn16_1", "gate_bias": 3.0}  # so that blocks run at first
     settings = {"model": "skipnet", "model_kwargs": arguments}
-    view, losses, gates = View(source=noise(12), size=8), [], []
+    view, losses, gates = Views(source=noise(12), size=8), [], []
     for price in (0.0, 0.25):
         config = TrainConfig(**PLAIN | settings | {"gate_price": price})
         network = make_network(config, expected, accelerator, classes=3, size=8, seed=0)
@@ -165,7 +165,7 @@ def test_what_a_network_lacks(expected: ModelInput, accelerator: Accelerator) ->
             make_network(TrainConfig(**settings), expected, accelerator, classes=3, size=8, seed=0)
 
 
-def test_decay_before_the_clip(trained: Fit, view: View, expected: ModelInput) -> None:
+def test_decay_before_the_clip(trained: Fit, view: Views, expected: ModelInput) -> None:
     """It is part of the gradient that is clipped; after the clip it comes on top."""
     start = linear().state_dict()["1.weight"]
     free = trained(weight_decay=0.1)[0]
@@ -189,7 +189,7 @@ def test_half_precision(trained: Fit, precision: str) -> None:
     assert row["train_loss"] != other["train_loss"]
 
 
-def test_updates_that_overflow_are_skipped(view: View, expected: ModelInput, accelerator: Accelerator) -> None:
+def test_updates_that_overflow_are_skipped(view: Views, expected: ModelInput, accelerator: Accelerator) -> None:
     """float16 gradients beyond its range change no weight and lower the scale, and the state keeps the scale."""
     config = TrainConfig(**PLAIN | {"amp": True, "amp_dtype": "float16"})
     plan = make_plan(config, 12, Rank())
@@ -203,7 +203,7 @@ def test_updates_that_overflow_are_skipped(view: View, expected: ModelInput, acc
     assert 2.0**39 == trainer.scaler.state_dict()["scale"]
 
 
-def test_the_rate_grows_with_the_batch(trained: Fit, view: View, expected: ModelInput) -> None:
+def test_the_rate_grows_with_the_batch(trained: Fit, view: Views, expected: ModelInput) -> None:
     """--lr is for --lr-base-size images: here for half of what an update has."""
     start = linear().state_dict()["1.weight"]
     step = moved(view, expected, [0]) - start
@@ -213,7 +213,7 @@ def test_the_rate_grows_with_the_batch(trained: Fit, view: View, expected: Model
 
 
 def test_waiting_for_images_is_counted(
-    trained: Fit, view: View, expected: ModelInput, accelerator: Accelerator
+    trained: Fit, view: Views, expected: ModelInput, accelerator: Accelerator
 ) -> None:
     """The seconds spent in the loader, and no others."""
 

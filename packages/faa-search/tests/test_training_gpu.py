@@ -10,14 +10,14 @@ from faa_core import Policy
 from faa_core.applying import Baseline
 from faa_search.data import ArraySource
 from faa_search.settings import TrainConfig
-from faa_search.training import View, train
+from faa_search.training import Views, train
 from faa_search.training.checkpoint import EpochPart
 from faa_search.training.loading import OrderedBatches, TrainingBatches, load
 from faa_search.training.models import ModelInput
 from faa_search.training.network import make_network
 from faa_search.training.plan import make_plan
 from faa_search.training.trainer import EpochTally, Trainer
-from faa_search.training.views import ResidentView, placed
+from faa_search.training.views import ResidentViews, placed
 from faa_search.workers.processes import make_accelerator
 from faa_search.workers.ranks import Rank
 
@@ -27,16 +27,16 @@ EVERYTHING = Baseline(pad=2, hflip=0.5, cutout=4, fill=(7, 8, 9))
 
 
 @pytest.fixture
-def view(noise: Noise) -> View:
+def view(noise: Noise) -> Views:
     """Return augmented images."""
-    return View(source=noise(200, size=32), size=32, policy=Policy.load("fa-reduced-cifar10"), baseline=EVERYTHING)
+    return Views(source=noise(200, size=32), size=32, policy=Policy.load("fa-reduced-cifar10"), baseline=EVERYTHING)
 
 
-def test_the_same_pixels_on_the_device(view: View) -> None:
+def test_the_same_pixels_on_the_device(view: Views) -> None:
     """Small images live there unless told otherwise, and look as those that are streamed from the CPU."""
     device = torch.device("cuda")
     there = placed(view, device, wanted=None)
-    assert isinstance(there, ResidentView)
+    assert isinstance(there, ResidentViews)
     assert placed(view, device, wanted=False) is view
     order = OrderedBatches(200, 64, views=2, rank=Rank())
     with load(view, order, workers=0, pinned=True) as streamed, load(there, order, workers=0) as made:
@@ -54,7 +54,7 @@ def test_the_same_pixels_on_the_device(view: View) -> None:
         {"model_ema": True, "batch_aug": 2, "decay_before_clip": True},
     ],
 )
-def test_updates_wait_for_nothing(view: View, expected: ModelInput, settings: dict[str, Any]) -> None:
+def test_updates_wait_for_nothing(view: Views, expected: ModelInput, settings: dict[str, Any]) -> None:
     """No update copies anything from the device."""
     config = TrainConfig(batch_size=50, amp=True, device="cuda", epochs=2, **settings)
     accelerator = make_accelerator("cuda")

@@ -15,7 +15,7 @@ from faa_core.randomness import key_of, uniforms
 from faa_search.data import ArraySource, DatasetRequest, DecodedSource
 from faa_search.data.named import open_named
 from faa_search.settings import TrainConfig
-from faa_search.training import View
+from faa_search.training import Views
 from faa_search.training.baseline import baseline_of, resized_crop_of
 from faa_search.training.loading import OrderedBatches, load
 from faa_search.training.views import placed, resident
@@ -51,7 +51,7 @@ def hwc(images: torch.Tensor) -> np.ndarray:
 def test_the_order_is_policy_crop_flip_cutout(noise: Noise) -> None:
     """Against a slow version by hand: padding and cutout are not inverted, and the cutout is not moved or mirrored."""
     source = noise(40)
-    view = View(source=source, size=8, policy=INVERT, baseline=EVERYTHING, seed=4)
+    view = Views(source=source, size=8, policy=INVERT, baseline=EVERYTHING, seed=4)
     images, labels = view.__getitems__([(3, 0, index) for index in range(40)])
     draws = uniforms(key_of("baseline", 4, 3), np.arange(40), 5)
     right = [by_hand(255 - source.images[index], draws[index], EVERYTHING) for index in range(40)]
@@ -67,7 +67,7 @@ def test_how_often_images_are_flipped() -> None:
     source = ArraySource(images, np.zeros(4000, dtype=np.int64), ("a",))
     rates = {}
     for rate in (0.0, 0.3, 1.0):
-        view = View(source=source, size=4, baseline=Baseline(hflip=rate))
+        view = Views(source=source, size=4, baseline=Baseline(hflip=rate))
         shown, _labels = view.__getitems__([(0, 0, index) for index in range(4000)])
         rates[rate] = float((shown[:, 0, 0, 3] == 255).float().mean())
     assert (0.0, 1.0) == (rates[0.0], rates[1.0])
@@ -79,7 +79,7 @@ def test_crops_are_uniform() -> None:
     images = np.zeros((5000, 8, 8, 3), dtype=np.uint8)
     images[:, 4, 4] = 255
     source = ArraySource(images, np.zeros(5000, dtype=np.int64), ("a",))
-    shown, _labels = View(source=source, size=8, baseline=Baseline(pad=2)).__getitems__(
+    shown, _labels = Views(source=source, size=8, baseline=Baseline(pad=2)).__getitems__(
         [(1, 0, n) for n in range(5000)]
     )
     _image, row, column = torch.nonzero(shown[:, 0], as_tuple=True)
@@ -91,7 +91,7 @@ def test_crops_are_uniform() -> None:
 def test_cutouts_are_uniform() -> None:
     """Centres lie on every pixel alike; a square of side 2 covers 4 pixels but for those cut off at two borders."""
     source = ArraySource(np.zeros((6400, 8, 8, 3), dtype=np.uint8), np.zeros(6400, dtype=np.int64), ("a",))
-    view = View(source=source, size=8, baseline=Baseline(cutout=2, fill=(1, 1, 1)))
+    view = Views(source=source, size=8, baseline=Baseline(cutout=2, fill=(1, 1, 1)))
     shown, _labels = view.__getitems__([(0, 0, index) for index in range(6400)])
     cut = shown[:, 0].reshape(6400, 64)
     last = 63 - cut.flip(1).argmax(dim=1)  # the lower right pixel of each square is its centre
@@ -101,7 +101,7 @@ def test_cutouts_are_uniform() -> None:
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # torch counts this machine's cores
 def test_batches_loaders_and_order_change_no_pixel(noise: Noise) -> None:
     """The same image of the same epoch is the same however it is loaded."""
-    view = View(source=noise(30), size=8, policy=Policy.load("uniform-random"), baseline=EVERYTHING, seed=2)
+    view = Views(source=noise(30), size=8, policy=Policy.load("uniform-random"), baseline=EVERYTHING, seed=2)
     whole, labels = view.__getitems__([(epoch, 0, index) for epoch in range(2) for index in range(30)])
     for batch_size, workers in ((7, 0), (4, 2), (60, 0), (9, 4)):
         order = OrderedBatches(30, batch_size, views=2, rank=Rank())
@@ -115,7 +115,7 @@ def test_batches_loaders_and_order_change_no_pixel(noise: Noise) -> None:
 
 def test_images_on_the_device_are_the_same(noise: Noise) -> None:
     """Batches made where the images lie, here the CPU, equal those of the stream, in any mixture of draws."""
-    view = View(source=noise(30), size=8, policy=Policy.load("uniform-random"), baseline=EVERYTHING, seed=2)
+    view = Views(source=noise(30), size=8, policy=Policy.load("uniform-random"), baseline=EVERYTHING, seed=2)
     there = resident(view, torch.device("cpu"))
     order = OrderedBatches(30, 7, views=2, rank=Rank())
     with load(view, order, workers=0) as streamed, load(there, order, workers=3) as made:
@@ -131,13 +131,13 @@ def test_images_on_the_device_are_the_same(noise: Noise) -> None:
 
 def test_which_images_live_on_the_device(noise: Noise, photos: DecodedSource) -> None:
     """Those in memory at their size, where asked for; the CPU has them already."""
-    small, cpu = View(source=noise(4), size=8), torch.device("cpu")
+    small, cpu = Views(source=noise(4), size=8), torch.device("cpu")
     assert placed(small, cpu, wanted=None) is small is placed(small, cpu, wanted=False)
     for other in (
-        View(source=photos, size=8),
-        View(source=noise(4), size=6),
-        View(source=noise(4), size=8, color_jitter=0.4),
-        View(source=noise(4), size=8, resized_crop=((0.5, 1.0), (0.75, 1.3))),
+        Views(source=photos, size=8),
+        Views(source=noise(4), size=6),
+        Views(source=noise(4), size=8, color_jitter=0.4),
+        Views(source=noise(4), size=8, resized_crop=((0.5, 1.0), (0.75, 1.3))),
     ):
         assert placed(other, cpu, wanted=None) is other
         with pytest.raises(FaaError, match="--resident is for small images that are cropped by padding"):
@@ -147,7 +147,7 @@ def test_which_images_live_on_the_device(noise: Noise, photos: DecodedSource) ->
 def test_colours_are_jittered(noise: Noise) -> None:
     """Each image of each epoch by factors of its own, keyed, within the strength, and before the policy."""
     source = ArraySource(np.full((200, 4, 4, 3), 100, dtype=np.uint8), np.zeros(200, dtype=np.int64), ("a",))
-    view = View(source=source, size=4, color_jitter=0.4, seed=1)
+    view = Views(source=source, size=4, color_jitter=0.4, seed=1)
     keys = [(0, 0, index) for index in range(200)]
     shown = view.__getitems__(keys)[0]
     assert torch.equal(shown[50:60], view.__getitems__(keys[50:60])[0])
@@ -155,7 +155,7 @@ def test_colours_are_jittered(noise: Noise) -> None:
     levels = shown[:, 0, 0, 0].float()  # grey has no colour, and its contrast changes nothing: brightness alone
     assert 60 <= levels.min() < 65
     assert 135 < levels.max() <= 140
-    inverted = View(source=source, size=4, color_jitter=0.4, seed=1, policy=INVERT).__getitems__(keys)[0]
+    inverted = Views(source=source, size=4, color_jitter=0.4, seed=1, policy=INVERT).__getitems__(keys)[0]
     assert torch.equal(255 - shown, inverted)
 
 
@@ -165,11 +165,11 @@ def test_epochs_and_seeds_differ(noise: Noise) -> None:
     keys = [(0, 0, index) for index in range(20)]
     later = [(1, 0, index) for index in range(20)]
     for policy, baseline in ((Policy.load("uniform-random"), None), (None, EVERYTHING)):
-        view = View(source=source, size=8, policy=policy, baseline=baseline)
-        other = View(source=source, size=8, policy=policy, baseline=baseline, seed=1)
+        view = Views(source=source, size=8, policy=policy, baseline=baseline)
+        other = Views(source=source, size=8, policy=policy, baseline=baseline, seed=1)
         assert not torch.equal(view.__getitems__(keys)[0], view.__getitems__(later)[0])
         assert not torch.equal(view.__getitems__(keys)[0], other.__getitems__(keys)[0])
-    plain = View(source=source, size=8)
+    plain = Views(source=source, size=8)
     assert np.array_equal(source.images, hwc(plain.__getitems__(keys)[0]))
     assert np.array_equal(source.images, hwc(plain.__getitems__(later)[0]))
 
@@ -178,8 +178,8 @@ def test_a_view_never_changes_its_source(noise: Noise) -> None:
     """Images in memory are shown again and again."""
     source = noise(10)
     before = source.images.copy()
-    View(source=source, size=8, baseline=EVERYTHING).__getitems__([(0, 0, index) for index in range(10)])
-    View(source=source, size=8).__getitems__([(0, 0, 1)])[0].zero_()
+    Views(source=source, size=8, baseline=EVERYTHING).__getitems__([(0, 0, index) for index in range(10)])
+    Views(source=source, size=8).__getitems__([(0, 0, 1)])[0].zero_()
     assert np.array_equal(before, source.images)
 
 
@@ -195,7 +195,7 @@ def test_resized_crops_are_keyed(photos: DecodedSource) -> None:
     """A random resized crop depends on seed, epoch and index, never on torch's generator, which is left alone."""
     resized_crop = resized_crop_of(TrainConfig(), photos)
     assert ((0.08, 1.0), (0.75, 4 / 3)) == resized_crop
-    view = View(source=photos, size=16, resized_crop=resized_crop)
+    view = Views(source=photos, size=16, resized_crop=resized_crop)
     keys = [(2, 0, index) for index in range(8)]
     torch.manual_seed(1)
     before = torch.get_rng_state()
@@ -212,13 +212,13 @@ def test_a_resized_crop_of_everything_is_the_resized_image(photos: DecodedSource
     """A crop of area 1 and ratio 1 takes the whole square image."""
     everything = ((1.0, 1.0), (1.0, 1.0))
     keys = [(0, 0, index) for index in range(8)]
-    whole = View(source=photos, size=16).__getitems__(keys)[0]
-    assert torch.equal(whole, View(source=photos, size=16, resized_crop=everything).__getitems__(keys)[0])
+    whole = Views(source=photos, size=16).__getitems__(keys)[0]
+    assert torch.equal(whole, Views(source=photos, size=16, resized_crop=everything).__getitems__(keys)[0])
 
 
 def test_a_view_travels_to_processes_that_are_not_forked(photos: DecodedSource) -> None:
     """Some systems start loader processes afresh and send them the view."""
-    view = View(source=photos, size=16, policy=Policy.load("trivialaugment"), baseline=EVERYTHING)
+    view = Views(source=photos, size=16, policy=Policy.load("trivialaugment"), baseline=EVERYTHING)
     keys = [(0, 0, index) for index in range(8)]
     arrived = ForkingPickler.loads(ForkingPickler.dumps(view))
     assert torch.equal(view.__getitems__(keys)[0], arrived.__getitems__(keys)[0])

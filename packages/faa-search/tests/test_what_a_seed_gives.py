@@ -14,7 +14,7 @@ from faa_search.progress import Silent
 from faa_search.searching.fast.rounds import Slot, draws_seed, proposal_seed
 from faa_search.searching.folds import make_folds
 from faa_search.settings import TrainConfig
-from faa_search.training import FitJob, View, fit
+from faa_search.training import FitJob, Views, fit
 from faa_search.training.models import ModelInput
 from faa_search.training.orders import epoch_order
 
@@ -61,7 +61,7 @@ def test_seeds_of_a_trial() -> None:
 
 def test_weights_of_two_copies(tmp_path: Path, noise: Noise, expected: ModelInput, accelerator: Accelerator) -> None:
     """Some weights and the losses of a training with --batch-aug 2, which the commit f3d3942 made."""
-    view = View(
+    view = Views(
         source=noise(40), size=8, policy=Policy.load("trivialaugment"), baseline=Baseline(pad=1, hflip=0.5), seed=5
     )
     job = FitJob(view=view, expected=expected, run=tmp_path, directory=tmp_path / "last",

@@ -22,7 +22,7 @@ from faa_search.settings import FoldedSearchConfig, SharedSearchConfig
 from faa_search.training.baseline import baseline_of, resized_crop_of, settled
 from faa_search.training.models import ModelInput, model_input
 from faa_search.training.network import Network, make_network
-from faa_search.training.views import View
+from faa_search.training.views import Views
 from faa_search.workers.executors.protocol import Fetch, Place
 from faa_search.workers.processes import Alone
 
@@ -108,7 +108,7 @@ class Bench:
             batch_size=asked or scoring_batch(self.device, self.images.size),
         )
 
-    def training_view(self, fold: Fold, policy: Policy | None = None) -> View:
+    def training_view(self, fold: Fold, policy: Policy | None = None) -> Views:
         """Return the images that a fold's network is fitted on; without a policy only the baseline augments them."""
         return training_view(self.config, self.images, self.expected, fold, policy)
 
@@ -168,7 +168,7 @@ def _numbered(device: torch.device) -> torch.device:
 
 def training_view(
     config: SharedSearchConfig, images: SearchImages, expected: ModelInput, fold: Fold, policy: Policy | None = None
-) -> View:
+) -> Views:
     """Return the images of D_M as a network is fitted on them.
 
     Args:
@@ -181,7 +181,7 @@ def training_view(
     if policy is not None:
         config = settled(config, policy, given=())
     source = images.train.subset(fold.train)
-    return View(
+    return Views(
         source=source,
         size=images.size,
         resized_crop=resized_crop_of(config, source),

@@ -14,7 +14,7 @@ from faa_search.searching.folds import Fold, make_folds
 from faa_search.searching.objective import Staged
 from faa_search.settings import FoldedSearchConfig, SharedSearchConfig
 from faa_search.training.loading import OrderedBatches, load
-from faa_search.training.views import View
+from faa_search.training.views import Views
 from faa_search.workers.ranks import Rank
 
 BATCH = 256  # images that are decoded together
@@ -148,7 +148,7 @@ def stage(source: ImageSource, size: int, *, device: torch.device, workers: int)
     """
     images_NCHW = torch.empty(len(source), 3, size, size, dtype=torch.uint8, device=device)
     order, done = OrderedBatches(len(source), BATCH, rank=Rank()), 0
-    with load(View(source=source, size=size), order, workers=workers) as batches:
+    with load(Views(source=source, size=size), order, workers=workers) as batches:
         for images_BCHW, _labels in batches:
             images_NCHW[done : done + len(images_BCHW)] = images_BCHW.to(device)
             done += len(images_BCHW)

@@ -8,7 +8,7 @@ from faa_search.training.fitting import Measures, fit
 from faa_search.training.network import Network
 from faa_search.training.run import train
 from faa_search.training.saving import FitJob
-from faa_search.training.views import View
+from faa_search.training.views import Views
 from faa_search.workers.processes import make_accelerator
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "Network",
     "TrainConfig",
     "TrainResult",
-    "View",
+    "Views",
     "evaluate_source",
     "fit",
     "make_accelerator",

@@ -10,19 +10,19 @@ from faa_search.training.models import ModelInput
 from faa_search.training.network import Network, make_network
 from faa_search.training.plan import make_plan
 from faa_search.training.trainer import EpochTally, Trainer
-from faa_search.training.views import View, placed
+from faa_search.training.views import Views, placed
 from faa_search.workers.processes import Processes
 from faa_search.workers.ranks import Rank
 
 
-def scratch_network(config: FitConfig, view: View, expected: ModelInput, accelerator: Processes) -> Network:
+def scratch_network(config: FitConfig, view: Views, expected: ModelInput, accelerator: Processes) -> Network:
     """Return a network of the kind to be fitted, not compiled: compiling takes longer than what is to be timed."""
     plain = config.model_copy(update={"torchcompile": False, "pretrained": False})
     classes = len(view.source.class_names)
     return make_network(plain, expected, accelerator, classes=classes, size=view.size, seed=config.seed)
 
 
-def fitting_seconds(network: Network, config: FitConfig, view: View, accelerator: Processes, *, images: int) -> float:
+def fitting_seconds(network: Network, config: FitConfig, view: Views, accelerator: Processes, *, images: int) -> float:
     """Return the expected seconds of all epochs on some images, by timing an update after one that warms up.
 
     Args:

@@ -15,7 +15,7 @@ from faa_search.training.plan import make_plan
 from faa_search.training.saving import FitJob, Keeper
 from faa_search.training.streams import Part
 from faa_search.training.trainer import EpochTally, Trainer
-from faa_search.training.views import Batch, View, placed
+from faa_search.training.views import Batch, Views, placed
 from faa_search.workers.processes import Processes, any_process, from_main, rank_of
 from faa_search.workers.stopping import Stopped, StopRequest, stop_requests
 
@@ -104,7 +104,7 @@ class _Fitting:
     keeper: Keeper
     measures: Measures
     reporter: Reporter
-    view: View
+    view: Views
 
     @property
     def trainer(self) -> Trainer:

@@ -24,7 +24,7 @@ from faa_core.text import one_line
 from faa_search.training.orders import epoch_order
 from faa_search.training.plan import Plan
 from faa_search.training.streams import Part, Requests, Served, with_policy
-from faa_search.training.views import Batch, Key, ResidentView, View
+from faa_search.training.views import Batch, Key, ResidentViews, Views
 from faa_search.workers.parents import end_when_told
 from faa_search.workers.ranks import Rank
 
@@ -94,14 +94,14 @@ class OrderedBatches(Sampler[list[Key]]):
 
 
 @contextmanager
-def load(view: View, batches: Iterable[list[Key]], *, workers: int, pinned: bool = False) -> Iterator[Iterator[Batch]]:
+def load(view: Views, batches: Iterable[list[Key]], *, workers: int, pinned: bool = False) -> Iterator[Iterator[Batch]]:
     """Give the batches of a stream that has a single part; see `load_parts`."""
     with load_parts(view, iter([Part(batches)]), workers=workers, pinned=pinned) as loaded:
         yield loaded
 
 
 @contextmanager
-def load_parts(view: View, parts: Iterator[Part], *, workers: int, pinned: bool = False) -> Iterator[Iterator[Batch]]:
+def load_parts(view: Views, parts: Iterator[Part], *, workers: int, pinned: bool = False) -> Iterator[Iterator[Batch]]:
     """Give the batches: images uint8 ``[B, 3, H, W]`` and labels int64 ``[B]``; loader processes end with the block.
 
     Args:
@@ -113,7 +113,7 @@ def load_parts(view: View, parts: Iterator[Part], *, workers: int, pinned: bool 
     Raises:
         FaaError: If an image cannot be read, or a loader process is lost.
     """
-    if isinstance(view, ResidentView):
+    if isinstance(view, ResidentViews):
         yield _made_here(view, parts)
         return
     with _ending() as (told, tell), _lost_in_words():
@@ -138,7 +138,7 @@ def load_parts(view: View, parts: Iterator[Part], *, workers: int, pinned: bool 
                 shut_down()
 
 
-def _made_here(view: View, parts: Iterator[Part]) -> Iterator[Batch]:
+def _made_here(view: Views, parts: Iterator[Part]) -> Iterator[Batch]:
     for part in parts:
         shown = with_policy(view, part.policy)
         for keys in part.batches:

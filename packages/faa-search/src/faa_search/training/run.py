@@ -35,7 +35,7 @@ from faa_search.training.fitting import Log, Measure, Measures, fit
 from faa_search.training.models import ModelInput, check_model, model_input
 from faa_search.training.saving import FitJob
 from faa_search.training.tracking import check_trackers, tracking
-from faa_search.training.views import View
+from faa_search.training.views import Views
 from faa_search.training.warmup import GrowingShare, PolicyWarmup
 from faa_search.workers.processes import from_main, make_accelerator, share, together
 
@@ -196,7 +196,7 @@ def _run(
 def _job(config: TrainConfig, directory: Path, policy: Policy, source: ImageSource, *, size: int) -> FitJob:
     """Return what is to be fitted."""
     expected = model_input(config.model)
-    view = View(
+    view = Views(
         source=source,
         size=size,
         policy=policy,

@@ -20,7 +20,7 @@ from faa_search.training.checkpoint import STATE, WEIGHTS, Progress, TrainingSta
 from faa_search.training.companions import Companions
 from faa_search.training.models import ModelInput
 from faa_search.training.trainer import Trainer
-from faa_search.training.views import View
+from faa_search.training.views import Views
 
 CONFIG = "config.json"  # timm's, beside weights
 
@@ -41,7 +41,7 @@ class FitJob:
         weights_when_stopped: Whether to write the last weights also where a signal stops the run.
     """
 
-    view: View
+    view: Views
     expected: ModelInput
     run: Path
     directory: Path

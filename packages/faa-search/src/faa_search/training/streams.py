@@ -8,7 +8,7 @@ from torch.utils.data import Dataset, Sampler
 
 from faa_core import FaaError
 from faa_search.training.policies import PolicySource
-from faa_search.training.views import Batch, Key, View
+from faa_search.training.views import Batch, Key, Views
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Requests(Sampler[Any]):
 class Served(Dataset[Any]):
     """A view as loader processes have it; its errors are values, so that they leave the process as they are."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: Views) -> None:
         self.view = view
         self.part = -1
 
@@ -68,6 +68,6 @@ class Served(Dataset[Any]):
         return len(self.view)
 
 
-def with_policy(view: View, policy: PolicySource | None) -> View:
+def with_policy(view: Views, policy: PolicySource | None) -> Views:
     """Return the view with another policy, or as it is where none is given."""
     return view if policy is None else replace(view, policy=policy)

@@ -33,7 +33,7 @@ BLOCK = 4096  # images that are brought to the device together
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class View(Dataset[Batch]):
+class Views(Dataset[Batch]):
     """Images as the network sees them; indexed by batches of keys.
 
     Attributes:
@@ -139,7 +139,7 @@ class View(Dataset[Batch]):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ResidentView(View):
+class ResidentViews(Views):
     """A view whose images lie on the device, where its batches are made: the same pixels, nothing to wait for.
 
     Attributes:
@@ -166,7 +166,7 @@ def _together(parts: Sequence[tuple[NDArray[np.int64], Tensor]]) -> Tensor:
     return torch.cat([images for _at, images in parts])[torch.from_numpy(order_B)]
 
 
-def resident(view: View, device: torch.device) -> ResidentView:
+def resident(view: Views, device: torch.device) -> ResidentViews:
     """Return the view with its images on the device.
 
     Raises:
@@ -184,11 +184,11 @@ def resident(view: View, device: torch.device) -> ResidentView:
             np.ascontiguousarray(images_BHWC.transpose(0, 3, 1, 2))
         )
     labels_N = torch.from_numpy(view.source.labels).to(device)
-    given = {field.name: getattr(view, field.name) for field in fields(View)}
-    return ResidentView(**given, images_NCHW=images_NCHW, labels_N=labels_N)
+    given = {field.name: getattr(view, field.name) for field in fields(Views)}
+    return ResidentViews(**given, images_NCHW=images_NCHW, labels_N=labels_N)
 
 
-def placed(view: View, device: torch.device, *, wanted: bool | None) -> View:
+def placed(view: Views, device: torch.device, *, wanted: bool | None) -> Views:
     """Return the view, resident on the device if that is wanted; with None, on a GPU with ample room for it."""
     if wanted is None:
         free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0

@@ -17,13 +17,13 @@ from faa_search.measuring.evaluation.checkpoints import Subject
 from faa_search.progress import Reporter
 from faa_search.settings import EvalConfig
 from faa_search.training.evaluating import evaluate_view
-from faa_search.training.views import Batch, Key, View
+from faa_search.training.views import Batch, Key, Views
 
 MAKE = "make"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class CorruptedView(View):
+class CorruptedViews(Views):
     """Images as the network sees them, after a corruption at their own size.
 
     Attributes:
@@ -71,7 +71,7 @@ class CorruptedImages:
     names: tuple[str, ...]
     missing: tuple[str, ...]
     seed: int | None
-    view: Callable[[str, int], View]
+    view: Callable[[str, int], Views]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +116,9 @@ def open_corrupted(subject: Subject, config: EvalConfig) -> CorruptedImages | No
     names = subject.source.class_names
     published = open_published(Path(config.corruptions), classes=len(names))
 
-    def read(name: str, severity: int) -> View:
+    def read(name: str, severity: int) -> Views:
         images, labels = published.read(name, severity)
-        return View(source=ArraySource(images, labels, names), size=subject.size)
+        return Views(source=ArraySource(images, labels, names), size=subject.size)
 
     return CorruptedImages(
         origin=config.corruptions, names=published.names, missing=published.missing, seed=None, view=read
@@ -148,8 +148,8 @@ def _made(subject: Subject, config: EvalConfig) -> CorruptedImages:
     photographs = read_photographs(Path(config.frost)) if config.frost is not None else ()
     kept = [row.name for row in CORRUPTIONS if photographs or not row.needs_photographs]
 
-    def make(name: str, severity: int) -> View:
-        return CorruptedView(
+    def make(name: str, severity: int) -> Views:
+        return CorruptedViews(
             source=subject.own_source,
             size=subject.own_size,
             seed=config.seed,
