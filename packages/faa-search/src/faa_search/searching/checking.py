@@ -35,7 +35,7 @@ def check_found(searcher: Searcher, search: Search[SharedSearchConfig], found: F
         raise FaaError(f"The search algorithm '{searcher.name}' returned {fault}, which is its plugin's mistake.")
     if found.policy.provenance.get("algorithm") == search.config.algorithm:
         return found
-    # A policy that was made elsewhere, as by `random_policy`, says how; that is not how this search was set.
+    # A policy that was made elsewhere, as by `random_policy`, has its origin; that is not how this search was set.
     own = {key: said for key, said in found.policy.provenance.items() if key not in type(search.config).model_fields}
     named = search.named(found.policy, seconds=found.seconds, facts=own)
     return replace(found, policy=named, budget=search.config.budget)

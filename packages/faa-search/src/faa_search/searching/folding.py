@@ -212,7 +212,7 @@ def weights_path(directory: Path, fold: int) -> Path:
 
 
 def fit_seconds(directory: Path, folds: Sequence[Fold]) -> float:
-    """Return the device seconds that the tables of the folds' epochs say; networks of other runs cost none.
+    """Return the device seconds in the tables of the folds' epochs; networks of other runs cost none.
 
     Raises:
         FaaError: If a table is damaged.

@@ -24,7 +24,7 @@ def found_policy(
         directory: The run's.
         policy: Found.
         seconds: Of all devices.
-        facts: What the algorithm adds, or says in place of a setting.
+        facts: What the algorithm adds, or has in place of a setting.
     """
     settings, device = config.model_dump(mode="json"), device_kind(config)
     provenance = {

@@ -161,7 +161,7 @@ def _taken_over(search: Search[Folded]) -> MirrorTest | None:
 
 
 def _asked(search: Search[Folded]) -> MirrorTest | None:
-    """Return, and keep, what the folds' networks say; None where they may have learnt mirrored images."""
+    """Return, and keep, what the folds' networks recognise; None where they may have learnt mirrored images."""
     config = search.config
     if config.hflip > 0 or not (config.init_models is None or _saw_no_flips(Path(config.init_models))):
         return None
@@ -174,7 +174,7 @@ def _asked(search: Search[Folded]) -> MirrorTest | None:
 
 
 def _saw_no_flips(source: Path) -> bool:
-    """Return whether another search says that it fitted its networks, itself and without flips."""
+    """Return whether another search fitted its networks itself and without flips, by its settings."""
     try:
         said: Mapping[str, Any] = read_config(source)
     except FaaError:  # weights that no search has made

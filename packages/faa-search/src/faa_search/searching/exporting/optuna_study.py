@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def write_study(trials: Trials, path: Path) -> None:
-    """Write one study with all trials of a search; each says its fold and round, between which rewards are not equal.
+    """Write one study with all trials of a search; each has its fold and round, between which rewards are not equal.
 
     Args:
         trials: Of the search.
-        path: Its suffix says whether it becomes an SQLite file or a journal.
+        path: Its suffix decides whether it becomes an SQLite file or a journal.
 
     Raises:
         FaaError: If Optuna is not installed.
@@ -57,7 +57,7 @@ def _loggers_kept() -> Iterator[None]:
 
 
 def _storage(path: Path) -> "BaseStorage":
-    """Return an empty storage of the kind that a path's suffix says."""
+    """Return an empty storage of the kind that a path's suffix names."""
     from optuna import storages  # noqa: PLC0415 an optional package
     from optuna.storages.journal import JournalFileBackend  # noqa: PLC0415
 

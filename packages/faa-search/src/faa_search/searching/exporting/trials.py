@@ -89,5 +89,5 @@ def _check(trial: Trial, space: PolicySpace, config: SearchConfig, directory: Pa
         what = " and ".join(name for name, found in differs.items() if found)
         raise FaaError(
             f"Trial {trial.number} of fold {trial.fold}, round {trial.round} in '{safe(directory)}' is of another "
-            f"{what} than its {CONFIG} says. Put back the {CONFIG} and {TRIALS} that belong together."
+            f"{what} than its {CONFIG} has. Put back the {CONFIG} and {TRIALS} that belong together."
         )

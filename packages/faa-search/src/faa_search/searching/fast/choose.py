@@ -69,7 +69,7 @@ def choose(search: DensitySearch, rounds: Sequence[Sequence[Trial]]) -> SearchRe
 
 
 def keep_policy_so_far(search: DensitySearch) -> None:
-    """Write the policy of the trials that there are, if there are any, and say so."""
+    """Write the policy of the trials that there are, if there are any, and note it."""
     trials = search.trials.read()
     places = sorted({(trial.fold, trial.round) for trial in trials})
     rounds = [[trial for trial in trials if (trial.fold, trial.round) == place] for place in places]

@@ -21,7 +21,7 @@ def first_trials(policy: Policy, space: PolicySpace, *, rounds: int, depth: int)
         For each round at least one trial, of `space.sub_policies` sub-policies.
 
     Raises:
-        FaaError: If anything the policy does cannot be said in the space.
+        FaaError: If anything the policy does cannot be expressed in the space.
     """
     known = _of_the_space(policy, space).sub_policies
     size, most = space.sub_policies, max(1, depth // 2)
@@ -48,7 +48,7 @@ def _of_the_space(policy: Policy, space: PolicySpace) -> SubPolicies:
         given, standard = getattr(policy, field), SubPolicies.model_fields[field].default
         if given != standard:
             raise FaaError(
-                f"The policy '{policy.name}' says {field} {given}, and the policies of a search all have {standard}: "
+                f"The policy '{policy.name}' has {field} {given}, and the policies of a search all have {standard}: "
                 f"it cannot start one as it is. A copy of its file without {field} can."
             )
     _check_lengths(policy, space)
