@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 import faa_search
@@ -68,8 +69,8 @@ def test_what_a_search_leaves(finished: tuple[Path, Found, Any]) -> None:
     assert policy.provenance["algorithm"] == "deep"
     assert {*found.figures} == {"cosine", "layers", "updates"}
     assert found.figures["updates"] == 6
-    assert [("Fold 1 of 1", 2, 0), ("Updates", 6, 0)] == told.tracks
-    assert any(note.startswith("All 2 layers are made") for note in found.notes)
+    assert [("Network", 2, 0), ("Updates", 6, 0)] == told.tracks
+    assert any(note.startswith("The search made as many layers") for note in found.notes)
 
 
 def test_the_controls_are_of_the_same_triples(finished: tuple[Path, Found, Any]) -> None:
@@ -172,7 +173,7 @@ def test_the_policy_is_one_of_the_authors_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"pretrain_size": 60}, "0 held-out images"),
+        ({"pretrain_size": 60}, "--pretrain-size 60: .* Give 10 to 50"),
         ({"val_size": 59}, "--val-size 59"),
         ({"exclude_ops": ("Blur",)}, "Blur"),
         ({"preset": "digits", "hflip": 0.5}, "--hflip 0"),
@@ -207,3 +208,45 @@ def test_updates_of_another_search_are_refused(finished: tuple[Path, Found, Any]
     (run / "updates.jsonl").unlink()
     again = faa_search.search(DeepSearchConfig(**SMALL), run)
     assert again.policy.layers == finished[1].policy.layers  # type: ignore[attr-defined]
+
+
+def test_a_stage_that_lacks_what_comes_before_is_refused(tmp_path: Path) -> None:
+    """By the names of this algorithm's stages; nothing is made on the way."""
+    config = DeepSearchConfig(**SMALL)
+    for stage in ("match", "controls"):
+        with pytest.raises(FaaError, match="--stage pretrain makes it"):
+            faa_search.search_stage(config.model_copy(update={"stage": stage}), tmp_path / "run")
+    faa_search.search_stage(config.model_copy(update={"stage": "pretrain"}), tmp_path / "run")
+    with pytest.raises(FaaError, match="--stage match makes them"):
+        faa_search.search_stage(config.model_copy(update={"stage": "controls"}), tmp_path / "run")
+    assert not (tmp_path / "run/updates.jsonl").exists()
+
+
+def test_controls_can_have_more_triples(finished: tuple[Path, Found, Any], tmp_path: Path) -> None:
+    """Of a finished search, without another update."""
+    run = tmp_path / "run"
+    shutil.copytree(finished[0], run)
+    more = DeepSearchConfig(**SMALL | {"control_triples": 5, "stage": "controls"})
+    found = faa_search.search(more, run)
+    assert updates_of(run) == updates_of(finished[0])
+    assert found.policy.layers == finished[1].policy.layers  # type: ignore[attr-defined]
+    assert found.figures["cosine"] != finished[1].figures["cosine"]
+
+
+def test_a_found_policy_is_found_again(finished: tuple[Path, Found, Any]) -> None:
+    """Its provenance has the settings themselves, and beside them what was done."""
+    provenance = finished[1].policy.provenance
+    assert (provenance["updates"], provenance["updates_done"], provenance["layers"]) == (3, 6, 2)
+
+
+def test_a_class_that_cannot_be_matched_is_named(tmp_path: Path, listener: Any) -> None:
+    """It has two images, one of them to fit the network on."""
+    rng = np.random.default_rng(0)
+    labels = np.array([0] * 20 + [1] * 20 + [2] * 2)
+    images = rng.integers(0, 256, (42, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "images.npz", images=images, labels=labels, class_names=np.array(["ape", "bee", "cat"]))
+    told, own = listener(), {"dataset": str(tmp_path / "images.npz"), "train_subset": None, "updates": 1}
+    faa_search.search(DeepSearchConfig(**SMALL | own), tmp_path / "run", reporter=told)
+    (note,) = [note for note in told.notes if "left out of the matching" in note]
+    assert note.startswith("1 class is left out")
+    assert note.endswith(": cat.")

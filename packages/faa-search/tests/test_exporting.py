@@ -146,7 +146,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     config = (other / "config.yaml").read_text()
     (other / "config.yaml").write_text(config.replace("exclude_ops: []", "exclude_ops: [Cutout]"))
     assert config != (other / "config.yaml").read_text()
-    with pytest.raises(FaaError, match=r"of another search space than its config\.yaml says"):
+    with pytest.raises(FaaError, match=r"of another search space than its config\.yaml has"):
         export_trials(other, "hyperopt", tmp_path / "a.json")
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
     with pytest.raises(FaaError, match=r"pip install 'faa-search\[optuna\]'.*--to hyperopt"):
@@ -181,5 +181,5 @@ def test_trials_of_other_settings(change: dict[str, float], words: str, tmp_path
     assert all("check" not in line for line in lines)
     lines[3] |= change
     (run / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    with pytest.raises(FaaError, match=f"is of {words} its config.yaml says. Put back the config.yaml and"):
+    with pytest.raises(FaaError, match=f"is of {words} its config.yaml has. Put back the config.yaml and"):
         export_trials(run, "hyperopt", tmp_path / "t.json")

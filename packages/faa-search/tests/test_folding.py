@@ -60,7 +60,7 @@ def test_what_is_missing_is_fitted(tmp_path: Path, folds: tuple[Fold, ...], list
     (tmp_path / "fold2").mkdir()
     (tmp_path / "fold2" / "summary.csv").write_text("epoch,seconds\n0,40\n")
     with pytest.raises(FaaError, match=r"The network '.*fold0/model.safetensors' is missing; --stage folds makes it"):
-        check_fitted(tmp_path, folds)
+        check_fitted(tmp_path, folds, stage="folds")
     executor, told = Fits(in_process=in_process), listener()
     fit_folds(tmp_path, folds, executor, told, StopRequest())
     assert [0, 2] == executor.given
@@ -68,10 +68,10 @@ def test_what_is_missing_is_fitted(tmp_path: Path, folds: tuple[Fold, ...], list
     assert 40.5 == fit_seconds(tmp_path, folds)
     assert ([] if in_process else [("Folds", 3, 1)]) == told.tracks
     with pytest.raises(FaaError, match=r"The network '.*fold0/model.safetensors' is damaged .*--stage folds makes it"):
-        check_fitted(tmp_path, folds)
+        check_fitted(tmp_path, folds, stage="folds")
     for fold in folds:
         save_file({"weight": torch.zeros(1)}, weights_path(tmp_path, fold.index))
-    check_fitted(tmp_path, folds)
+    check_fitted(tmp_path, folds, stage="folds")
     for fold in folds:
         weights_path(tmp_path, fold.index).write_bytes(executor.shared[f"fold{fold.index}"])
     again = Fits(in_process=in_process)

@@ -16,7 +16,8 @@ NAMES = tuple("abcdefghij")
 
 def made(labels: np.ndarray = LABELS, *, folds: int = 5, held_out: float = 0.4, seed: int = 0) -> tuple[Fold, ...]:
     """Return the folds."""
-    return make_folds(labels, class_names=NAMES, folds=folds, held_out=held_out, seed=seed)
+    option = f"--held-out {held_out:g}"
+    return make_folds(labels, class_names=NAMES, folds=folds, held_out=held_out, seed=seed, option=option)
 
 
 @given(held_out=st.sampled_from([0.1, 0.2, 0.4, 0.8]), folds=st.integers(1, 6), seed=st.integers(0, 100))

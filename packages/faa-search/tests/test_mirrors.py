@@ -111,7 +111,7 @@ def test_networks_that_learnt_mirrors_are_not_asked(tmp_path: Path) -> None:
     """They would lose nothing, whatever a mirror means; so one network is fitted without, once, and its folder goes."""
     dataset, run = archive(tmp_path, sided=True), tmp_path / "run"
     first = searched(tmp_path, dataset, **FLIPPED)
-    assert first.tracks == [("Fold 1 of 1", 12, 0), ("Mirror test", 12, 0)]
+    assert first.tracks == [("Network", 12, 0), ("Mirror test", 12, 0)]
     note = first.notes[-1]
     assert float(note.split("lose ")[1].split()[0]) > 60
     assert note.endswith("mean another class here: give --hflip 0 in place of --hflip 0.5, to trainings too.")

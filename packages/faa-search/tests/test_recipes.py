@@ -95,9 +95,9 @@ def test_deep_autoaugments_defaults_are_those_of_the_released_command() -> None:
     released = resolve(DeepSearchConfig, [load_recipe("cifar10/wrn40_2_deepaa").layer("search")])
     for name in ("layers", "updates", "policy_lr", "triples", "val_images", "gradient_draws", "prefixes", "epochs"):
         assert getattr(DeepSearchConfig(), name) == getattr(released, name)
-    assert DeepSearchConfig().parts(50_000) == (1, 45_000)
-    assert DeepSearchConfig().parts(1_000) == (1, 500)
-    assert DeepSearchConfig(pretrain_size=700).parts(1_000) == (1, 300)
+    assert DeepSearchConfig().parts(50_000)[:2] == (1, 45_000)
+    assert DeepSearchConfig().parts(1_000)[:2] == (1, 500)
+    assert DeepSearchConfig(pretrain_size=700).parts(1_000)[:2] == (1, 300)
 
 
 WRN = [(0, 0), (2.5, 0.05), (5, 0.1), (50, 0.0880203), (100, 0.053923), (150, 0.0175276), (200, 0.000154133)]

@@ -263,7 +263,7 @@ def test_a_split_of_its_own(
     told = listener()
     given = {"dataset": str(root), "train_subset": None, "val_split": "val", "batch_size": 8, "reward": "mean-accuracy"}
     result = search(tmp_path / "run", reporter=told, **given)
-    assert ["Fold 1 of 1", "Trials"] == [what for what, *_ in told.tracks]
+    assert ["Network", "Trials"] == [what for what, *_ in told.tracks]
     assert (6, 6) == (result.trials, result.planned)
     (fold,) = json.loads((tmp_path / "run" / "folds.json").read_text())
     assert (16, 9) == (len(fold["train"]), len(fold["held_out"]))

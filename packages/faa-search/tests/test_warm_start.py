@@ -101,5 +101,5 @@ def test_operations_the_search_does_not_have(name: str, rows: Any) -> None:
 def test_what_parameters_cannot_say(other: dict[str, Any]) -> None:
     """It is never dropped in silence."""
     (field,) = other
-    with pytest.raises(FaaError, match=f"says {field} .* cannot start one"):
+    with pytest.raises(FaaError, match=f"has {field} .* cannot start one"):
         first_trials(known(4, **other), SPACE, rounds=1, depth=8)

@@ -130,7 +130,7 @@ class _Conducted:
         """Have the algorithm do its stages, and keep what it finds."""
         setup = MakeBench(config=self.config, directory=directory, images=images, reporter=self.reporter)
         self.tell(self.config)
-        self.reporter.note(in_words(self.config, images.train))
+        self.reporter.note(in_words(self.config, images.train, of_a_search=True))
         with self.factory(setup, self.options) as executor, stop_requests() as request:
             search = Search(
                 config=self.config,

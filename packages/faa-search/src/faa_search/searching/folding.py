@@ -39,12 +39,13 @@ class Beside:
     finished: Callable[[Any], None]
 
 
-def prepare_networks(search: Search[Of], *, fits: bool) -> int:
+def prepare_networks(search: Search[Of], *, fits: bool, stage: str) -> int:
     """Take or check the networks that are there, and return how many are missing.
 
     Args:
         search: Under way.
         fits: Whether those that are missing are to be fitted; else they are refused.
+        stage: The algorithm's name for the stage that fits them.
 
     Raises:
         FaaError: If one is damaged or missing, or those to take are of other images or of another model.
@@ -56,7 +57,7 @@ def prepare_networks(search: Search[Of], *, fits: bool) -> int:
     if config.init_models is not None:
         take_models(Path(config.init_models), directory, config, search.images)
     if not fits:
-        check_fitted(directory, folds)
+        check_fitted(directory, folds, stage=stage)
     return sum(not weights_path(directory, fold.index).is_file() for fold in folds)
 
 
@@ -75,8 +76,9 @@ def check_budget(search: Search[Of], clock: Clock, seconds: float, what: str, *,
     """
     if seconds and not clock.has(seconds):
         raise FaaError(
-            f"--budget {search.config.budget}: fitting {what} alone is estimated at {duration(seconds)}. Give a longer "
-            f"--budget, {ways}, or networks that are there already (--init-models)."
+            f"--budget {search.config.budget}: fitting {what} alone is estimated at {duration(seconds)}, and "
+            f"{duration(max(0.0, clock.left()))} of the budget are left. Give a longer --budget, {ways}, or networks "
+            "that are there already (--init-models)."
         )
 
 
@@ -157,17 +159,22 @@ def set_damaged_aside(directory: Path, folds: Sequence[Fold], note: Callable[[st
         note(f"The weights '{safe(path)}' are damaged ({reason}), so they are made again from the state beside them.")
 
 
-def check_fitted(directory: Path, folds: Sequence[Fold]) -> None:
-    """Refuse a stage that needs the folds' networks where some are missing or damaged; nothing is touched.
+def check_fitted(directory: Path, folds: Sequence[Fold], *, stage: str) -> None:
+    """Refuse what needs the folds' networks where some are missing or damaged; nothing is touched.
+
+    Args:
+        directory: The run's.
+        folds: Whose networks are needed.
+        stage: The algorithm's name for the stage that fits them.
 
     Raises:
         FaaError: If so.
     """
     for path in (weights_path(directory, fold.index) for fold in folds):
         if not path.is_file():
-            raise FaaError(f"The network '{safe(path)}' is missing; --stage folds makes it.")
+            raise FaaError(f"The network '{safe(path)}' is missing; --stage {stage} makes it.")
         if reason := damage(path):
-            raise FaaError(f"The network '{safe(path)}' is damaged ({reason}); --stage folds makes it again.")
+            raise FaaError(f"The network '{safe(path)}' is damaged ({reason}); --stage {stage} makes it again.")
 
 
 def take_models(source: Path, directory: Path, config: Networked, images: SearchImages) -> None:
@@ -196,7 +203,7 @@ def take_models(source: Path, directory: Path, config: Networked, images: Search
     if not same or not same_record(source, directory):
         raise FaaError(
             f"--init-models '{source}' has other folds or images: its networks would be scored on what they were "
-            "fitted on. Give the same images, --seed, --folds and --held-out."
+            f"fitted on. Give the same images, --seed, {config.parts(len(images.train)).flags}."
         )
     missing = [fold.index for fold in images.folds if not weights_path(source, fold.index).is_file()]
     if missing:

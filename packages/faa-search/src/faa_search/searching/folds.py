@@ -32,7 +32,13 @@ class Fold:
 
 
 def make_folds(
-    labels: NDArray[np.int64], *, class_names: Sequence[str], folds: int, held_out: float, seed: int
+    labels: NDArray[np.int64],
+    *,
+    class_names: Sequence[str],
+    folds: int,
+    held_out: float,
+    seed: int,
+    option: str = "--held-out",
 ) -> tuple[Fold, ...]:
     """Return the folds.
 
@@ -42,6 +48,7 @@ def make_folds(
         folds: How many.
         held_out: Images in D_A: a float is their fraction, between 0 and 1; an int counts them.
         seed: Keys the shuffles.
+        option: The flag that sets this, with its value, for messages.
 
     Raises:
         FaaError: If there are too few images, of some class or in all.
@@ -51,10 +58,9 @@ def make_folds(
     if len(labels) < folds:
         raise FaaError(f"{len(labels)} training images are fewer than --folds {folds}.")
     if isinstance(held_out, int):
-        scored, option, allowed = held_out, f"{held_out:,} held-out images", _counts(labels)
+        scored, allowed = held_out, _counts(labels)
     else:
-        scored, option = math.ceil(held_out * len(labels)), f"--held-out {held_out:g}"  # as scikit-learn counts
-        allowed = fractions(labels)
+        scored, allowed = math.ceil(held_out * len(labels)), fractions(labels)  # as scikit-learn counts
     check_parts(labels, class_names, scored, option=option, allowed=allowed)
     splitter = StratifiedShuffleSplit(n_splits=folds, test_size=held_out, random_state=seed_of("folds", seed))
     splits = splitter.split(np.zeros(len(labels)), labels)
@@ -62,9 +68,9 @@ def make_folds(
 
 
 def _counts(labels: NDArray[np.int64]) -> str:
-    """Return how many images can be held out, in words."""
+    """Return how many images either part can have, in words."""
     least = len(np.unique(labels))
-    return f"{least:,} to {len(labels) - least:,} of them"
+    return f"{least:,} to {len(labels) - least:,}"
 
 
 def folds_text(folds: tuple[Fold, ...]) -> str:

@@ -88,10 +88,17 @@ def open_images(config: SharedSearchConfig, *, model_size: int, note: Callable[[
 
 def _folds(config: SharedSearchConfig, train: ImageSource) -> tuple[Fold, ...]:
     """Return the folds; none for an algorithm that fits no networks."""
-    folds, held_out = config.parts(len(train))
-    if not folds:
+    parts = config.parts(len(train))
+    if not parts.folds:
         return ()
-    return make_folds(train.labels, class_names=train.class_names, folds=folds, held_out=held_out, seed=config.seed)
+    return make_folds(
+        train.labels,
+        class_names=train.class_names,
+        folds=parts.folds,
+        held_out=parts.held_out,
+        seed=config.seed,
+        option=parts.option,
+    )
 
 
 def _check_val_split(config: SharedSearchConfig, name: str) -> None:

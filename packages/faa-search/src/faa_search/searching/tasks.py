@@ -39,7 +39,7 @@ class FitFold:
                 run=run,
                 directory=directory,
                 summary=directory / SUMMARY,
-                what=f"Fold {self.number + 1} of {folds}",
+                what=f"Fold {self.number + 1} of {folds}" if folds > 1 else "Network",
                 seed=bench.config.seed + self.number,
             )
             fit(job, bench.config, bench.processes, bench.reporter)

@@ -15,7 +15,7 @@ from faa_search.settings.base import (
     Whole,
 )
 from faa_search.settings.roles import Role
-from faa_search.settings.search import Few, NetworksConfig, OperationsConfig, SharedSearchConfig
+from faa_search.settings.search import Few, NetworksConfig, OperationsConfig, Parts, SharedSearchConfig
 
 PRETRAIN_IMAGES, VAL_IMAGES = 5_000, 10_000  # of CIFAR's 50,000, in the released code
 
@@ -47,7 +47,7 @@ class LayersConfig(OperationsConfig):
         default=13, description="Magnitudes of an operation, an odd number; the middle one changes nothing."
     )
     layers: Annotated[Whole, Field(ge=1, le=20)] = Field(default=6, description="Layers at most, K.")
-    keep_identity: bool = Field(
+    keep_identity: Annotated[bool, Role.CHOICE] = Field(
         default=False, description="Keep a last layer that mostly changes nothing, as the released CIFAR policies do."
     )
 
@@ -80,7 +80,7 @@ class MatchingConfig(Settings):
     penalty: NonNegative = Field(
         default=1.0, description="Standard deviations over the triples that are taken off a reward, from layer 2 on."
     )
-    control_triples: Annotated[Whole, Field(ge=2, le=10**5)] = Field(
+    control_triples: Annotated[Whole, Field(ge=2, le=10**5), Role.CHOICE] = Field(
         default=64, description="Triples on which the found policy is compared with its controls."
     )
     match_batch_size: Batch | None = Field(
@@ -99,6 +99,8 @@ class DeepSearchConfig(SharedSearchConfig, PoolsConfig, NetworksConfig, LayersCo
         default=None, description="Only fit the network, only match gradients, or only compare with the controls."
     )
 
-    def parts(self, images: int) -> tuple[int, float]:
-        """Return that there is one network, and how many images it is not fitted on."""
-        return 1, images - (self.pretrain_size or min(PRETRAIN_IMAGES, images // 2))
+    def parts(self, images: int) -> Parts:
+        """Return how the images are divided: one network is fitted on some of them."""
+        fitted = self.pretrain_size or min(PRETRAIN_IMAGES, images // 2)
+        option = f"--pretrain-size {fitted}"
+        return Parts(folds=1, held_out=images - fitted, option=option, flags="--pretrain-size")

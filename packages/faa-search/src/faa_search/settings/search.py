@@ -49,6 +49,22 @@ class Budget(NamedTuple):
         return cls(seconds, match[2] is not None)
 
 
+class Parts(NamedTuple):
+    """How a search divides its images for the networks that it fits; the networks are called folds.
+
+    Attributes:
+        folds: How many networks; 0 for none.
+        held_out: Images that each of them is not fitted on: an int counts them, a float is their fraction.
+        option: The flag that sets this, with its value, for messages.
+        flags: All flags that two searches must share to share networks, in words.
+    """
+
+    folds: int
+    held_out: float
+    option: str
+    flags: str
+
+
 class WorkersConfig(Settings):
     """Who does the work; nothing here changes a result."""
 
@@ -89,18 +105,9 @@ class SharedSearchConfig(DataConfig, FitConfig, WorkersConfig):
         default="fast", description="fast (density matching), deep (gradient matching), random, or a plugin's."
     )
 
-    def parts(self, images: int) -> tuple[int, float]:
-        """Return how many networks are fitted on parts of the images, and what each leaves out.
-
-        The networks are called folds; an algorithm that fits none has none.
-
-        Args:
-            images: How many there are.
-
-        Returns:
-            The number of folds, and the images held out of each: an int counts them, a float is their fraction.
-        """
-        return 0, 0
+    def parts(self, images: int) -> Parts:
+        """Return how the images are divided, of which there are so many; by default no network is fitted."""
+        return Parts(folds=0, held_out=0, option="", flags="")
 
 
 class OperationsConfig(Settings):
@@ -181,6 +188,7 @@ class FoldedSearchConfig(SharedSearchConfig, FoldsConfig, NetworksConfig, Scorin
 
     role: ClassVar[Role] = Role.RESULT
 
-    def parts(self, images: int) -> tuple[int, float]:
-        """Return how many folds there are, and the fraction of the images that each holds out."""
-        return self.folds, self.held_out
+    def parts(self, images: int) -> Parts:
+        """Return how the images are divided: the same fraction is held out of each fold."""
+        option = f"--held-out {self.held_out:g}"
+        return Parts(folds=self.folds, held_out=self.held_out, option=option, flags="--folds and --held-out")

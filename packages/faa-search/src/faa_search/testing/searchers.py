@@ -117,8 +117,13 @@ class SearcherContract:
             expect(
                 _content(read) == _content(found.policy), "the policy in the run's directory is the one that is found"
             )
-            missing = sorted(self.searcher().settings.names(*DECIDING) - read.provenance.keys())
+            decides = self.searcher().settings.names(*DECIDING)
+            missing = sorted(decides - read.provenance.keys())
             expect(not missing, f"its provenance names every setting that decides it; these are missing: {missing}")
+            given = self.config().model_dump(mode="json", include=set(decides - {"dataset"}))
+            kept = json.loads(read.to_json())["provenance"]
+            other = sorted(name for name, value in given.items() if value is not None and kept[name] != value)
+            expect(not other, f"its provenance has the settings it was found with; these are others: {other}")
 
     def test_its_run_is_opened_as_it_was_found(self) -> None:
         """`open_run` gives the same figures."""

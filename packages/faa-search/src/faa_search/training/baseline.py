@@ -88,13 +88,14 @@ def _crop_mode(config: FitConfig, source: ImageSource) -> str:
     return "pad" if isinstance(source, ArraySource) and source.side[0] <= SMALL_SIDE else "rrc"
 
 
-def in_words(config: FitConfig, source: ImageSource, policy: Policy | None = None) -> str:
+def in_words(config: FitConfig, source: ImageSource, policy: Policy | None = None, *, of_a_search: bool = False) -> str:
     """Return what the baseline does to an image, and when a flip should be left out.
 
     Args:
         config: Settled.
         source: The images.
         policy: What the network is trained with, if it is one.
+        of_a_search: Whether networks are fitted for a search, so without a policy.
     """
     mode = _crop_mode(config, source)
     (least, _most), _ratio = config.scale, config.ratio
@@ -114,9 +115,10 @@ def in_words(config: FitConfig, source: ImageSource, policy: Policy | None = Non
         *([f"covered by a square of {config.cutout} pixels"] if config.cutout else []),
     ]
     own = policy is not None and brings_own(policy)
+    when = "For the networks of the search" if of_a_search else "Beside the policy"
     if not parts:
         why = ": it crops them itself. Give --train-crop-mode, --hflip or --cutout to add to that" if own else ""
-        return f"Beside the policy nothing is done to training images{why}."
+        return f"{when} nothing is done to training images{why}."
     warning = " If a mirrored image can mean another class, as with signs and letters, give --hflip 0."
     only = " The policy crops images itself, so only what was given is added." if own else ""
-    return f"Beside the policy each training image is {', '.join(parts)}.{only}{warning if config.hflip else ''}"
+    return f"{when} each training image is {', '.join(parts)}.{only}{warning if config.hflip else ''}"

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import fmean, pstdev
+from statistics import fmean
 
-from faa_core.text import counted
+from faa_core import FaaError
+from faa_core.text import safe
 from faa_search.runs.journal import Journal
 from faa_search.runs.records.trials import Origin
 from faa_search.searching.clock import Clock
@@ -97,6 +98,20 @@ def so_far(config: DeepSearchConfig, space: Space, updates: Sequence[Update]) ->
     return tuple(layers)
 
 
+def learnt_so_far(search: Search[DeepSearchConfig], space: Space, updates: Sequence[Update]) -> Learnt:
+    """Return the layers of the updates that there are, without making any more.
+
+    Raises:
+        FaaError: If there are none.
+    """
+    config, layers = search.config, so_far(search.config, space, updates)
+    if not layers:
+        raise FaaError(f"'{safe(search.directory)}' has no updates of layers; --stage match makes them.")
+    whole = len(by_layer(updates)[-1]) == config.updates
+    ends = whole and (len(layers) == config.layers or is_identity(config, layers[-1]))
+    return Learnt(layers=layers, complete=ends, identity=ends and is_identity(config, layers[-1]))
+
+
 def can_be_identity(config: DeepSearchConfig) -> bool:
     """Return whether a layer's updates could take it away from the identity, so that staying there means something."""
     return config.policy_lr * config.updates >= FAR_ENOUGH - 1e-9
@@ -139,21 +154,20 @@ def _update(config: DeepSearchConfig, learning: Layer, triples: Sequence[Done], 
 
 def _in_words(update: Update) -> str:
     """Return how a layer is doing, in a few words."""
-    spread = pstdev(update.cosines)
+    spread = f" ± {update.spread:.3f}" if len(update.cosines) > 1 else ""
     return (
-        f"layer {update.layer + 1}: cosine {update.cosine:z.3f} ± {spread:.3f}, entropy {update.entropy:.2f}, "
+        f"layer {update.layer + 1}: cosine {update.cosine:z.3f}{spread}, entropy {update.entropy:.2f}, "
         f"identity {update.identity:.0%}"
     )
 
 
 def in_words(learnt: Learnt, config: DeepSearchConfig) -> str:
     """Return why there are no more layers, in a sentence."""
-    layers = counted(len(learnt.layers), "layer")
     if learnt.identity:
         return f"Layer {len(learnt.layers)} mostly changes nothing, so there are no more."
     if not can_be_identity(config):
         return (
-            f"All {layers} are made: a layer starts as one that mostly changes nothing, and --updates × --policy-lr "
-            f"must be {FAR_ENOUGH:g} or more before staying there can end a search."
+            "The search made as many layers as --layers allows. A layer starts as one that mostly changes nothing, "
+            f"and --updates × --policy-lr must be {FAR_ENOUGH:g} or more before staying there can end a search."
         )
-    return f"All {layers} are made, and the last still changes images; more --layers may find more."
+    return "The search made as many layers as --layers allows, and the last still changes images: more may help."

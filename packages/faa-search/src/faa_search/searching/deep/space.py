@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from faa_core import Choice, Layers
+from faa_core import Choice, FaaError, Layers
 from faa_core.formats.deepaa_transforms import ORDER, Transform, Variant, for_imagenet, known, transforms
 from faa_core.policies.document import OperationRow
 from faa_search.searching.spaces import operations_of
@@ -92,6 +92,8 @@ def space_of(config: DeepSearchConfig, size: int) -> Space:
         FaaError: If a name of an operation is unknown, or the images are flipped that must not be.
     """
     titles = [title(name) for name in ORDER]
+    if titles[0] in config.exclude_ops:
+        raise FaaError(f"--exclude-ops {titles[0]}: a layer starts as the {titles[0]}, so it cannot be left out.")
     kept = {"Identity", *operations_of(config, titles[1:])} - (set() if config.hflip else {"Flip"})
     variant = _variant(size)
     found = transforms(variant, levels=config.levels)

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 
 from faa_core import Layers
 from faa_core.text import counted
+from faa_search.data.classes import some
 from faa_search.runs.files import POLICY, UPDATES
 from faa_search.runs.journal import Journal
 from faa_search.runs.records.search import Found
 from faa_search.searching.clock import Clock
 from faa_search.searching.deep.choose import compare_with_controls, images_compared
-from faa_search.searching.deep.learn import Learnt, in_words, learn, so_far
+from faa_search.searching.deep.learn import Learnt, in_words, learn, learnt_so_far, so_far
+from faa_search.searching.deep.pools import Pools, make_pools
 from faa_search.searching.deep.space import Probabilities, Space, space_of
 from faa_search.searching.deep.tasks import EstimateMatching, MatchingEstimate
 from faa_search.searching.deep.updates import Update, read_updates
@@ -30,24 +32,41 @@ def run_stages(search: Search[DeepSearchConfig]) -> Found | None:
     """
     config, directory = search.config, search.directory
     space, journal = space_of(config, search.images.size), Journal(directory / UPDATES, Update)
+    held_out = search.images.folds[0].held_out
+    pools = make_pools(search.images.train.labels, held_out, val_size=config.val_size, seed=config.seed)
+    _tell_left_out(search, pools)
     before = read_updates(journal, transforms=len(space), triples=config.triples)
     clock = search.clock(before=_seconds(search, before))
     with search.timed("pretrain"):
         _pretrain(search, clock, space, begun=bool(before))
     if config.stage == "pretrain":
         return None
-    with search.timed("match"):
-        learnt = _match(search, space, journal, clock)
+    if config.stage == "controls":
+        learnt = learnt_so_far(search, space, before)
+    else:
+        with search.timed("match"):
+            learnt = _match(search, space, journal, clock)
     if config.stage == "match":
         return None
     with search.timed("controls"):
         return _found(search, space, journal, learnt)
 
 
+def _tell_left_out(search: Search[DeepSearchConfig], pools: Pools) -> None:
+    """Note which classes cannot be matched."""
+    names = search.images.train.class_names
+    lacking = [name for label, name in enumerate(names) if label not in pools.labels]
+    if lacking:
+        search.reporter.note(
+            f"{counted(len(lacking), 'class is', 'classes are')} left out of the matching, which needs two images of a "
+            f"class that the network is not fitted on: {some(lacking)}."
+        )
+
+
 def _pretrain(search: Search[DeepSearchConfig], clock: Clock, space: Space, *, begun: bool) -> None:
     """Fit the network if it is missing, after telling what the search will cost."""
     config, directory, folds = search.config, search.directory, search.images.folds
-    missing = prepare_networks(search, fits=config.stage in (None, "pretrain"))
+    missing = prepare_networks(search, fits=config.stage in (None, "pretrain"), stage="pretrain")
     if config.stage != "controls" and not begun:
         cost: MatchingEstimate = search.executor.submit(EstimateMatching()).result()
         search.reporter.note(_cost_in_words(search, cost, space, missing=bool(missing)))
@@ -115,6 +134,10 @@ def _found(search: Search[DeepSearchConfig], space: Space, journal: Journal[Upda
     search.reporter.note(f"Comparing the found policy ({counted(len(layers), 'layer')}) with the controls.")
     cosine, controls = compare_with_controls(search, space, policy)
     notes = [in_words(learnt, config)] if learnt.complete else []
+    alone = ", ".join(f"{layer[0]:.0%}" for layer in layers)
+    notes.append(f"Probability that a layer changes nothing, in order: {alone}.")
+    if worse := [f"'{row.name}'" for row in controls if row.verdict == "worse than"]:
+        notes.append(f"By the objective, {' and '.join(worse)} would do better, and need no search.")
     if repeated := sum(update.repeated for update in updates):
         notes.append(f"{repeated:,} images to match were taken a second time, since their classes have too few.")
     if silent := sum(update.silent for update in updates):
@@ -137,7 +160,7 @@ def _named(
 ) -> Layers:
     """Return the policy to train with, with where it comes from."""
     policy = space.policy(layers, mirror=True)
-    return search.named(policy, seconds=_seconds(search, updates), facts={"mirror": True, "updates": len(updates)})
+    return search.named(policy, seconds=_seconds(search, updates), facts={"mirror": True, "updates_done": len(updates)})
 
 
 def _seconds(search: Search[DeepSearchConfig], updates: Sequence[Update]) -> float:

@@ -84,7 +84,7 @@ def _fold_stage(search: DensitySearch, rounds: list[Round], clock: Clock) -> Non
     """Fit what is to be fitted, after saying what the search will cost."""
     config, directory, folds = search.config, search.directory, search.images.folds
     fits = config.stage in (None, "folds")
-    missing = prepare_networks(search, fits=fits)
+    missing = prepare_networks(search, fits=fits, stage="folds")
     begins = not any(one.trials() for one in rounds)
     beside = fitting_beside(search) if fits and begins else ()
     if config.stage != "merge" and begins:
