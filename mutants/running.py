@@ -31,7 +31,7 @@ PATIENCE = 120.0  # seconds of the clock; on a busy machine tests get far more t
 MADE = (
     ".git",
     ".nox",
-    ".venv",
+    ".v*",
     ".*_cache",
     ".hypothesis",
     "__pycache__",
