@@ -52,8 +52,9 @@ class Belonging:
 
     def _by_distance(self, module: str) -> Iterator[list[Path]]:
         """Yield a module's own test files, those that import it, those that import what imports it, and so on."""
-        yield (named := self._named(module))
-        reached, near, files = {module}, {module}, {*named}
+        named = self._named(module)
+        yield from named
+        reached, near, files = {module}, {module}, {file for group in named for file in group}
         while near:
             found = {file for each in near for file in self._files_with.get(each, ())} - files
             yield sorted(found)
@@ -62,11 +63,18 @@ class Belonging:
             reached |= near
         yield [file for file in self._beside(module) if file not in files]
 
-    def _named(self, module: str) -> list[Path]:
-        """Return the test files of a module's name, with or without its folders' before it: test_triton_engine.py."""
+    def _named(self, module: str) -> list[list[Path]]:
+        """Return the test files of a module's name, then those of the longest part of it that names any.
+
+        Folders may stand before the name: test_triton_engine.py is triton/engine.py's, and test_formats_timm.py the
+        next that formats/timm_tables.py has.
+        """
         parts = module.split(".")
-        names = {"_".join(["test", *parts[at:]]) for at in range(len(parts))}
-        return [file for file in self._beside(module) if file.stem in names]
+        names = ["_".join(["test", *parts[at:]]) for at in range(len(parts))]
+        own = [file for file in self._beside(module) if file.stem in names]
+        begun = [file for file in self._beside(module) if any(name.startswith(f"{file.stem}_") for name in names)]
+        longest = max((len(file.stem) for file in begun), default=0)
+        return [own, [file for file in begun if len(file.stem) == longest and file not in own]]
 
     def _beside(self, module: str) -> list[Path]:
         """Return the test files of a module's package."""

@@ -92,7 +92,7 @@ def test_the_nearest_tests_come_first_and_take_no_longer_than_planned():
     path = ROOT / "packages/faa-search/src/faa_search/searching/folds.py"
     near = Belonging(ROOT, times).tests_of(path, seconds=7.5)
     assert near == [f"packages/faa-search/tests/test_folds.py::t{number}" for number in (0, 1)]
-    apart = ROOT / "packages/faa-core/src/faa_core/operations/canvas.py"  # no test file has its name
+    apart = ROOT / "packages/faa-core/src/faa_core/engines/choosing.py"  # no test file has its name
     assert [times[name] for name in Belonging(ROOT, times).tests_of(apart, seconds=7.5)] == [3.0, 3.0]
     wide = Belonging(ROOT, times).tests_of(path, seconds=1000)
     own = [f"packages/faa-search/tests/test_folds.py::t{number}" for number in range(3)]
@@ -114,6 +114,8 @@ def test_the_nearest_tests_come_first_and_take_no_longer_than_planned():
     [
         ("packages/faa-core/src/faa_core/policies/search_free.py", "packages/faa-core/tests/test_search_free.py"),
         ("packages/faa-core/src/faa_core/engines/triton/engine.py", "packages/faa-core/tests/test_triton_engine.py"),
+        ("packages/faa-core/src/faa_core/formats/timm_tables.py", "packages/faa-core/tests/test_formats_timm.py"),
+        ("packages/faa-models/src/faa_models/conversion/families.py", "packages/faa-models/tests/test_conversion.py"),
     ],
 )
 def test_the_file_of_a_modules_name_comes_before_those_that_are_quicker(path, own):
