@@ -24,8 +24,8 @@ from mutants.belonging import Belonging, files_of
 from mutants.sampling import Mutant
 from mutants.spent import cpu_seconds
 
-SECONDS = 60.0  # of a processor that the tests of a mutant may take, so that a busy machine changes no outcome
-PLANNED = 30.0  # of those, as they took before
+SECONDS = 120.0  # of a processor that the tests of a mutant may take, so that a busy machine changes no outcome
+PLANNED = 30.0  # of those, as the tests took before; imports, collecting and compiling anew are not in it
 LEAST = 1.0  # of those that tests take in PATIENCE at the least; others wait for something that never comes
 PATIENCE = 120.0  # seconds of the clock; on a busy machine tests get far more than LEAST of them
 MADE = (
