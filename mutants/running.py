@@ -8,7 +8,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +26,8 @@ from mutants.spent import cpu_seconds
 SECONDS = 120.0  # of a processor that the tests of a mutant may take, so that a busy machine changes no outcome
 PLANNED = 30.0  # of those, as the tests took before; imports, collecting and compiling anew are not in it
 LEAST = 1.0  # of those that tests take in PATIENCE at the least; others wait for something that never comes
-PATIENCE = 120.0  # seconds of the clock; on a busy machine tests get far more than LEAST of them
+PATIENCE = 120.0  # seconds of waiting; on a busy machine tests get far more than LEAST of them
+BETWEEN_LOOKS = 0.5  # seconds
 MADE = (
     ".git",
     ".nox",
@@ -162,12 +162,12 @@ def run_tests(
 
 def _answers(receiver: Connection, process: int) -> bool:
     """Wait for what a process sends, or for its end; return False if it takes too long or does nothing any more."""
-    spent, since = 0.0, time.monotonic()
-    while not receiver.poll(0.5):
-        now = cpu_seconds(process)
+    spent, waited = 0.0, 0.0  # not by the clock, which goes on while all of it is suspended
+    while not receiver.poll(BETWEEN_LOOKS):
+        now, waited = cpu_seconds(process), waited + BETWEEN_LOOKS
         if abs(now - spent) >= LEAST:  # less, too: of a process that has ended before its children
-            spent, since = now, time.monotonic()
-        if now > SECONDS or time.monotonic() - since > PATIENCE:
+            spent, waited = now, 0.0
+        if now > SECONDS or waited > PATIENCE:
             return False
     return True
 
