@@ -1,4 +1,4 @@
-"""Which tests belong to a module: those of files that import it, or import what imports it, of each file in turn."""
+"""Which tests belong to a module: those of the file of its name, then of files that import it, near and far."""
 
 import ast
 import json
@@ -30,7 +30,8 @@ class Belonging:
     def tests_of(self, path: Path, *, seconds: float) -> list[str]:
         """Return names of tests that take no longer together than so many seconds.
 
-        The nearest files come first; of several, the quickest test of each, then the next of each, and so on.
+        The file of the module's name comes first, then the nearest ones; of several, the quickest test of each, then
+        the next of each, and so on.
         """
         chosen, left = [], seconds
         for files in self._by_distance(_module(path)):
@@ -50,16 +51,35 @@ class Belonging:
         return self.tests.get(name) or [(FIRST_SECONDS, name)]
 
     def _by_distance(self, module: str) -> Iterator[list[Path]]:
-        """Yield the test files that import a module, then those that import what imports it, and so on."""
-        reached, near, files = {module}, {module}, set[Path]()
+        """Yield a module's own test files, those that import it, those that import what imports it, and so on."""
+        named = self._named(module)
+        yield from named
+        reached, near, files = {module}, {module}, {file for group in named for file in group}
         while near:
             found = {file for each in near for file in self._files_with.get(each, ())} - files
             yield sorted(found)
             files |= found
             near = {user for each in near for user in self._users.get(each, ())} - reached
             reached |= near
+        yield [file for file in self._beside(module) if file not in files]
+
+    def _named(self, module: str) -> list[list[Path]]:
+        """Return the test files of a module's name, then those of the longest part of it that names any.
+
+        Folders may stand before the name: test_triton_engine.py is triton/engine.py's, and test_formats_timm.py the
+        next that formats/timm_tables.py has.
+        """
+        parts = module.split(".")
+        names = ["_".join(["test", *parts[at:]]) for at in range(len(parts))]
+        own = [file for file in self._beside(module) if file.stem in names]
+        begun = [file for file in self._beside(module) if any(name.startswith(f"{file.stem}_") for name in names)]
+        longest = max((len(file.stem) for file in begun), default=0)
+        return [own, [file for file in begun if len(file.stem) == longest and file not in own]]
+
+    def _beside(self, module: str) -> list[Path]:
+        """Return the test files of a module's package."""
         package = self.sources[module].relative_to(self.root).parts[1]
-        yield [file for file in self.test_files if file not in files and package in file.parts]
+        return [file for file in self.test_files if package in file.relative_to(self.root).parts]
 
     @cached_property
     def compiled(self) -> set[Path]:

@@ -4,7 +4,6 @@ import hashlib
 import importlib
 import json
 import os
-import resource
 import shutil
 import signal
 import sys
@@ -22,14 +21,17 @@ import pytest
 from forked import LIBRARIES
 from mutants.belonging import Belonging, files_of
 from mutants.sampling import Mutant
+from mutants.spent import cpu_seconds
 
-SECONDS = 60  # of a processor that the tests of a mutant may take, so that a busy machine changes no outcome
-PATIENCE = 240.0  # seconds, for tests that wait for something that never comes
-PLANNED = 30.0  # of those, as they took before
+SECONDS = 120.0  # of a processor that the tests of a mutant may take, so that a busy machine changes no outcome
+PLANNED = 30.0  # of those, as the tests took before; imports, collecting and compiling anew are not in it
+LEAST = 1.0  # of those that tests take in PATIENCE at the least; others wait for something that never comes
+PATIENCE = 120.0  # seconds of waiting; on a busy machine tests get far more than LEAST of them
+BETWEEN_LOOKS = 0.5  # seconds
 MADE = (
     ".git",
     ".nox",
-    ".venv",
+    ".v*",
     ".*_cache",
     ".hypothesis",
     "__pycache__",
@@ -147,23 +149,33 @@ def run_tests(
     process.start()
     sender.close()
     try:
-        answered = receiver.poll(PATIENCE)
+        answered = _answers(receiver, process.pid or 0)
         failed = receiver.recv() if answered else ""
-    except EOFError:  # the tests ended the process, or it took too long
+    except EOFError:  # the tests ended the process
         process.join()
-        answered = process.exitcode != -signal.SIGXCPU
-        failed = f"the process ended with {process.exitcode}" if answered else ""
+        failed = f"the process ended with {process.exitcode}"
     with suppress(ProcessLookupError):
         os.killpg(process.pid or 0, signal.SIGKILL)  # with whatever the tests have started
     process.join()
     return (TIMED_OUT if not answered else KILLED if failed else SURVIVED), failed
 
 
+def _answers(receiver: Connection, process: int) -> bool:
+    """Wait for what a process sends, or for its end; return False if it takes too long or does nothing any more."""
+    spent, waited = 0.0, 0.0  # not by the clock, which goes on while all of it is suspended
+    while not receiver.poll(BETWEEN_LOOKS):
+        now, waited = cpu_seconds(process), waited + BETWEEN_LOOKS
+        if abs(now - spent) >= LEAST:  # less, too: of a process that has ended before its children
+            spent, waited = now, 0.0
+        if now > SECONDS or waited > PATIENCE:
+            return False
+    return True
+
+
 def _run(
     copy: Path, tests: Sequence[str], left_out: frozenset[str], own_compiled_code: bool, sender: Connection
 ) -> None:
     os.setsid()  # so that everything the tests start can be ended with them
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
     os.chdir(copy)
     with tempfile.TemporaryDirectory() as own, Path(os.devnull).open("w") as output:
         for stream in (1, 2):  # not to a file: a test may lower how large files may be
@@ -174,6 +186,7 @@ def _run(
         numba.config.reload_config()
         watching = Watching(left_out)
         named = files_of(tests) if len(tests) > 1 else tests  # a name may be of one test
-        code = pytest.main([*named, "-x", "--assert=plain", "-p", "no:cacheprovider"], plugins=[watching])
+        options = ("-x", "--timeout=0", "--assert=plain", "-p", "no:cacheprovider")
+        code = pytest.main([*named, *options], plugins=[watching])
         sender.send(watching.failed or ("" if code == 0 else f"pytest ended with {code}"))
     os._exit(0)  # what the tests registered for the end of a process is not of interest

@@ -1,12 +1,19 @@
 """The tool that changes the sources changes what it should, and knows noticed changes from others."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
+
+import pytest
 
 from forked import run_python
 from mutants.belonging import Belonging
 from mutants.changes import changed_lines, changes
 from mutants.sampling import sample
+from mutants.spent import cpu_seconds
 
 ROOT = Path(__file__).parent.parent
 SOURCE = b'''"""A module, 1 < 2."""
@@ -84,7 +91,9 @@ def test_the_nearest_tests_come_first_and_take_no_longer_than_planned():
     times = {f"{file}::t{number}": 3.0 + number for file in files for number in range(3)}
     path = ROOT / "packages/faa-search/src/faa_search/searching/folds.py"
     near = Belonging(ROOT, times).tests_of(path, seconds=7.5)
-    assert [times[name] for name in near] == [3.0, 3.0]
+    assert near == [f"packages/faa-search/tests/test_folds.py::t{number}" for number in (0, 1)]
+    apart = ROOT / "packages/faa-core/src/faa_core/engines/choosing.py"  # no test file has its name
+    assert [times[name] for name in Belonging(ROOT, times).tests_of(apart, seconds=7.5)] == [3.0, 3.0]
     wide = Belonging(ROOT, times).tests_of(path, seconds=1000)
     own = [f"packages/faa-search/tests/test_folds.py::t{number}" for number in range(3)]
     assert all(wide.index(name) < 20 for name in own)
@@ -100,17 +109,54 @@ def test_the_nearest_tests_come_first_and_take_no_longer_than_planned():
     assert "applying/transform.py" not in compiled
 
 
+@pytest.mark.parametrize(
+    ("path", "own"),
+    [
+        ("packages/faa-core/src/faa_core/policies/search_free.py", "packages/faa-core/tests/test_search_free.py"),
+        ("packages/faa-core/src/faa_core/engines/triton/engine.py", "packages/faa-core/tests/test_triton_engine.py"),
+        ("packages/faa-core/src/faa_core/formats/timm_tables.py", "packages/faa-core/tests/test_formats_timm.py"),
+        ("packages/faa-models/src/faa_models/conversion/families.py", "packages/faa-models/tests/test_conversion.py"),
+    ],
+)
+def test_the_file_of_a_modules_name_comes_before_those_that_are_quicker(path, own):
+    files = [str(path.relative_to(ROOT)) for path in ROOT.glob("packages/*/tests/test_*.py")]
+    times = {f"{file}::t": 2.0 if file == own else 1.0 for file in files}
+    assert Belonging(ROOT, times).tests_of(ROOT / path, seconds=5.0)[0] == f"{own}::t"
+
+
+SPIN = "import sys, time\nwhile time.process_time() < 0.8: pass\nprint(flush=True)\nsys.stdin.read()"
+
+
+def test_a_processors_seconds_are_those_of_all_that_was_started_and_not_the_clocks():
+    """While a child lives, and after it has ended."""
+    first = cpu_seconds(os.getpid())
+    time.sleep(0.7)
+    rested = cpu_seconds(os.getpid())
+    assert rested - first < 0.3
+    with subprocess.Popen([sys.executable, "-c", SPIN], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        assert cpu_seconds(os.getpid()) - rested >= 0.7
+    assert cpu_seconds(os.getpid()) - rested >= 0.7
+    assert cpu_seconds(child.pid) == 0.0
+
+
 TINY = {
-    "packages/one/src/one/__init__.py": """def twice(x): return 2 * x
+    "packages/one/src/one/__init__.py": """import threading
+def twice(x): return 2 * x
 def first(pair): return pair[0]
 def down(x):
     while x: x = x - 1
     return x
+def wait(ready):
+    if not ready: threading.Event().wait()
 """,
-    "packages/one/tests/test_one.py": """import one
+    "packages/one/tests/test_one.py": """import one, time
 def test(): assert one.twice(3) == 6
 def test_more(): one.first([5, 5])
 def test_down(): assert one.down(3) == 0
+def test_wait():
+    one.wait(True)
+    time.sleep(3.5)  # longer than the tests of a change may take of a processor
 """,
     "pyproject.toml": "[tool.pytest.ini_options]\naddopts = ['--import-mode=importlib']\n",
 }
@@ -121,7 +167,7 @@ from mutants.belonging import Belonging
 from mutants import running
 from mutants.running import make_job, test_mutants
 from mutants.sampling import sample
-running.SECONDS = 3
+running.SECONDS, running.PATIENCE = 3, 12
 root = Path("repository").resolve()
 jobs = [make_job(root, mutant, Belonging(root, {})) for mutant in sample(root, 99, seed=0)]
 test_mutants(root, Path("kept").resolve(), jobs, Path("results.jsonl"))
@@ -146,5 +192,7 @@ def test_changes_that_tests_notice_are_told_from_others(tmp_path, environment):
         "while not (x): x = x - 1": ("killed", "packages/one/tests/test_one.py::test_down"),
         "while x: x = x + 1": ("timed out", ""),
         "while x: x = x - 2": ("timed out", ""),
+        "if ready: threading.Event().wait()": ("timed out", ""),
+        "if not ready: pass": ("survived", ""),
     }
     assert all((tmp_path / "repository" / name).read_text() == content for name, content in TINY.items())

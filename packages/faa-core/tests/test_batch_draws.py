@@ -18,7 +18,7 @@ from faa_core.drawing.plain import drawn_uses
 from faa_core.operations import Drawn, operation_names
 from faa_core.operations.geometry import crop_box
 from faa_core.operations.instructions import Code
-from faa_core.randomness import key_of
+from faa_core.randomness import key_of, uniforms
 
 Numbers = NDArray[np.float64]
 MANY = 20_000
@@ -180,6 +180,17 @@ def test_numbers_on_a_limit_fall_to_its_upper_side() -> None:
     row_3U[:, 0] = 0.4999, 0.5, 0.5001
     assert [0, 1, 1] == drawn_uses(halves.stages(), 0, row_3U)[0].tolist()
     assert ["Invert", "Equalize", "Equalize"] == [halves.steps(row)[0].operation.name for row in row_3U.tolist()]
+
+
+@pytest.mark.parametrize("compiled", DRAWERS)
+def test_a_batchs_gate_is_shut_by_a_number_equal_to_p(compiled: bool) -> None:
+    """Here p is one of the images' own numbers; a p that is one step above it opens that image's gate."""
+    gates_B = uniforms(key_of("policy", 3, 1), np.arange(5), 2)[:, 1]
+    for gate in gates_B.tolist():
+        for p in (gate, math.nextafter(gate, 1.0)):
+            policy = SubPolicies(sub_policies=((Op(op="ShearX", p=p, magnitude=1.0),),))
+            done_B = instructions(policy, np.arange(5), compiled=compiled).any(axis=(1, 2))
+            assert (gates_B < p).tolist() == done_B.tolist()
 
 
 @pytest.mark.parametrize("compiled", DRAWERS)

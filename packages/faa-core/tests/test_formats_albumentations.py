@@ -292,6 +292,7 @@ def test_a_oneof_that_does_not_always_pick_is_a_layer() -> None:
         assert isinstance(policy, Layers)
         chances = [(policy.table[one.op].base, pytest.approx(one.probability)) for one in policy.layers[0]]
         assert [("Invert", 0.15), ("Flip", 0.15), ("Identity", 0.7)] == chances
+        assert policy.layers[0][-1].magnitude == 0.0  # as of every other use of it, so that documents are the same
 
 
 def test_what_does_nothing_at_all() -> None:

@@ -136,6 +136,7 @@ def test_mmpretrains_files_that_change_what_they_hold(text: str) -> None:
         (f"p = [dict(type='RandomApply', transforms=[{RA}], prob=0.5)]", "inside RandomApply.transforms"),
         (f"ra = {RA}\np = [dict(type='RandomApply', transforms=ra, prob=0.5)]", "inside RandomApply.transforms"),
         (f"p = [dict(type=RandomChoice, transforms=[[{RA}], [{INVERT}]])]", "inside RandomChoice.transforms"),
+        (f"p = [dict(type='Compose', otherwise=[{RA}])]", "inside Compose.otherwise"),
         (f"p = [{RA}, {RA}]", "several transforms AutoAugment or RandAugment"),
         (f"ra = {RA}\np = [ra, dict(type='Compose', transforms=[ra])]", "several transforms"),
     ],
@@ -147,6 +148,15 @@ def test_mmpretrains_wrappers_are_refused(text: str, words: str) -> None:
     assert isinstance(
         formats.parse(f"p = [{RA}]\nd = dict(type='X', dataset=dict(pipeline=p))", "mmpretrain"), Parametric
     )
+
+
+def test_a_compose_always_does_what_it_holds() -> None:
+    """The same policy as without it."""
+    alone, held = (
+        formats.parse(f"p = [{node}]", "mmpretrain") for node in (RA, f"dict(type='Compose', transforms=[{RA}])")
+    )
+    assert isinstance(alone, Parametric)
+    assert alone == held
 
 
 def with_level(level: int) -> str:

@@ -1,12 +1,14 @@
 """Keyed random numbers: frozen values, uniformity, independence, and what they depend on."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from faa_core.randomness import key_of, permutation, seed_of, uniforms
+from faa_core.randomness import key_of, normal, permutation, seed_of, uniforms
 
 WORD = 2**64
 GOLDEN = 0x9E3779B97F4A7C15
@@ -182,3 +184,10 @@ def test_every_place_is_as_likely_for_every_number() -> None:
     counts = np.array([np.bincount(column, minlength=5) for column in orders.T])
     chi2 = ((counts - 800) ** 2 / 800).sum()
     assert chi2 < 16 + 4 * np.sqrt(2 * 16)
+
+
+@given(st.floats(0, 1, exclude_max=True))
+def test_normal_numbers(uniform: float) -> None:
+    """The quantiles of the standard normal distribution, cut at ±6.6."""
+    expected = NormalDist().inv_cdf(min(max(uniform, 2e-11), 1 - 2e-11))
+    assert expected == pytest.approx(normal(uniform), abs=1e-5 if abs(expected) > 6 else 1e-12)

@@ -94,6 +94,15 @@ def test_local_folders_by_either_name(folder: Path) -> None:
         )
 
 
+def test_a_description_without_channels_is_of_rgb_images(folder: Path, tmp_path: Path) -> None:
+    """Neither the input's size nor the model's arguments say how many there are."""
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "config.json").write_text(json.dumps({"architecture": "wrn10_1", "num_classes": 2}))
+    stem = next(find_weights(checkpoint=str(copy)).load(SIDE).parameters())
+    assert torch.equal(stem, next(find_weights(checkpoint=str(folder)).load(SIDE).parameters()))
+    assert stem.shape[1] == 3
+
+
 def test_exactly_one_name() -> None:
     """Both and none are told."""
     for given in ({}, {"checkpoint": "a", "model": "b"}):

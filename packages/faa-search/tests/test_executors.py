@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from multiprocessing.connection import Client
 from multiprocessing.context import AuthenticationError
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -25,11 +26,11 @@ from faa_core import FaaError, UnknownNameError, plugins
 from faa_search.workers.executors import Executor, ExecutorOptions, Place
 from faa_search.workers.executors.admission import admitting, listening
 from faa_search.workers.executors.capacity import threads_each
-from faa_search.workers.executors.crew import PATIENCE
-from faa_search.workers.executors.launched import GONE
+from faa_search.workers.executors.crew import PATIENCE, Crew
+from faa_search.workers.executors.launched import GONE, _connections
 from faa_search.workers.executors.local import local
 from faa_search.workers.executors.on_ray import on_ray
-from faa_search.workers.executors.outcome import attempt, pack, unpack
+from faa_search.workers.executors.outcome import Outcome, attempt, pack, unpack
 from faa_search.workers.executors.processes import processes
 from faa_search.workers.executors.ray_cluster import ray_cluster, room
 from faa_search.workers.stopping import Stopped, stop_requests
@@ -277,6 +278,37 @@ def test_stop_asks_running_tasks_and_drops_the_others(start, kind, tmp_path):
     assert soon(lambda: all(gone(pid) for pid in pids))
 
 
+class Deaf:
+    """A worker that goes on with its task when it is asked to end."""
+
+    def __init__(self) -> None:
+        self.busy, self.ends = threading.Event(), threading.Event()
+
+    def do(self, _task: bytes) -> Outcome:
+        self.busy.set()
+        self.ends.wait(SECONDS)
+        return Outcome(value="done")
+
+    def nothing(self) -> None:
+        pass
+
+    start = stop = close = kill = nothing
+
+
+def test_stop_drops_what_waits_though_no_worker_hears():
+    """No caller waits for a task that will never begin; the one that runs has its result."""
+    hand = Deaf()
+    crew = Crew([hand], share=lambda _name, _content: None)
+    runs = crew.submit(lambda _bench: 1)
+    assert hand.busy.wait(SECONDS)
+    waits = [crew.submit(lambda _bench: 2) for _ in range(3)]
+    crew.stop()
+    assert [(False, True)] * 3 == [(one.running(), one.cancelled()) for one in waits]
+    hand.ends.set()
+    assert runs.result(SECONDS) == "done"
+    crew.close()
+
+
 def test_a_stop_after_a_signal_lets_the_task_finish_its_step(start, tmp_path):
     """As where a queue sends SIGTERM to all processes, and the caller, which has it too, then stops the executor."""
 
@@ -481,6 +513,29 @@ def test_launched_processes_are_workers(tmp_path):
         assert said in done.stdout
     assert "ends CancelledError CancelledError dropped" in done.stdout
     assert done.stdout.count("both went on") == 2
+
+
+def test_every_launched_process_but_the_main_one_is_waited_for(monkeypatch):
+    """Of three processes two connect, at what the main one has told them."""
+    callers: list[threading.Thread] = []
+    connected = []
+
+    def join(meeting: Any) -> None:
+        connected.append(Client((meeting.host, meeting.port), authkey=meeting.key))
+
+    def tell(_accelerator: Any, meeting: Any) -> None:
+        callers.extend(threading.Thread(target=join, args=(meeting,)) for _ in range(2))
+        for caller in callers:
+            caller.start()
+
+    monkeypatch.setattr("faa_search.workers.executors.launched.from_main", tell)
+    monkeypatch.setattr("faa_search.workers.executors.launched.JOINING", SECONDS)
+    arrived = _connections(SimpleNamespace(num_processes=3))
+    for caller in callers:
+        caller.join(SECONDS)
+    assert (2, 2) == (len(arrived), len(connected))
+    for connection in (*arrived, *connected):
+        connection.close()
 
 
 @pytest.mark.parametrize("lost", [0, pytest.param(1, marks=pytest.mark.slow)])

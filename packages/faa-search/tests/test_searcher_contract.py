@@ -2,7 +2,9 @@
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -11,7 +13,8 @@ from pydantic import Field
 from faa_core import random_policy
 from faa_search.searching.protocol import Found, Searcher
 from faa_search.searching.search import Search
-from faa_search.settings import FoldedSearchConfig, Role
+from faa_search.searching.searchers import search
+from faa_search.settings import FoldedSearchConfig, Role, SharedSearchConfig
 from faa_search.settings.base import Count, Text
 from faa_search.testing import SearcherContract
 from faa_search.workers.stopping import Stopped
@@ -128,6 +131,18 @@ def test_a_provenance_that_lacks_settings_is_found_out(install: Any) -> None:
     """The policy could not be found again with it."""
     faulty = install(contract(partial(of_a_seed, provenance={"algorithm": "faulty"})))
     with pytest.raises(AssertionError, match=r"names every setting that decides it; these are missing: \['amp'"):
+        faulty.test_its_policy_is_a_policy()
+
+
+def test_a_run_that_keeps_another_policy_is_found_out(install: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where an algorithm has written the file itself."""
+    faulty = install(contract(of_a_seed))
+
+    def elsewhere(config: SharedSearchConfig, output: Path) -> Any:
+        return replace(search(config, output), policy=random_policy(3, seed=1))
+
+    monkeypatch.setattr("faa_search.testing.searchers.search", elsewhere)
+    with pytest.raises(AssertionError, match="the policy in the run's directory is the one that is found"):
         faulty.test_its_policy_is_a_policy()
 
 
