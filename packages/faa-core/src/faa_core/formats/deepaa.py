@@ -190,7 +190,7 @@ def _find(slots: list[Transform], rows: dict[str, Operation], row: Operation, ma
     for at, slot in enumerate(slots):
         target = rows[slot.op]
         place = on_axis(row, magnitude, target)
-        same = target.low == target.high or (target.unit == "none") or place is None
+        same = target.low == target.high or target.unit == "none"
         if place is not None and (same or abs(place - slot.magnitude) < 1e-9):
             return at
     return None
