@@ -254,3 +254,21 @@ def test_the_benchmark_of_the_search_says_that_cifar10_is_missing(module, monkey
     monkeypatch.setenv("FAA_TEST_DATA", str(tmp_path))
     with pytest.raises(FaaError, match="FAA_TEST_DATA names no folder with CIFAR-10"):
         module("search").cifar10()
+
+
+@pytest.mark.slow  # `nox -s bench_matching` itself, on less
+def test_ours_and_the_originals_images_of_a_triple_are_timed(script, tmp_path):
+    small = "--rounds 2 --seconds 0.001 --model wrn10_1 --prefixes 1".split()
+    done = script("matching.py", *small, "--output", tmp_path / "found.json")
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "found.json").read_text())
+    assert [(row["before"], row["layers"], row["images"]) for row in record["augmenting"]] == [
+        (before, layers, 139) for before in (1, 3) for layers in ("start", "uniform")
+    ]
+    for row in record["augmenting"]:
+        assert 1 < row["different"] <= 140
+        assert min(row["rates"].values()) > 0
+    for row in record["triples"]:
+        assert row["seconds"]["whole triple"] > row["seconds"]["its images under every transform"]
+    later = 64 + (4 + 16) * 139
+    assert record["released_search"]["images"] == 1024 * 16 * (64 + 139 + 5 * later)
