@@ -28,6 +28,7 @@ SMALL = {
     "train": ["--epochs", "1", "--warmup-epochs", "0"],
     "compare": ["--epochs", "1", "--seeds", "2"],
 }
+SMALL_DEEP = ["--epochs", "1", "--warmup-epochs", "0", "--layers", "1", "--updates", "1", "--triples", "1"]
 FEW = ["--train-subset", "150", "--img-size", "16"]
 SET_UP = ("pip ", "nox ", "python -m venv", "accelerate ", "torchrun ")  # install or start what other tests start
 
@@ -90,7 +91,8 @@ def test_documented_commands_run(path, faa, faa_here, photos, tmp_path, environm
         assert words[0] == "faa", command
         run = faa if "--num-processes" in words else faa_here
         few = FEW if words[1] in SMALL and "photos" not in words else []  # of the photos there are no more
-        run(*words[1:], *SMALL.get(words[1], []), *few)
+        deep = words[1] == "search" and any("deep" in word for word in words)
+        run(*words[1:], *(SMALL_DEEP if deep else SMALL.get(words[1], [])), *few)
 
 
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if blocks(path, "python")], ids=name)

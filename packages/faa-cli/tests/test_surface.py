@@ -39,7 +39,18 @@ recovery_interval seed
 
 def test_no_flag_comes_or_goes_unnoticed():
     search = {
-        *("algorithm", "sampler", "folds", "held_out", "val_split", "init_models", "width", "depth", "batch_proposals"),
+        *(
+            "algorithm",
+            "sampler",
+            "folds",
+            "held_out",
+            "val_split",
+            "init_models",
+            "width",
+            "depth",
+            "batch_proposals",
+            "mirror_test",
+        ),
         *("warm_start", "sub_policies", "ops", "exclude_ops", "preset", "views", "reward", "common_draws", "top"),
         *("score_batch_size", "rescore", "rescore_views", "audit", "audit_epochs", "audit_seeds"),
         *("executor", "num_processes", "ray_address", "gpus_per_worker", "budget", "stage"),

@@ -57,6 +57,7 @@ DEFAULTS: dict[str, Any] = {
     "mixup_off_epoch": 0,
     "mixup_prob": 1.0,
     "mixup_switch_prob": 0.5,
+    "mirror_test": True,
     "model": "wrn16_1",
     "model_ema": False,
     "model_ema_decay": 0.999,

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from faa_core import FaaError, UnknownNameError
 from faa_search.settings import EvalConfig, SearchConfig, Settings, TrainConfig, as_pairs, differences
+from faa_search.settings.algorithms import resolve_search
 from faa_search.settings.recipes import load_recipe, recipe_names
 from faa_search.settings.resolving import Layer, read_layer, resolve
 from faa_search.training.models import model_input
@@ -193,7 +194,8 @@ def test_recipes(name: str) -> None:
     assert set(recipe.sections)
     assert set(COMMANDS) >= set(recipe.sections)
     for command in recipe.sections:
-        config: Any = resolve(COMMANDS[command], [recipe.layer(command)])
+        layers = [recipe.layer(command)]
+        config: Any = resolve_search(layers) if command == "search" else resolve(COMMANDS[command], layers)
         assert model_input(config.model).size > 0
 
 
