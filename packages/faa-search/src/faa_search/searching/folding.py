@@ -17,15 +17,14 @@ from faa_search.searching.folds import Fold, folds_text
 from faa_search.searching.images import SearchImages
 from faa_search.searching.search import Search
 from faa_search.searching.tasks import Files, FitFold
-from faa_search.settings import DeepSearchConfig, FoldedSearchConfig, Role
+from faa_search.settings import FoldedSearchConfig, NetworksSearchConfig, Role
 from faa_search.training.checkpoint import STATE, WEIGHTS, damage, load_weights
 from faa_search.training.models import make_model
 from faa_search.workers.executors.gathering import gather
 from faa_search.workers.executors.protocol import Executor, Task
 from faa_search.workers.stopping import StopRequest
 
-Networked = FoldedSearchConfig | DeepSearchConfig  # settings of searches that fit networks
-Of = TypeVar("Of", bound=Networked)
+Of = TypeVar("Of", bound=NetworksSearchConfig)
 
 FOLDS = "folds.json"
 DAMAGED_WEIGHTS = "damaged-model.safetensors"
@@ -177,7 +176,7 @@ def check_fitted(directory: Path, folds: Sequence[Fold], *, stage: str) -> None:
             raise FaaError(f"The network '{safe(path)}' is damaged ({reason}); --stage {stage} makes it again.")
 
 
-def take_models(source: Path, directory: Path, config: Networked, images: SearchImages) -> None:
+def take_models(source: Path, directory: Path, config: NetworksSearchConfig, images: SearchImages) -> None:
     """Copy the networks of another search, or the one network of a training run, for those not there yet.
 
     Args:
@@ -248,7 +247,7 @@ def table_seconds(summary: Path) -> float:
     return sum(seconds)
 
 
-def _copy(directory: Path, targets: Mapping[Path, Path], config: Networked, images: SearchImages) -> None:
+def _copy(directory: Path, targets: Mapping[Path, Path], config: NetworksSearchConfig, images: SearchImages) -> None:
     """Copy weights to where they are not yet, after all have been tried in a network."""
     wanted = {source: target for source, target in targets.items() if not target.is_file()}
     if not wanted:

@@ -11,7 +11,7 @@ from faa_search.settings.deep import DeepSearchConfig
 from faa_search.settings.fast import SearchConfig
 from faa_search.settings.fitting import DeviceConfig, FitConfig
 from faa_search.settings.roles import DECIDING, Role
-from faa_search.settings.search import Budget, FoldedSearchConfig, RewardName, SharedSearchConfig
+from faa_search.settings.search import Budget, FoldedSearchConfig, NetworksSearchConfig, RewardName, SharedSearchConfig
 
 __all__ = [
     "DECIDING",
@@ -23,6 +23,7 @@ __all__ = [
     "EvalConfig",
     "FitConfig",
     "FoldedSearchConfig",
+    "NetworksSearchConfig",
     "RewardName",
     "Role",
     "RunConfig",

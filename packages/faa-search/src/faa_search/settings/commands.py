@@ -18,8 +18,7 @@ class RunConfig(DataConfig, FitConfig):
     policy_warmup: EpochsOrNone = Field(
         default=0,
         description="The fraction of images that get the policy grows over this many epochs, from 0 in the first "
-        "epoch; "
-        "after them, all images get it. At most --epochs; 0: all images from the start.",
+        "epoch; after them, all images get it. At most --epochs; 0: all images from the start.",
         json_schema_extra={"formerly": 0},
     )
     val_fraction: Share = Field(

@@ -15,7 +15,7 @@ from faa_search.settings.base import (
     Whole,
 )
 from faa_search.settings.roles import Role
-from faa_search.settings.search import Few, NetworksConfig, OperationsConfig, Parts, SharedSearchConfig
+from faa_search.settings.search import Few, NetworksSearchConfig, OperationsConfig, Parts
 
 PRETRAIN_IMAGES, VAL_IMAGES = 5_000, 10_000  # of CIFAR's 50,000, in the released code
 
@@ -88,7 +88,7 @@ class MatchingConfig(Settings):
     )
 
 
-class DeepSearchConfig(SharedSearchConfig, PoolsConfig, NetworksConfig, LayersConfig, MatchingConfig):
+class DeepSearchConfig(NetworksSearchConfig, PoolsConfig, LayersConfig, MatchingConfig):
     """`faa search --algorithm deep`: data, the network, and the search itself."""
 
     role: ClassVar[Role] = Role.RESULT

@@ -183,7 +183,13 @@ class ScoringConfig(Settings):
     )
 
 
-class FoldedSearchConfig(SharedSearchConfig, FoldsConfig, NetworksConfig, ScoringConfig):
+class NetworksSearchConfig(SharedSearchConfig, NetworksConfig):
+    """A search that fits networks on parts of the images."""
+
+    role: ClassVar[Role] = Role.RESULT
+
+
+class FoldedSearchConfig(NetworksSearchConfig, FoldsConfig, ScoringConfig):
     """A search whose policies are scored by the networks of folds."""
 
     role: ClassVar[Role] = Role.RESULT

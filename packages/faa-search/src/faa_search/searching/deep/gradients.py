@@ -60,7 +60,7 @@ class FrozenNetwork:
         """
         total = {name: torch.zeros_like(tensor) for name, tensor in self.parameters.items()}
         for images_BCHW, weights_B in self._passes(images_NCHW, weights_N):
-            leaves = {name: tensor.requires_grad_() for name, tensor in self._leaves().items()}
+            leaves = {name: tensor.detach().requires_grad_() for name, tensor in self.parameters.items()}
             losses_B = self._losses(leaves, images_BCHW, self._targets(label, len(images_BCHW)))
             weighted = (losses_B * weights_B.to(losses_B)).sum()
             found = torch.autograd.grad(weighted, list(leaves.values()), allow_unused=True)
@@ -135,9 +135,6 @@ class FrozenNetwork:
             more = min(few_sizes(len(images)), self.batch_size) - len(images)
             images = torch.cat([images, images[:1].expand(more, -1, -1, -1)])
             yield self.network.prepared(images), torch.cat([weights, weights.new_zeros(more)])
-
-    def _leaves(self) -> dict[str, Tensor]:
-        return {name: tensor.detach() for name, tensor in self.parameters.items()}
 
     def _targets(self, label: int, count: int) -> Tensor:
         return torch.full((count,), label, device=self.network.device)

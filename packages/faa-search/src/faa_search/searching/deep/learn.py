@@ -59,10 +59,8 @@ def learn(
     layers: list[Probabilities] = []
     with search.reporter.track("Updates", config.layers * config.updates, done=sum(map(len, done))) as advance:
         for number in range(config.layers):
-            learning = Layer(space.start(), lr=config.policy_lr)
             kept = done[number] if number < len(done) else []
-            for update in kept:
-                learning.update(update.rewards)
+            learning = _replayed(config, space, kept)
             for at in range(len(kept), config.updates):
                 if latest and not clock.has(needed_seconds(config, space, latest)):
                     until_now = [*layers, learning.probabilities] if at else layers
@@ -89,13 +87,15 @@ def needed_seconds(config: DeepSearchConfig, space: Space, latest: Sequence[Upda
 
 def so_far(config: DeepSearchConfig, space: Space, updates: Sequence[Update]) -> tuple[Probabilities, ...]:
     """Return the layers that updates come to, the last of them unfinished perhaps."""
-    layers = []
-    for own in by_layer(updates):
-        learning = Layer(space.start(), lr=config.policy_lr)
-        for update in own:
-            learning.update(update.rewards)
-        layers.append(learning.probabilities)
-    return tuple(layers)
+    return tuple(_replayed(config, space, own).probabilities for own in by_layer(updates))
+
+
+def _replayed(config: DeepSearchConfig, space: Space, updates: Sequence[Update]) -> Layer:
+    """Return a layer after its updates so far."""
+    layer = Layer(space.start(), lr=config.policy_lr)
+    for update in updates:
+        layer.update(update.rewards)
+    return layer
 
 
 def learnt_so_far(search: Search[DeepSearchConfig], space: Space, updates: Sequence[Update]) -> Learnt:

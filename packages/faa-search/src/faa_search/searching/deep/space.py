@@ -94,7 +94,7 @@ def space_of(config: DeepSearchConfig, size: int) -> Space:
     titles = [title(name) for name in ORDER]
     if titles[0] in config.exclude_ops:
         raise FaaError(f"--exclude-ops {titles[0]}: a layer starts as the {titles[0]}, so it cannot be left out.")
-    kept = {"Identity", *operations_of(config, titles[1:])} - (set() if config.hflip else {"Flip"})
+    kept = {"Identity", *operations_of(config, titles[1:], hflip=config.hflip)} - (set() if config.hflip else {"Flip"})
     variant = _variant(size)
     found = transforms(variant, levels=config.levels)
     return Space(tuple(one for one in found if title(ORDER[one.kind]) in kept), variant)
