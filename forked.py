@@ -7,10 +7,11 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from subprocess import CompletedProcess, TimeoutExpired
+from subprocess import CompletedProcess, Popen, TimeoutExpired
 
 LIBRARIES = (  # none of them is ours, so our modules are imported anew
     "accelerate",
@@ -118,3 +119,19 @@ def _run(words: list[str], directory: Path, environment: dict[str, str], outputs
     finally:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
+
+
+Running = Popen[str] | ForkedPython
+
+
+def lines(path: Path) -> int:
+    """Return how many whole lines a file has; 0 before it is there."""
+    return path.read_bytes().count(b"\n") if path.is_file() else 0
+
+
+def wait_until(happened: Callable[[], bool], process: Running) -> None:
+    """Wait for something that a process does; fail if it ends before."""
+    while not happened():
+        if process.poll() is not None:
+            raise AssertionError(process.communicate())
+        time.sleep(0.005)

@@ -6,13 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from forked import ForkedPython
+from forked import ForkedPython, Running, lines, wait_until
 
 OF_NO_INTEREST = {"seconds": 0, "check": "", "origin": None}  # in a comparison of updates
 
@@ -22,7 +20,6 @@ SEARCH = (
     "--gradient-draws 1 --prefixes 2 --control-triples 4 --threads 1 --output run"
 ).split()
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "faa_cli"]
-Running = subprocess.Popen[str] | ForkedPython
 
 
 def start(directory: Path, *words: str, launcher: list[str] | None = None) -> Running:
@@ -55,16 +52,6 @@ def straight(tmp_path_factory) -> dict[str, object]:
     """Return what an uninterrupted search in one process finds."""
     directory = tmp_path_factory.mktemp("straight")
     return finished(start(directory), directory)
-
-
-def lines(path: Path) -> int:
-    return path.read_bytes().count(b"\n") if path.is_file() else 0
-
-
-def wait_until(happened: Callable[[], bool], process: Running) -> None:
-    while not happened():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.005)
 
 
 def test_killed_and_stopped(straight, tmp_path):

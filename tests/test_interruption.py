@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forked import ForkedPython
+from forked import ForkedPython, lines
 
 OF_NO_INTEREST = {"seconds": 0, "check": "", "origin": None}  # in a comparison of trials
 
@@ -29,10 +29,6 @@ def kill_when(process: ForkedPython, happened: Callable[[], bool], number: int =
             return process.wait() in (-number, 128 + number)
         time.sleep(0.002)
     return False
-
-
-def lines(path: Path) -> int:
-    return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
 def policy_without_times(path: Path) -> str:

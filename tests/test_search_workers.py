@@ -6,14 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from forked import ForkedPython
+from forked import ForkedPython, Running, lines, wait_until
 
 OF_NO_INTEREST = {"seconds": 0, "check": "", "origin": None}  # in a comparison of trials
 
@@ -24,7 +22,6 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "
 ONE_THREAD = ["--threads", "1"]
 
 
-Running = subprocess.Popen[str] | ForkedPython
 LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
 
@@ -63,16 +60,6 @@ def straight(tmp_path_factory) -> dict[str, object]:
     """Return what an uninterrupted search in one process finds."""
     directory = tmp_path_factory.mktemp("straight")
     return finished(start(directory), directory)
-
-
-def lines(path: Path) -> int:
-    return path.read_bytes().count(b"\n") if path.is_file() else 0
-
-
-def wait_until(happened: Callable[[], bool], process: Running) -> None:
-    while not happened():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
 
 
 def workers(process: Running, title: str) -> list[psutil.Process]:
