@@ -52,7 +52,8 @@ class Chaser:
     name = "chaser"
     wants_costs = True
 
-    def __init__(self) -> None:
+    def __init__(self, parts_per_epoch: int = 1) -> None:
+        self.parts_per_epoch = parts_per_epoch
         self.epoch = 0
         self.magnitudes: Tensor = torch.linspace(0.1, 0.9, COPIES, dtype=torch.float64)
         self.squares: Tensor = torch.zeros(COPIES, dtype=torch.float64)
@@ -63,13 +64,17 @@ class Chaser:
         ops = (Op(op="Solarize", p=1.0, magnitude=round(level, 2)) for level in self.magnitudes.tolist())
         return Decided(self.epoch, tuple(SubPolicies(sub_policies=((op,),)) for op in ops))
 
-    def after_epoch(self, epoch: int, costs: Sequence[float]) -> dict[str, float | None]:
-        assert epoch == self.epoch
-        self.epoch += 1
+    def after_part(self, epoch: int, costs: Sequence[float]) -> None:
+        self.epoch = epoch + 1 if len(self.told) % self.parts_per_epoch == self.parts_per_epoch - 1 else epoch
         self.told.append(list(costs))
         cost = torch.tensor(costs, dtype=torch.float64)
         self.squares = self.squares + cost**2
         self.magnitudes = (self.magnitudes + 3 * cost / (1 + self.squares.sqrt())) % 1
+
+    def after_epoch(self, epoch: int, costs: Sequence[float]) -> dict[str, float | None]:
+        assert epoch + 1 == self.epoch
+        updates = np.diff([4 * part // self.parts_per_epoch for part in range(self.parts_per_epoch + 1)])
+        assert np.allclose(costs, np.average(self.told[-self.parts_per_epoch :], axis=0, weights=updates))
         return {f"magnitude{copy}": level for copy, level in enumerate(self.magnitudes.tolist(), 1)}
 
     def state(self) -> dict[str, Any]:
@@ -103,13 +108,13 @@ def stop_in(update: int) -> None:
     Trainer._apply_gradients = counted  # type: ignore[method-assign]
 
 
-def main(folder: Path, settings: dict[str, Any], method: str, stop: int) -> None:
+def main(folder: Path, settings: dict[str, Any], method: str, stop: int, parts: int) -> None:
     """Train, and write down what the companion was told, by each process."""
     multiprocessing.set_start_method(method, force=True)
     torch.set_num_threads(1)
     if stop:
         stop_in(stop)
-    accelerator, chaser = make_accelerator("cpu"), Chaser()
+    accelerator, chaser = make_accelerator("cpu"), Chaser(parts)
     try:
         fit(job_in(folder), TrainConfig(**SETTINGS | settings), accelerator, Silent(), companions=[chaser])
     except Stopped:
@@ -118,4 +123,4 @@ def main(folder: Path, settings: dict[str, Any], method: str, stop: int) -> None
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+    main(Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))

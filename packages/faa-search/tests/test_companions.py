@@ -60,10 +60,10 @@ def chasing() -> ModuleType:
 def chased(tmp_path: Path, chasing: ModuleType, accelerator: Accelerator) -> Callable[..., Path]:
     """Return a function that trains with that companion, whole, and returns the folder."""
 
-    def run(name: str, **settings: Any) -> Path:
+    def run(name: str, parts: int = 1, **settings: Any) -> Path:
         folder = tmp_path / name
         config = TrainConfig(**chasing.SETTINGS | settings)
-        fit(chasing.job_in(folder), config, accelerator, Silent(), companions=[chasing.Chaser()])
+        fit(chasing.job_in(folder), config, accelerator, Silent(), companions=[chasing.Chaser(parts)])
         return folder
 
     return run
@@ -94,22 +94,39 @@ def test_the_policies_follow_from_what_the_copies_cost(chased: Callable[..., Pat
     assert len({row["magnitude1"] for row in rows}) == 3
 
 
+@pytest.mark.parametrize("parts", [1, 3])
 @pytest.mark.parametrize("settings", [{"resident": True}, {"workers": 1}, {"workers": 2}])
-def test_new_policies_reach_whoever_makes_the_batches(chased: Callable[..., Path], settings: dict[str, Any]) -> None:
-    """Resident images and processes that stay over all epochs get each epoch's policies: the same to the bit."""
-    assert contents(chased("here")) == contents(chased("there", **settings))
+def test_new_policies_reach_whoever_makes_the_batches(
+    chased: Callable[..., Path], settings: dict[str, Any], parts: int
+) -> None:
+    """Resident images and processes that stay over all epochs get the policies of each part: the same to the bit."""
+    assert contents(chased("here", parts)) == contents(chased("there", parts, **settings))
+
+
+def test_parts_of_an_epoch_are_told_of_what_was_in_them(chased: Callable[..., Path], chasing: ModuleType) -> None:
+    """Of four updates in three parts, the last has two; each part has its own costs, and policies that follow."""
+    told = {parts: read_state(chased(str(parts), parts) / "last/state.safetensors").companions["chaser"]["told"]
+            for parts in (1, 2, 3, 4)}  # fmt: skip
+    assert {parts: len(costs) for parts, costs in told.items()} == {1: 3, 2: 6, 3: 9, 4: 12}
+    assert told[3][0] == told[4][0]  # one update each
+    assert all(len(np.unique(costs)) == len(costs) * chasing.COPIES for costs in told.values())
+    with pytest.raises(FaaError, match="An epoch has 4 updates, and cannot be divided into the 5 parts of chaser"):
+        chased("5", 5)
 
 
 def test_new_policies_reach_processes_that_are_spawned(tmp_path: Path, chased: Callable[..., Path]) -> None:
     """They have nothing but what they are sent."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    arguments = [tmp_path / "spawned", json.dumps({"workers": 2}), "spawn", 0]
+    arguments = [tmp_path / "spawned", json.dumps({"workers": 2}), "spawn", 0, 1]
     done = run_python([CHASER, *arguments], directory=tmp_path, environment=environment)
     assert done.returncode == 0, done.stderr
     assert contents(chased("here")) == contents(tmp_path / "spawned")
 
 
-@pytest.mark.parametrize(("update", "workers"), [(1, 0), (4, 0), (6, 2), (8, 0), (11, 0), (12, 2)])
+@pytest.mark.parametrize(
+    ("update", "workers", "parts"),
+    [(1, 0, 1), (4, 0, 1), (6, 2, 1), (8, 0, 1), (11, 0, 1), (12, 2, 1), (2, 0, 2), (5, 0, 3), (6, 2, 3), (8, 0, 3)],
+)
 def test_a_companion_goes_on_where_it_was(
     tmp_path: Path,
     chased: Callable[..., Path],
@@ -118,16 +135,17 @@ def test_a_companion_goes_on_where_it_was(
     monkeypatch: pytest.MonkeyPatch,
     update: int,
     workers: int,
+    parts: int,
 ) -> None:
-    """Stopped in any update, the first and the last of an epoch among them: as if nothing had happened, to the bit."""
-    whole = contents(chased("whole"))
+    """Stopped in any update, the last of an epoch or of a part too: as if nothing had happened, to the bit."""
+    whole = contents(chased("whole", parts))
     job, config = chasing.job_in(tmp_path / "stopped"), TrainConfig(**chasing.SETTINGS, workers=workers)
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_apply_gradients", Trainer._apply_gradients)  # put back afterwards
         chasing.stop_in(update)
         with pytest.raises(Stopped):
-            fit(job, config, accelerator, Silent(), companions=[chasing.Chaser()])
-    fit(job, config, accelerator, Silent(), companions=[chasing.Chaser()])
+            fit(job, config, accelerator, Silent(), companions=[chasing.Chaser(parts)])
+    fit(job, config, accelerator, Silent(), companions=[chasing.Chaser(parts)])
     assert whole == contents(tmp_path / "stopped")
 
 
@@ -160,12 +178,13 @@ def ranks_of(chaser: Sequence[str]) -> dict[int, int]:
         return run_ranks([sys.executable, *chaser], environments, request)
 
 
-def test_two_processes_are_told_the_same(tmp_path: Path, chased: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("parts", [1, 2])
+def test_two_processes_are_told_the_same(tmp_path: Path, chased: Callable[..., Path], parts: int) -> None:
     """Each makes every other copy, and both hear what all copies cost; stopped and resumed, they end the same."""
-    one = chased("one")
+    one = chased("one", parts)
     for folder, stops in (("two", [0]), ("again", [6, 0])):
         for stop in stops:
-            assert {} == ranks_of([str(CHASER), str(tmp_path / folder), "{}", "fork", str(stop)])
+            assert {} == ranks_of([str(CHASER), str(tmp_path / folder), "{}", "fork", str(stop), str(parts)])
     wanted = read_state(one / "last/state.safetensors").companions["chaser"]["told"]
     told = [json.loads((tmp_path / "two" / f"told-{rank}.json").read_text()) for rank in range(2)]
     assert told[0] == told[1]
@@ -186,6 +205,10 @@ class Silently:
     source: GrowingShare | None = None
     wants_costs: bool = False
     kept: Any = None
+    parts_per_epoch: int = 1
+
+    def after_part(self, epoch: int, costs: Sequence[float]) -> None:
+        assert costs == ()
 
     def after_epoch(self, epoch: int, costs: Sequence[float]) -> dict[str, float | None]:
         assert costs == ()
@@ -214,6 +237,10 @@ def test_companions_that_cannot_be(
     for companions, message in (
         ([Silently(), Silently()], "need different names; given silently, silently"),
         ([Silently("a", growing), Silently("b", growing)], "Only one can decide the policies .* a and b"),
+        (
+            [Silently("a", parts_per_epoch=2), Silently("b", parts_per_epoch=3)],
+            "need equal parts of an epoch; given a, b",
+        ),
         ([Silently(kept=object())], "state of a companion cannot be stored .*'companions.silently' is a object"),
     ):
         with pytest.raises(FaaError, match=message):

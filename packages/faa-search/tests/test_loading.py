@@ -111,7 +111,39 @@ def test_copies_of_a_batch(processes: int) -> None:
     assert all(len({copy for _epoch, copy, _index in batch}) == 1 for batch in passes)
     for plan in plans:
         copies = [batch[0][1] for batch in batches_of(plan)]
-        assert [plan.own_copies[number % len(plan.own_copies)] for number in range(len(copies))] == copies
+        own = [plan.own_copies[number % len(plan.own_copies)] for number in range(len(copies))]
+        assert [range(copy, copy + 1) for copy in copies] == own
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 4, 8])
+def test_copies_at_once(processes: int) -> None:
+    """A pass has every image in four of its eight copies, row after row; the processes part images before copies."""
+    plans = [
+        planned(90, 5, rank=Rank(index=n, count=processes), batch_aug=8, copies_per_pass=4) for n in range(processes)
+    ]
+    sharing = {1: 1, 2: 2, 3: 1, 4: 2, 8: 2}[processes]
+    assert {(sharing, 2 // sharing)} == {(plan.sharing, plan.passes) for plan in plans}
+    passes = [batch for plan in plans for batch in batches_of(plan, epochs=range(3, 4))[: plan.passes]]
+    keys = [key for batch in passes for key in batch]
+    assert len(keys) == len(set(keys)) == 8 * plans[0].images_per_update
+    for batch in passes:
+        first = batch[0][1]
+        assert first in (0, 4)
+        images = [index for _epoch, _copy, index in batch[::4]]
+        assert len(set(images)) == 5
+        assert batch == [(3, copy, index) for index in images for copy in range(first, first + 4)]
+
+
+def test_a_stream_may_end_within_an_epoch() -> None:
+    """Updates from `skip` until `until` are those of the whole stream, in its order."""
+    plan = planned(90, 5, batch_aug=2)
+    whole, part = batches_of(plan, epochs=range(4, 6)), []
+    for skip, until in ((0, 7), (7, 8), (8, 18)):
+        order = TrainingBatches(plan, np.zeros(90), sampling="shuffle", epochs=range(4, 5), seed=3, skip=skip,
+                                until=until)  # fmt: skip
+        assert len(order) == 2 * (until - skip) == len(list(order))
+        part += list(order)
+    assert part == whole[:36]
 
 
 def test_images_that_come_again_are_drawn_anew() -> None:

@@ -20,6 +20,7 @@ UNFINISHED = ".unfinished"
 COMPARISON = "comparison.json"
 EVALUATIONS = "evaluations.jsonl"
 MIRRORS = "mirrors.json"
+POLICIES = "policies.jsonl"
 POLICY = "policy.json"
 RESCORED = "rescored.jsonl"
 RESULT = "result.json"
@@ -28,8 +29,8 @@ SUMMARY = "summary.csv"
 TRIALS = "trials.jsonl"
 UPDATES = "updates.jsonl"
 FILES = frozenset({  # what is called so in a run's directory, or in a folder of it, is a file of the run
-    COMPARISON, EVALUATIONS, MIRRORS, POLICY, RESCORED, RESULT, STAGES, SUMMARY, TRIALS, UPDATES, ".lock",
-    "audit.json", "audit.jsonl", "config.json", "config.yaml", "data.json", "environment.json", "folds.json",
+    COMPARISON, EVALUATIONS, MIRRORS, POLICIES, POLICY, RESCORED, RESULT, STAGES, SUMMARY, TRIALS, UPDATES,
+    ".lock", "audit.json", "audit.jsonl", "config.json", "config.yaml", "data.json", "environment.json", "folds.json",
     "model.safetensors", "previous.safetensors", "state.safetensors",
 })  # fmt: skip
 FOLDERS = re.compile(r"best|kept|last|audit|mirrors|fold[0-9]+")  # and a folder, directly in a run's directory

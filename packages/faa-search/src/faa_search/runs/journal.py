@@ -1,4 +1,4 @@
-"""Journals: one JSON line for each finished piece of work, only ever appended to.
+"""Journals: one JSON line for each finished piece of work, appended as the work goes on.
 
 A process killed while writing leaves an incomplete last line, which is dropped and its work done again. Lines are given
 to the system; only `sync` forces them onto the disk, which may take as long as a trial: where the power fails, the last
@@ -9,7 +9,7 @@ before it have none.
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar
@@ -18,9 +18,11 @@ from pydantic import Field, TypeAdapter
 
 from faa_core import FaaError
 from faa_core.errors import NewerRecordError
+from faa_core.files import write_text
 from faa_core.paths import refused_as
 from faa_core.reading import as_text, parse_json, read_content, validate_json
 from faa_core.text import safe
+from faa_search.runs.files import UNFINISHED
 from faa_search.runs.schemas import SCHEMA, check_schema
 
 BLOCK = 4096  # bytes read at once from the end of a journal
@@ -80,23 +82,42 @@ class Journal(Generic[Kind]):
         Raises:
             FaaError: If a figure of it is not finite, so that it could not be read again; or the system refuses.
         """
-        content = {SCHEMA: self.kind.schema, **asdict(entry)}
-        try:
-            line = json.dumps(content | {CHECK: _checksum(content)}, allow_nan=False)
-        except ValueError as error:
-            raise FaaError(
-                f"A figure of a {self.kind.__name__.lower()} is not finite, so '{safe(self.path)}' does not get it. "
-                "A standard error needs two held-out images or more."
-            ) from error
+        line = self._line(entry)
         with refused_as(f"'{safe(self.path)}' cannot be written"), self.path.open("a+b") as file:
             file.truncate(_end_of_lines(file))
-            file.write(line.encode() + b"\n")
+            file.write(line.encode())
+
+    def keep(self, wanted: Callable[[Kind], bool]) -> None:
+        """Remove the entries that are not wanted, if there are any.
+
+        Raises:
+            FaaError: As `read`, or if the system refuses.
+        """
+        entries = self.read()
+        kept = [entry for entry in entries if wanted(entry)]
+        if len(kept) < len(entries):
+            write_text(self.path, "".join(map(self._line, kept)), aside=self.path.parent / UNFINISHED)
 
     def sync(self) -> None:
         """Have the entries so far on the disk, as for what is made of them."""
         if self.path.is_file():
             with self.path.open("ab") as file:
                 os.fsync(file.fileno())
+
+    def _line(self, entry: Kind) -> str:
+        """Return the line of an entry.
+
+        Raises:
+            FaaError: If a figure of it is not finite.
+        """
+        content = {SCHEMA: self.kind.schema, **asdict(entry)}
+        try:
+            return json.dumps(content | {CHECK: _checksum(content)}, allow_nan=False) + "\n"
+        except ValueError as error:
+            raise FaaError(
+                f"A figure of a {self.kind.__name__.lower()} is not finite, so '{safe(self.path)}' does not get it. "
+                "A standard error needs two held-out images or more."
+            ) from error
 
     def _parse(self, line: bytes, number: int) -> Kind:
         what = self.kind.__name__.lower()

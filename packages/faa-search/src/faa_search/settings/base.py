@@ -151,6 +151,11 @@ class Settings(BaseModel):
         return frozenset(name for name, role in cls.roles().items() if role in roles)
 
 
+def changed(config: Settings, of: type[Settings]) -> list[str]:
+    """Return which settings of a class differ from their defaults, in settings that have them among others."""
+    return [name for name, field in of.model_fields.items() if getattr(config, name) != field.default]
+
+
 def differences(before: Mapping[str, Any], now: Settings, *, ignoring: Iterable[str]) -> list[str]:
     """Return "key: old → new" for each setting that a run's file and the settings of today have differently.
 

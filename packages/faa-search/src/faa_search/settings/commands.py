@@ -1,17 +1,29 @@
 """The settings of each command."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from faa_search.settings.base import LARGEST_SEED, CountOrNone, EpochsOrNone, Names, Seed, Settings, Share, Text, Whole
+from faa_search.settings.adversarial import COPIES, LEAST_COPIES, ControllerConfig
+from faa_search.settings.base import (
+    LARGEST_SEED,
+    CountOrNone,
+    EpochsOrNone,
+    Names,
+    Seed,
+    Settings,
+    Share,
+    Text,
+    Whole,
+    changed,
+)
 from faa_search.settings.data import DataConfig
 from faa_search.settings.fitting import BaselineConfig, DeviceConfig, FitConfig
 from faa_search.settings.roles import Role
 
 
-class RunConfig(DataConfig, FitConfig):
-    """A training run: data, network, what is measured and kept; not the policy."""
+class RunConfig(DataConfig, FitConfig, ControllerConfig):
+    """A training run: data, network, what is measured and kept; not the policy, nor whether a controller chooses it."""
 
     role: ClassVar[Role] = Role.RESULT
 
@@ -46,17 +58,72 @@ class RunConfig(DataConfig, FitConfig):
 
 
 class PolicyConfig(Settings):
-    """Which policy."""
+    """Which policy; or a controller that chooses policies."""
 
     role: ClassVar[Role] = Role.RESULT
 
     policy: Text = Field(default="none", description="Built-in name, policy file of any format, or timm string.")
+    adversarial: bool = Field(
+        default=False,
+        description="Let a controller choose a policy for each copy of the images, and learn to make the loss high "
+        f"(Adversarial AutoAugment). --batch-aug is the number of copies, {COPIES} where it is not given.",
+        json_schema_extra={"formerly": False},
+    )
+    controller: Literal["learned", "uniform", "frozen"] = Field(
+        default="learned",
+        description="Of --adversarial. learned: it learns; uniform: all policies are equally likely, to see what the "
+        "copies do by themselves; frozen: it learns until --controller-freeze-epoch.",
+        json_schema_extra={"formerly": "learned"},
+    )
 
 
 class TrainConfig(RunConfig, PolicyConfig):
-    """`faa train`: a training run and the policy it is trained with."""
+    """`faa train`: a training run and the policy it is trained with, or the controller that chooses it."""
 
     of_what: ClassVar[str] = "a training"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _copies_of_a_controller(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("adversarial") is True:
+            return {"batch_aug": COPIES, **given}
+        return given
+
+    @model_validator(mode="after")
+    def _a_policy_or_a_controller(self) -> Self:
+        if not self.adversarial:
+            return self._without_a_controller()
+        if self.policy != "none":
+            raise ValueError(
+                f"--policy {self.policy} and --adversarial both decide how images are augmented; leave one out"
+            )
+        if self.policy_warmup:
+            raise ValueError("--policy-warmup is for a policy that stays the same; leave it out with --adversarial")
+        if self.batch_aug < LEAST_COPIES:
+            raise ValueError(
+                f"--adversarial compares the copies of an image, so it needs --batch-aug {LEAST_COPIES} or more"
+            )
+        freezes = 1 <= self.controller_freeze_epoch < self.epochs
+        if self.controller == "frozen" and not freezes:
+            raise ValueError(
+                f"--controller frozen needs --controller-freeze-epoch N, from 1 to {max(1, self.epochs - 1)}"
+            )
+        if self.controller != "frozen" and self.controller_freeze_epoch:
+            raise ValueError("--controller-freeze-epoch is for --controller frozen; leave it out, or give that, too")
+        return self
+
+    def _without_a_controller(self) -> Self:
+        given = ["controller"] if self.controller != "learned" else changed(self, ControllerConfig)
+        if given:
+            raise ValueError(f"--{given[0].replace('_', '-')} is for --adversarial; leave it out, or give that, too")
+        return self
+
+
+CONTROLLERS: dict[str, Literal["learned", "uniform", "frozen"]] = {  # by their name in a comparison
+    "adversarial": "learned",
+    "adversarial-uniform": "uniform",
+    "adversarial-frozen": "frozen",
+}
 
 
 class PoliciesConfig(Settings):
@@ -66,7 +133,8 @@ class PoliciesConfig(Settings):
 
     policies: Names = Field(
         default=("none", "uniform-random", "trivialaugment"),
-        description="Built-in names, policy files of any format, or timm strings, as NAME,NAME,FILE.",
+        description="Built-in names, policy files of any format, or timm strings, as NAME,NAME,FILE; and the "
+        f"controllers {', '.join(CONTROLLERS)}.",
     )
     seeds: Annotated[Whole, Field(ge=2, le=10_000)] = Field(
         default=5, description="Training runs of each policy; all policies get the same seeds, so runs are paired."
@@ -88,6 +156,16 @@ class CompareConfig(RunConfig, PoliciesConfig):
     kept_if_given: ClassVar[tuple[str, ...]] = tuple(BaselineConfig.model_fields)  # else each policy has its own
 
     seed: Seed = Field(default=0, description="The first seed, s; the others are s + 1, s + 2, …")
+
+    @model_validator(mode="after")
+    def _settings_of_a_controller(self) -> Self:
+        given = changed(self, ControllerConfig)
+        if given and not set(self.policies) & set(CONTROLLERS):
+            raise ValueError(
+                f"--{given[0].replace('_', '-')} is for controllers, and --policies has none of them; leave it out, or "
+                f"add {' or '.join(CONTROLLERS)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _last_seed(self) -> "CompareConfig":

@@ -1,8 +1,8 @@
 """How a network is fitted: where it computes, what it is, how it is updated, and what its images go through."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from faa_search.settings.arguments import as_arguments
 from faa_search.settings.base import (
@@ -91,6 +91,12 @@ class UpdateConfig(Settings):
     batch_aug: Annotated[Count, Field(le=1024)] = Field(
         default=1, description="Augmented copies of each image per update, spread over processes or one after another."
     )
+    copies_per_pass: Annotated[Count, Field(le=1024)] = Field(
+        default=1,
+        description="Copies of each image that a forward pass, and so batch norm, sees at once; it must divide "
+        "--batch-aug.",
+        json_schema_extra={"formerly": 1},
+    )
     sampling: Literal["shuffle", "spread", "balanced"] = Field(
         default="shuffle",
         description="Order of an epoch: at random; each class spread evenly; or each class equally often.",
@@ -124,6 +130,15 @@ class UpdateConfig(Settings):
     decay_epochs: Positive = Field(default=30.0, description="Epochs between decays (step).")
     decay_milestones: PositiveNumbers = Field(default=(90, 180, 270), description="Epochs of the decays (multistep).")
     decay_rate: Positive = Field(default=0.1, description="Factor of each decay (step, multistep).")
+
+    @model_validator(mode="after")
+    def _whole_passes(self) -> Self:
+        if self.batch_aug % self.copies_per_pass:
+            raise ValueError(
+                f"--copies-per-pass {self.copies_per_pass} does not divide --batch-aug {self.batch_aug}; give one of "
+                f"{', '.join(str(n) for n in range(1, self.batch_aug + 1) if self.batch_aug % n == 0)}"
+            )
+        return self
 
 
 class LossConfig(Settings):

@@ -39,12 +39,14 @@ class EpochPart:
     Attributes:
         updates: Finished updates.
         sums: Of losses, right answers and images; then, where each copy's loss is counted, of the losses of each.
+        told: The sums of which companions were told last; empty if of none in this epoch.
         waited: Seconds spent waiting for images.
         seconds: In all.
     """
 
     updates: int = 0
     sums: tuple[float, ...] = (0.0, 0.0, 0.0)
+    told: tuple[float, ...] = ()
     waited: float = 0.0
     seconds: float = 0.0
 
@@ -186,7 +188,7 @@ def read_state(path: Path) -> TrainingState:
             epochs_done=progress["epochs_done"],
             history=tuple(progress["history"]),
             best=progress["best"],
-            part=EpochPart(**part | {"sums": tuple(part["sums"])}),
+            part=EpochPart(**part | {"sums": tuple(part["sums"]), "told": tuple(part.get("told", ()))}),
         ),
         modules=modules,
         optimizer=unpack(header["optimizer"], tensors),

@@ -23,14 +23,28 @@ class Companion(Protocol):
     def source(self) -> PolicySource | None:
         """What decides the policies, in place of the training's own policy; None for one that decides none.
 
-        Where the companion wants costs, it may be another source after each epoch: it is read before the first batch
-        of an epoch is made, and no batch of a later one is made before `after_epoch`. Else it is read once.
+        Where the companion wants costs, it may be another source after each part of an epoch: it is read before the
+        first batch of a part is made, and no batch of a later one is made before `after_part`. Else it is read once.
         """
+        ...
+
+    @property
+    def parts_per_epoch(self) -> int:
+        """Into how many parts, as equal as can be, it divides the updates of an epoch: at least 1."""
         ...
 
     @property
     def wants_costs(self) -> bool:
         """Whether it is to be told the mean loss of each copy."""
+        ...
+
+    def after_part(self, epoch: int, costs: Sequence[float]) -> None:
+        """Go on from a part of an epoch, the last one included, after which `after_epoch` is called too.
+
+        Args:
+            epoch: From 0.
+            costs: Of this part, as in `after_epoch`.
+        """
         ...
 
     def after_epoch(self, epoch: int, costs: Sequence[float]) -> Mapping[str, float | None]:
@@ -65,6 +79,8 @@ class Companions:
         deciding = [companion.name for companion in self.each if companion.source is not None]
         if len(deciding) > 1:
             raise FaaError(f"Only one can decide the policies of a training; given {' and '.join(deciding)}.")
+        if len({companion.parts_per_epoch for companion in self.each} - {1}) > 1:
+            raise FaaError(f"Companions of a training need equal parts of an epoch; given {', '.join(names)}.")
 
     @property
     def wants_costs(self) -> bool:
@@ -77,9 +93,29 @@ class Companions:
         return next((companion.source for companion in self.each if companion.source is not None), None)
 
     @property
-    def decides_each_epoch(self) -> bool:
-        """Whether the policies of an epoch are known only when the one before has ended."""
+    def decides_each_part(self) -> bool:
+        """Whether the policies of a part of an epoch are known only when the one before has ended."""
         return any(companion.wants_costs and companion.source is not None for companion in self.each)
+
+    def ends_of_parts(self, updates: int) -> list[int]:
+        """Return after how many updates of an epoch each of its parts ends.
+
+        Args:
+            updates: Of an epoch.
+
+        Raises:
+            FaaError: If they are fewer than the parts.
+        """
+        parts = max((companion.parts_per_epoch for companion in self.each), default=1)
+        if updates < parts:
+            names = ", ".join(companion.name for companion in self.each if companion.parts_per_epoch == parts)
+            raise FaaError(f"An epoch has {updates} updates, and cannot be divided into the {parts} parts of {names}.")
+        return [updates * part // parts for part in range(1, parts + 1)]
+
+    def after_part(self, epoch: int, costs: Sequence[float]) -> None:
+        """Tell all what a part of an epoch cost."""
+        for companion in self.each:
+            companion.after_part(epoch, costs)
 
     def after_epoch(self, epoch: int, costs: Sequence[float]) -> dict[str, float | None]:
         """Tell all what an epoch cost; return their columns."""

@@ -12,6 +12,10 @@ class CopyLosses:
     name: str = "copy_losses"
     source: None = None
     wants_costs: bool = True
+    parts_per_epoch: int = 1
+
+    def after_part(self, epoch: int, costs: Sequence[float]) -> None:
+        """Do nothing."""
 
     def after_epoch(self, epoch: int, costs: Sequence[float]) -> dict[str, float | None]:
         """Return the costs, each under its copy's number from 1; none for an epoch in which it was not counted."""

@@ -85,6 +85,7 @@ def fit(
         measures=measures,
         reporter=reporter,
         view=placed(view, accelerator.device, wanted=config.resident),
+        ends=along.ends_of_parts(plan.updates),
     )
     try:
         progress = fitting.run(Progress() if state is None else state.progress)
@@ -99,12 +100,13 @@ def fit(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fitting:
-    """A fit under way."""
+    """A fit under way; `ends` are the updates after which the parts of an epoch end."""
 
     keeper: Keeper
     measures: Measures
     reporter: Reporter
     view: Views
+    ends: Sequence[int]
 
     @property
     def trainer(self) -> Trainer:
@@ -132,23 +134,30 @@ class _Fitting:
         return progress
 
     def _parts(self, epochs: range, *, skip: int) -> Iterator[Part]:
-        """Give all epochs at once, or each when its policies are known.
+        """Give all epochs at once; or a part of an epoch when its policies are known.
 
         Args:
             epochs: Those that are left.
             skip: Updates of the first one that are done.
         """
-        alone = [range(epoch, epoch + 1) for epoch in epochs]
-        for part in alone if self.companions.decides_each_epoch else [epochs]:
-            batches = TrainingBatches(
-                self.trainer.plan,
-                self.view.source.labels,
-                sampling=self.trainer.config.sampling,
-                epochs=part,
-                seed=self.keeper.job.seed,
-                skip=skip if part.start == epochs.start else 0,
-            )
-            yield Part(batches, self.companions.source if self.companions.decides_each_epoch else None)
+        batches = partial(
+            TrainingBatches,
+            self.trainer.plan,
+            self.view.source.labels,
+            sampling=self.trainer.config.sampling,
+            seed=self.keeper.job.seed,
+        )
+        if not self.companions.decides_each_part:
+            yield Part(batches(epochs=epochs, skip=skip))
+            return
+        for epoch in epochs:
+            done = skip if epoch == epochs.start else 0
+            for end in self.ends:
+                # The last one even where nothing is left of it: the next may not be asked for before it has ended.
+                if done < end or end == self.ends[-1]:
+                    order = batches(epochs=range(epoch, epoch + 1), skip=done, until=end)
+                    yield Part(order, self.companions.source)
+                    done = end
 
     def _epoch(self, batches: Iterator[Batch], epoch: int, progress: Progress, request: StopRequest) -> Progress:
         part = progress.part
@@ -161,7 +170,8 @@ class _Fitting:
         row = self.trainer.fit_epoch(batches, epoch, tally, after_update)
         row |= self._measured(progress, tally, request)
         # Only now: a state that is kept while something is measured is of companions that know nothing of this epoch.
-        row |= self.companions.after_epoch(epoch, self.trainer.costs_by_copy(tally, epoch) if copies else ())
+        self._tell(tally, epoch)
+        row |= self.companions.after_epoch(epoch, self.trainer.costs_by_copy(tally.told) if copies else ())
         seconds = tally.part().seconds
         waiting = tally.waited / seconds
         row |= {"seconds": round(seconds, 3), "waiting": round(waiting, 4)}
@@ -176,9 +186,21 @@ class _Fitting:
             )
         return progress
 
+    def _tell(self, tally: EpochTally, epoch: int) -> None:
+        """Tell the companions what a part of an epoch cost."""
+        if not self.companions.wants_costs:
+            self.companions.after_part(epoch, ())
+            return
+        sums = self.trainer.sums_of_all(tally, epoch)
+        costs = self.trainer.costs_by_copy(sums, since=tally.told)
+        tally.told = sums
+        self.companions.after_part(epoch, costs)
+
     def _after_update(self, progress: Progress, tally: EpochTally, request: StopRequest) -> None:
-        """Keep the state within an epoch where that is due, or a signal asked to stop."""
+        """End a part of the epoch; keep the state within it where that is due, or a signal asked to stop."""
         plan, interval = self.trainer.plan, self.trainer.config.recovery_interval
+        if tally.updates in self.ends[:-1]:
+            self._tell(tally, progress.epochs_done)
         if progress.epochs_done == 0 and tally.updates == 1:  # not only at the end of a long epoch
             check_storable(self.keeper.state(progress))
         if request.due(self.trainer.accelerator, progress.epochs_done * plan.updates + tally.updates):

@@ -32,13 +32,22 @@ from faa_search.workers.ranks import Rank
 class TrainingBatches(Sampler[list[Key]]):
     """Batches of (epoch, copy, number) keys: each epoch in its own order, the incomplete last update left out.
 
-    A batch is of one copy. No two copies are alike, whichever process makes them; an image that comes again within an
-    epoch has its own number each time. Every process gets its part of each update, so n processes with batches of
-    b see what one with n·b sees.
+    A batch holds every image in as many copies as the plan has at once: row i · at_once + m is image i in the batch's
+    m-th copy. No two copies are alike, whichever process makes them; an image that comes again within an epoch has its
+    own number each time. Every process gets its part of each update, so n processes with batches of b see what one with
+    n·b sees.
     """
 
     def __init__(
-        self, plan: Plan, labels_N: NDArray[np.int64], *, sampling: str, epochs: range, seed: int, skip: int = 0
+        self,
+        plan: Plan,
+        labels_N: NDArray[np.int64],
+        *,
+        sampling: str,
+        epochs: range,
+        seed: int,
+        skip: int = 0,
+        until: int | None = None,
     ) -> None:
         """Set the stream.
 
@@ -49,6 +58,7 @@ class TrainingBatches(Sampler[list[Key]]):
             epochs: Which epochs to stream.
             seed: Keys the orders.
             skip: Updates of the first epoch that were done before.
+            until: Update of the last epoch before which the stream ends; None for all of them.
         """
         self.plan = plan
         self.labels_N = labels_N
@@ -56,16 +66,20 @@ class TrainingBatches(Sampler[list[Key]]):
         self.epochs = epochs
         self.seed = seed
         self.skip = skip
+        self.until = plan.updates if until is None else until
 
     def __iter__(self) -> Iterator[list[Key]]:
         for epoch in self.epochs:
             order = epoch_order(self.sampling, self.labels_N, seed=self.seed, epoch=epoch)
             numbers = order + _repeats(order) * len(order)
-            for update in range(self.skip if epoch == self.epochs.start else 0, self.plan.updates):
+            begin = self.skip if epoch == self.epochs.start else 0
+            end = self.until if epoch == self.epochs.stop - 1 else self.plan.updates
+            for update in range(begin, end):
                 yield from self._update(epoch, numbers, update)
 
     def __len__(self) -> int:
-        return max(0, len(self.epochs) * self.plan.updates - self.skip) * self.plan.passes
+        left_out = self.skip + self.plan.updates - self.until
+        return max(0, len(self.epochs) * self.plan.updates - left_out) * self.plan.passes
 
     def _update(self, epoch: int, numbers: NDArray[np.int64], update: int) -> Iterator[list[Key]]:
         plan = self.plan
@@ -73,8 +87,8 @@ class TrainingBatches(Sampler[list[Key]]):
         for number in range(plan.accumulation):
             start = update * plan.images_per_update + (number * plan.groups + group) * plan.batch
             part = numbers[start : start + plan.batch].tolist()
-            for copy in plan.own_copies:
-                yield [(epoch, copy, number) for number in part]
+            for copies in plan.own_copies:
+                yield [(epoch, copy, number) for number in part for copy in copies]
 
 
 class OrderedBatches(Sampler[list[Key]]):

@@ -19,11 +19,23 @@ class Outputs:
 
     Attributes:
         logits_BC: Its outputs.
-        gates: What a gated network decided, where an objective needs it: ``decisions``, shape ``[B, G]``.
+        decisions_BG: What a gated network decided, where an objective needs it, a tensor; else None.
     """
 
     logits_BC: Tensor
-    gates: Any = None
+    decisions_BG: Any = None
+
+    def of_copy(self, number: int, at_once: int) -> "Outputs":
+        """Return those of one of the copies that the images are in; row i · `at_once` + m is image i in copy m."""
+        if at_once == 1:
+            return self
+        decisions = None if self.decisions_BG is None else self.decisions_BG[number::at_once]
+        return Outputs(self.logits_BC[number::at_once], decisions)
+
+
+def outputs_of(given: Any) -> Outputs:
+    """Return what a network gave, logits or a tuple of logits and gates, as outputs."""
+    return Outputs(given[0], given[1].decisions) if isinstance(given, tuple) else Outputs(given)
 
 
 class Objective(Protocol):
@@ -61,7 +73,7 @@ class GatePrice:
 
     def __call__(self, outputs: Outputs, targets: Tensor) -> Tensor:
         """Return the price of the blocks that ran, in the mean of the images."""
-        ran: Tensor = outputs.gates.decisions.float().mean(dim=0).sum()
+        ran: Tensor = outputs.decisions_BG.float().mean(dim=0).sum()
         return self.price * ran
 
 
@@ -76,16 +88,15 @@ class Objectives:
         """Arguments of the network's ``forward`` that make it give what all objectives need."""
         return {key: value for objective in self.each for key, value in objective.options.items()}
 
-    def __call__(self, given: Any, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the sum of the objectives, a scalar, and the logits.
+    def __call__(self, outputs: Outputs, targets: Tensor) -> Tensor:
+        """Return the sum of the objectives, a scalar.
 
         Args:
-            given: By the network: logits, or a tuple that begins with them.
+            outputs: The network's.
             targets: Labels, ``[B]``, or soft targets, ``[B, C]``.
         """
-        outputs = Outputs(*given) if isinstance(given, tuple) else Outputs(given)
         first, *others = (objective(outputs, targets) for objective in self.each)
-        return sum(others, start=first), outputs.logits_BC
+        return sum(others, start=first)
 
 
 def make_objectives(config: LossConfig) -> Objectives:

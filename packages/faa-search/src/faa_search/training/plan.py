@@ -1,7 +1,7 @@
 """How the images of an update are spread over processes and forward passes."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from faa_core import FaaError
 from faa_search.settings import FitConfig
@@ -12,15 +12,16 @@ from faa_search.workers.ranks import ALONE, Rank
 class Plan:
     """What an update and an epoch consist of.
 
-    Every update sees ``batch · groups · accumulation`` images, each in `copies` augmented copies. The copies are spread
-    over as many processes as divide both numbers, and the rest follow one after another: what a forward pass, and so
-    batch norm, sees is `batch` copies of different images either way.
+    Every update sees ``batch · groups · accumulation`` images, each in `copies` augmented copies. A forward pass, and
+    so batch norm, sees `batch` images in `at_once` of their copies. Such groups of copies are spread over as many
+    processes as divide both numbers, and the rest follow one after another.
 
     Attributes:
         images: In the data set.
         batch: Images per forward pass.
         accumulation: Forward passes on new images before each update.
         copies: Augmented copies of each image per update.
+        at_once: Copies of each image in a forward pass; it divides `copies`.
         rank: This process.
     """
 
@@ -28,12 +29,13 @@ class Plan:
     batch: int
     accumulation: int = 1
     copies: int = 1
+    at_once: int = 1
     rank: Rank = ALONE
 
     @property
     def sharing(self) -> int:
         """How many processes see the same images, in different copies."""
-        return math.gcd(self.copies, self.rank.count)
+        return math.gcd(self.copies // self.at_once, self.rank.count)
 
     @property
     def groups(self) -> int:
@@ -41,9 +43,10 @@ class Plan:
         return self.rank.count // self.sharing
 
     @property
-    def own_copies(self) -> range:
-        """The copies that this process makes of its images; each forward pass is of one of them, in this order."""
-        return range(self.rank.index % self.sharing, self.copies, self.sharing)
+    def own_copies(self) -> tuple[range, ...]:
+        """The copies that this process makes of its images: of each forward pass, in this order."""
+        starts = range(self.rank.index % self.sharing, self.copies // self.at_once, self.sharing)
+        return tuple(range(start * self.at_once, (start + 1) * self.at_once) for start in starts)
 
     @property
     def images_per_update(self) -> int:
@@ -67,11 +70,18 @@ def make_plan(config: FitConfig, images: int, rank: Rank) -> Plan:
     Raises:
         FaaError: If there is not even one image for each forward pass.
     """
-    plan = Plan(images=images, batch=1, accumulation=config.grad_accum_steps, copies=config.batch_aug, rank=rank)
+    plan = Plan(
+        images=images,
+        batch=1,
+        accumulation=config.grad_accum_steps,
+        copies=config.batch_aug,
+        at_once=config.copies_per_pass,
+        rank=rank,
+    )
     if images < plan.images_per_update:
         raise FaaError(
             f"{images} training images are too few for {rank.count} processes with --grad-accum-steps "
             f"{config.grad_accum_steps}: an update needs {plan.images_per_update} at least."
         )
     batch = min(config.batch_size, images // plan.images_per_update)
-    return Plan(images=images, batch=batch, accumulation=plan.accumulation, copies=plan.copies, rank=rank)
+    return replace(plan, batch=batch)

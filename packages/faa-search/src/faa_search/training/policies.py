@@ -41,6 +41,17 @@ class Constant:
         return Augmentation(policy=self.policy)
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A policy for each copy of the images, for the part of an epoch that it is given for."""
+
+    policies: tuple[Policy, ...]
+
+    def at(self, epoch: int, copy: int) -> Augmentation:
+        """Return the policy of a copy, whatever the epoch."""
+        return Augmentation(policy=self.policies[copy])
+
+
 def source_of(policy: Policy | PolicySource | None) -> PolicySource:
     """Return the source of policies, where it is perhaps only one policy."""
     return Constant(policy) if policy is None or isinstance(policy, Policy) else policy

@@ -25,6 +25,13 @@ from faa_search.runs.results import read_training
 from faa_search.runs.schemas import write_record
 from faa_search.settings import TrainConfig
 from faa_search.settings.calls import check_policy_given, check_settings, directory_of
+from faa_search.training.adversarial import (
+    AdversarialPolicies,
+    check_steps,
+    describe_controller,
+    keep_last_policies,
+    name_of,
+)
 from faa_search.training.baseline import baseline_of, in_words, resized_crop_of, settled
 from faa_search.training.checkpoint import STATE, WEIGHTS, damage, load_weights
 from faa_search.training.companions import Companion
@@ -33,11 +40,12 @@ from faa_search.training.estimate import fitting_seconds, scratch_network
 from faa_search.training.evaluating import evaluate_source
 from faa_search.training.fitting import Log, Measure, Measures, fit
 from faa_search.training.models import ModelInput, check_model, model_input
+from faa_search.training.plan import make_plan
 from faa_search.training.saving import FitJob
 from faa_search.training.tracking import check_trackers, tracking
 from faa_search.training.views import Views
 from faa_search.training.warmup import GrowingShare, PolicyWarmup
-from faa_search.workers.processes import from_main, make_accelerator, share, together
+from faa_search.workers.processes import from_main, make_accelerator, rank_of, share, together
 
 
 def train(
@@ -75,6 +83,8 @@ def train(
             f"--policy-warmup {config.policy_warmup} is for a policy whose share grows, and this training has none: "
             "leave it out, or give a --policy."
         )
+    if policy is not None and config.adversarial:
+        raise FaaError("`policy` and `adversarial` both decide how images are augmented; leave one out.")
     chosen = policy or Policy.load(config.policy)
     check_trackers(config.log_with)
     expected = check_model(config)
@@ -97,7 +107,7 @@ def _train(
 ) -> TrainResult:
     """Claim the run's directory and train there, or give the result that it has."""
     with run_directory(run, "train", config, main_process=processes.is_main_process) as directory:
-        if processes.is_main_process:
+        if processes.is_main_process and not config.adversarial:
             keep_policy(directory, chosen)
         before = from_main(processes, read_training(directory))
         if before is not None:
@@ -111,6 +121,8 @@ def _train(
         with tracking(config.log_with, directory, config.model_dump(mode="json")) as log:
             result = _run(config, directory, chosen, data, shown, processes, log, runs=runs)
         if processes.is_main_process:
+            if config.adversarial:
+                keep_last_policies(directory)
             write_record(directory, RESULT, result.schema, asdict(result))
         return result
 
@@ -168,6 +180,10 @@ def _run(
     source, validation = _validation_part(data.train, config)
     job = _job(config, directory, policy, source, size=data.size)
     reporter.note(in_words(config, source, policy))
+    plan = make_plan(config, len(source), rank_of(accelerator))
+    if config.adversarial:
+        check_steps(config, updates=plan.updates)
+        reporter.note(describe_controller(config, updates=plan.updates))
     if not (job.directory / STATE).is_file() and accelerator.num_processes == 1:
         reporter.note(_cost(job, config, accelerator, runs=runs))
     test = None if data.open_test is None else score(cache(data.open_test))
@@ -179,13 +195,14 @@ def _run(
         test_every=config.test_every,
         log=log,
     )
-    network, progress = fit(job, config, accelerator, reporter, measures, _companions(config, policy))
+    companions = _companions(config, policy, directory, accelerator, reporter)
+    network, progress = fit(job, config, accelerator, reporter, measures, companions)
     if progress.best is not None:
         if accelerator.is_main_process:
             load_weights(directory / "best" / WEIGHTS, network.model)
         share(accelerator, network.model.state_dict().values())
     return TrainResult(
-        policy=policy.name,
+        policy=name_of(config) if config.adversarial else policy.name,
         train=progress.history[-1],
         validation=progress.best,
         test=None if test is None else test(network),
@@ -218,9 +235,13 @@ def _job(config: TrainConfig, directory: Path, policy: Policy, source: ImageSour
     )
 
 
-def _companions(config: TrainConfig, policy: Policy) -> list[Companion]:
+def _companions(
+    config: TrainConfig, policy: Policy, run: Path, accelerator: Accelerator, reporter: Reporter
+) -> list[Companion]:
     """Return what goes along with the training."""
     companions: list[Companion] = []
+    if config.adversarial:
+        companions.append(AdversarialPolicies(config, run, accelerator, reporter))
     if config.policy_warmup:
         companions.append(PolicyWarmup(GrowingShare(policy=policy, epochs=config.policy_warmup)))
     if config.batch_aug > 1:

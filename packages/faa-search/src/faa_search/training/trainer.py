@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -17,7 +17,7 @@ from faa_search.settings import FitConfig
 from faa_search.training.checkpoint import EpochPart, Progress, TrainingState
 from faa_search.training.losses import make_mixing
 from faa_search.training.network import Network
-from faa_search.training.objectives import make_objectives
+from faa_search.training.objectives import make_objectives, outputs_of
 from faa_search.training.optimisation import add_decay, make_average, make_optimizer, make_scheduler, ways_to_converge
 from faa_search.training.plan import Plan
 from faa_search.training.views import Batch
@@ -38,22 +38,23 @@ class EpochTally:
         uncounted = math.nan if part.updates else 0.0  # by a version that did not count copies
         sums = (*part.sums, *(uncounted for _copy in range(3 + copies - len(part.sums))))
         self.updates = part.updates
+        self.told = part.told
         self.sums = torch.tensor(sums, dtype=torch.float64, device=device)  # losses, right answers, images; by copy
         self.waited = part.waited
         self.seconds = part.seconds
         self.started = time.perf_counter()
 
-    def add(self, counted: Tensor, copy: int) -> None:
-        """Count a forward pass: its summed loss, right answers and images, float64 ``[3]``."""
-        self.sums[:3] += counted
+    def add(self, counted: Tensor, copies: range) -> None:
+        """Count a forward pass: the summed loss, right answers and images of each of its copies, float64 ``[K, 3]``."""
+        self.sums[:3] += counted.sum(dim=0)
         if len(self.sums) > 3:
-            self.sums[3 + copy] += counted[0]
+            self.sums[3 + copies.start : 3 + copies.stop] += counted[:, 0]
 
     def part(self) -> EpochPart:
         """Return what is done so far."""
         sums = tuple(self.sums.tolist())
         seconds = self.seconds + time.perf_counter() - self.started
-        return EpochPart(updates=self.updates, sums=sums, waited=self.waited, seconds=seconds)
+        return EpochPart(updates=self.updates, sums=sums, told=self.told, waited=self.waited, seconds=seconds)
 
 
 class Trainer:
@@ -111,13 +112,15 @@ class Trainer:
             raise FaaError(f"The training loss of epoch {epoch + 1} is {sums[0]}; try {ways_to_converge(self.config)}.")
         return sums
 
-    def costs_by_copy(self, tally: EpochTally, epoch: int) -> list[float]:
-        """Return the mean loss of each copy over all processes, of those that the tally counts.
+    def costs_by_copy(self, sums: Sequence[float], *, since: Sequence[float] = ()) -> list[float]:
+        """Return the mean loss of each copy that was counted.
 
-        Raises:
-            FaaError: If the loss is no longer a number.
+        Args:
+            sums: Of all processes, from `sums_of_all`.
+            since: Earlier sums of the same epoch, which do not count; empty for the whole epoch.
         """
-        _losses, _right, images, *by_copy = self.sums_of_all(tally, epoch)
+        begun = since or (0.0,) * len(sums)
+        _losses, _right, images, *by_copy = (now - then for now, then in zip(sums, begun, strict=True))
         return [losses * self.plan.copies / images for losses in by_copy]
 
     def best_network(self) -> Network:
@@ -159,7 +162,7 @@ class Trainer:
     def update(self, batches: Iterator[Batch], epoch: int, update: int, tally: EpochTally) -> None:
         """Update the weights once, with the next batches of the stream, and count it."""
         self.scheduler.step_update(num_updates=epoch * self.plan.updates + update)
-        rank, own = self.accelerator.process_index, len(self.plan.own_copies)
+        rank, own = self.accelerator.process_index, self.plan.own_copies
         # Dropout and its like draw from torch's generator: keyed here, so that a resumed update draws the same.
         with torch_seeded(seed_of("layers", self.config.seed, epoch, update, rank), device=self.network.device):
             for number in range(self.plan.passes):
@@ -167,24 +170,44 @@ class Trainer:
                 batch = next(batches)
                 tally.waited += time.perf_counter() - asked
                 with self._alone_until(number == self.plan.passes - 1):
-                    key = key_of("mixing", self.config.seed, epoch, update, rank, number)
-                    tally.add(self._accumulate(batch, epoch, key), self.plan.own_copies[number % own])
+                    # Each copy is mixed by itself, by the same draws however many are shown at once.
+                    first = number * self.plan.at_once
+                    keys = [
+                        key_of("mixing", self.config.seed, epoch, update, rank, first + copy)
+                        for copy in range(self.plan.at_once)
+                    ]
+                    tally.add(self._accumulate(batch, epoch, keys), own[number % len(own)])
         self._apply_gradients(epoch * self.plan.updates + update + 1)
         tally.updates += 1
 
-    def _accumulate(self, batch: Batch, epoch: int, key: int) -> Tensor:
-        """Add a batch's part to the gradients; return its summed loss, right answers and images, float64 ``[3]``."""
+    def _accumulate(self, batch: Batch, epoch: int, keys: Sequence[int]) -> Tensor:
+        """Add a batch's part to the gradients.
+
+        Args:
+            batch: Its rows hold every image in all copies of the pass, one after the other.
+            epoch: From 0.
+            keys: Of the mixing of each copy.
+
+        Returns:
+            Summed loss, right answers and images of each copy, float64 ``[K, 3]``.
+        """
         images = self.network.prepared(batch[0])
         labels = batch[1].to(self.network.device, non_blocking=True)
-        targets = labels
+        copies = len(keys)
+        targets = [labels[copy::copies] for copy in range(copies)]
         if self.mixing is not None:
-            images, targets = self.mixing(images, labels, key=key, epoch=epoch)
-        outputs = self.network.outputs(images, self.applied, **self.objectives.options)
-        loss, logits = self.objectives(outputs, targets)
-        self.scaler.scale(loss / self.plan.passes).backward()  # type: ignore[no-untyped-call]
-        right = (logits.detach().argmax(dim=1) == labels).sum()
-        count = torch.full_like(loss, len(labels), dtype=torch.float64)
-        return torch.stack((loss.detach().double() * len(labels), right.double(), count))
+            mixed = [
+                self.mixing(images[copy::copies], targets[copy], key=key, epoch=epoch) for copy, key in enumerate(keys)
+            ]
+            images = torch.stack([of_copy for of_copy, _targets in mixed], dim=1).flatten(0, 1)
+            targets = [soft for _images, soft in mixed]
+        outputs = outputs_of(self.network.outputs(images, self.applied, **self.objectives.options))
+        parts = [outputs.of_copy(copy, copies) for copy in range(copies)]
+        losses_K = torch.stack([self.objectives(part, wanted) for part, wanted in zip(parts, targets, strict=True)])
+        self.scaler.scale(losses_K.mean() / self.plan.passes).backward()  # type: ignore[no-untyped-call]
+        right = (outputs.logits_BC.detach().argmax(dim=1) == labels).view(-1, copies).sum(dim=0)
+        images_K = torch.full_like(losses_K, len(labels) // copies, dtype=torch.float64)
+        return torch.stack((losses_K.detach().double() * images_K, right.double(), images_K), dim=1)
 
     def _apply_gradients(self, updates: int) -> None:
         self.scaler.unscale_(self.optimizer)

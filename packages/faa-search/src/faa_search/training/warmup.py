@@ -31,6 +31,10 @@ class PolicyWarmup:
     source: GrowingShare
     name: str = "policy_warmup"
     wants_costs: bool = False
+    parts_per_epoch: int = 1
+
+    def after_part(self, epoch: int, costs: Sequence[float]) -> None:
+        """Do nothing."""
 
     def after_epoch(self, epoch: int, costs: Sequence[float]) -> dict[str, float | None]:
         """Return the share that the epoch had."""

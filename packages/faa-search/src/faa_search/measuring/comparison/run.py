@@ -1,7 +1,5 @@
 """A comparison's directory: its runs, and what they came to."""
 
-import itertools
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache, partial
@@ -13,8 +11,9 @@ from accelerate import Accelerator
 
 from faa_core import FaaError, Policy
 from faa_core.text import counted, safe
+from faa_search.measuring.comparison.arms import Arm, arms_of, make_arms
 from faa_search.measuring.comparison.statistics import check_comparison, summarise
-from faa_search.measuring.comparison.training import check, check_policies, lost_runs, run_paths, train_all
+from faa_search.measuring.comparison.training import check, check_arms, lost_runs, run_paths, train_all
 from faa_search.measuring.comparison.words import conclusion
 from faa_search.progress import Reporter, reporter_of
 from faa_search.runs import results
@@ -26,8 +25,7 @@ from faa_search.runs.records.comparison import Comparison
 from faa_search.runs.schemas import write_record
 from faa_search.settings import CompareConfig, Role, RunConfig, TrainConfig
 from faa_search.settings.calls import check_policy_given, check_settings, directory_of
-from faa_search.settings.commands import PoliciesConfig
-from faa_search.training.baseline import as_given_before
+from faa_search.settings.commands import PolicyConfig
 from faa_search.workers.processes import from_main, make_accelerator
 
 
@@ -53,10 +51,9 @@ def compare(
             if a run fails, which keeps the others.
     """
     check_settings(config, CompareConfig)
-    policies = _load(config.policies)
-    run = TrainConfig(**config.model_dump(exclude=set(PoliciesConfig.model_fields), exclude_unset=True))
+    arms = make_arms(config)
     seeds = range(config.seed, config.seed + config.seeds)
-    return _compare("compare", config, run, policies, output, seeds=seeds, reporter=reporter, accelerator=accelerator)
+    return _compare("compare", config, arms, output, seeds=seeds, reporter=reporter, accelerator=accelerator)
 
 
 def compare_policies(
@@ -89,10 +86,10 @@ def compare_policies(
         check_policy_given(policy, f"policies[{name!r}]")
     if not (isinstance(seeds, Sequence) and all(isinstance(seed, int | np.integer) for seed in seeds)):
         raise FaaError(f"`seeds` must be a list of whole numbers, such as [0, 1, 2], not {safe(repr(seeds)):.80}.")
-    settings = config.model_dump(exclude={"policy", "seed"}, exclude_unset=True)
+    settings = config.model_dump(exclude={*PolicyConfig.model_fields, "seed"}, exclude_unset=True)
     own = _Compared(**settings, policies=tuple(policies), seeds=tuple(int(seed) for seed in seeds))
-    command = "compare_policies"
-    return _compare(command, own, config, policies, output, seeds=own.seeds, reporter=reporter, accelerator=accelerator)
+    arms = arms_of(config, policies)
+    return _compare("compare_policies", own, arms, output, seeds=own.seeds, reporter=reporter, accelerator=accelerator)
 
 
 class _Compared(RunConfig):
@@ -108,8 +105,7 @@ class _Compared(RunConfig):
 def _compare(
     command: str,
     claimed: RunConfig,
-    run: TrainConfig,
-    policies: Mapping[str, Policy],
+    arms: Mapping[str, Arm],
     output: str | Path,
     *,
     seeds: Sequence[int],
@@ -120,29 +116,31 @@ def _compare(
     directory = directory_of(output)
     finished = directory / COMPARISON
     shown = reporter_of(reporter)
-    processes = accelerator or make_accelerator(run.device)
+    processes = accelerator or make_accelerator(claimed.device)
     before = from_main(processes, results.read_comparison(directory, check=check_comparison))
-    run = as_given_before(run, from_main(processes, kept_settings(directory)))
+    kept = from_main(processes, kept_settings(directory))
+    arms = {name: arm.as_given_before(kept) for name, arm in arms.items()}
+    run = next(iter(arms.values())).config  # all have the same images
     record = None
     if before is None:
-        data = check(run, policies, directory, seeds=seeds)
+        data = check(arms, directory, seeds=seeds)
         if processes.is_main_process:
             record = record_of([data.stored], data.open_stored_test and data.open_stored_test(), note=shown.note)
         del data  # each run opens it anew
     with run_directory(directory, command, claimed, main_process=processes.is_main_process):
         if before is not None:
-            check_policies(policies, directory, seeds=seeds)
-            results.check_compared(finished, before, list(policies), len(seeds))
+            check_arms(arms, directory, seeds=seeds)
+            results.check_compared(finished, before, list(arms), len(seeds))
             if processes.is_main_process:
-                made = run_paths(directory, policies, seeds)
+                made = run_paths(directory, arms, seeds)
                 shown.note(f"'{directory}' is finished{_check_images(directory, claimed, run, made)}.")
-                if lost := lost_runs(directory, policies, seeds):
+                if lost := lost_runs(directory, arms, seeds):
                     shown.note(_how_to_find(lost, finished))
             return before
         if record is not None:
             keep_images(directory, claimed, record)
         result = summarise(
-            train_all(run, policies, directory, seeds=seeds, reporter=shown, accelerator=processes, record=record)
+            train_all(arms, directory, seeds=seeds, reporter=shown, accelerator=processes, record=record)
         )
         if processes.is_main_process:
             write_record(directory, COMPARISON, result.schema, _document(run, seeds, result))
@@ -192,18 +190,3 @@ def _document(config: RunConfig, seeds: Sequence[int], result: Comparison) -> di
         "conclusion": conclusion(result),
         "versions": versions(),
     }
-
-
-def _load(names: Sequence[str]) -> dict[str, Policy]:
-    """Return policies by name; on the command line a comma always separates, also where it is part of a file's name."""
-    try:
-        return {name: Policy.load(name) for name in names}
-    except FaaError as error:
-        spans = itertools.combinations(range(len(names) + 1), 2)
-        joined = (comma.join(names[start:stop]) for start, stop in spans if stop - start > 1 for comma in (",", ", "))
-        file = next(filter(os.path.isfile, joined), None)
-        if file is None:
-            raise
-        raise FaaError(
-            f"{error} To name the file '{file}', which has a comma, give policies as a list in a YAML file (-c)."
-        ) from error

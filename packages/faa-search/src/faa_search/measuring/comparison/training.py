@@ -8,35 +8,35 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from faa_core import FaaError, Policy
+from faa_core import FaaError
 from faa_core.text import counted, safe, sentence
 from faa_search.data import OpenedData, open_data
+from faa_search.measuring.comparison.arms import Arm
 from faa_search.progress import Advance, Reporter, Silent
 from faa_search.runs.directory import slug
 from faa_search.runs.files import RESULT
 from faa_search.runs.policy import check_policy
-from faa_search.training import TrainConfig, train
-from faa_search.training.baseline import brings_own
+from faa_search.training import train
 from faa_search.training.models import check_model
 from faa_search.training.schedules import check_schedule
 
 
-def check(config: TrainConfig, policies: Mapping[str, Policy], output: Path, *, seeds: Sequence[int]) -> OpenedData:
+def check(arms: Mapping[str, Arm], output: Path, *, seeds: Sequence[int]) -> OpenedData:
     """Return the images, after refusing, before anything is trained or written, what would fail at the end.
 
     Args:
-        config: One training run's settings.
-        policies: By name.
+        arms: By name.
         output: Directory of all runs.
         seeds: Of the runs.
 
     Raises:
-        FaaError: If the seeds are too few, policies cannot be told apart or are not those the directory's runs were
+        FaaError: If the seeds are too few, arms cannot be told apart or are not those the directory's runs were
             started with, the model or the schedule cannot be made, or there are no data or no test split.
     """
     if len(seeds) < 2 or len(set(seeds)) < len(seeds):
         raise FaaError(f"A comparison needs at least two seeds, each once; given {list(seeds)}.")
-    check_policies(policies, output, seeds=seeds)
+    check_arms(arms, output, seeds=seeds)
+    config = next(iter(arms.values())).config
     check_schedule(config)
     expected = check_model(config)
     data = open_data(config, model_size=expected.size, note=Silent().note)
@@ -45,24 +45,24 @@ def check(config: TrainConfig, policies: Mapping[str, Policy], output: Path, *, 
     return data
 
 
-def check_policies(policies: Mapping[str, Policy], output: Path, *, seeds: Sequence[int]) -> None:
+def check_arms(arms: Mapping[str, Arm], output: Path, *, seeds: Sequence[int]) -> None:
     """Refuse policies that cannot be told apart, or are not those the directory's runs were started with.
 
     Raises:
         FaaError: As said.
     """
-    for (one, first), (other, second) in itertools.combinations(policies.items(), 2):
-        if first.to_json() == second.to_json():
+    for (one, first), (other, second) in itertools.combinations(arms.items(), 2):
+        if first.policy and second.policy and first.policy.to_json() == second.policy.to_json():
             raise FaaError(f"'{one}' and '{other}' are the same policy; name each once.")
         if slug(one).casefold() == slug(other).casefold():
             raise FaaError(f"The runs of '{one}' and '{other}' would share a directory, {slug(one)}; rename one.")
-    for (name, policy), seed in itertools.product(policies.items(), seeds):
-        check_policy(run_path(output, name, seed), policy)
+    for (name, arm), seed in itertools.product(arms.items(), seeds):
+        if arm.policy is not None:
+            check_policy(run_path(output, name, seed), arm.policy)
 
 
 def train_all(
-    config: TrainConfig,
-    policies: Mapping[str, Policy],
+    arms: Mapping[str, Arm],
     output: Path,
     *,
     seeds: Sequence[int],
@@ -70,13 +70,12 @@ def train_all(
     accelerator: Accelerator,
     record: dict[str, Any] | None = None,
 ) -> dict[str, list[float]]:
-    """Return the test errors in per cent, by policy, one per seed; runs that are finished are only read.
+    """Return the test errors in per cent, by arm, one per seed; runs that are finished are only read.
 
     Args:
-        config: One training run's settings; its seed and policy are replaced.
-        policies: By name.
+        arms: By name.
         output: Directory of all runs.
-        seeds: Of the runs; every policy has had a seed before the next seed begins.
+        seeds: Of the runs; every arm has had a seed before the next seed begins.
         reporter: Shown the progress.
         accelerator: Processes and device.
         record: What `record_of` says of the images; None where the main process knows it.
@@ -84,27 +83,28 @@ def train_all(
     Raises:
         FaaError: If a run does; the runs before it stay finished.
     """
-    errors: dict[str, list[float]] = {name: [] for name in policies}
-    total = len(policies) * len(seeds)
+    errors: dict[str, list[float]] = {name: [] for name in arms}
+    total = len(arms) * len(seeds)
+    epochs = next(iter(arms.values())).config.epochs
     reporter.note(
-        f"{counted(total, 'training run')}: {counted(len(policies), 'policy', 'policies')} × "
-        f"{counted(len(seeds), 'seed')}, each run of {counted(config.epochs, 'epoch')}."
+        f"{counted(total, 'training run')}: {counted(len(arms), 'policy', 'policies')} × "
+        f"{counted(len(seeds), 'seed')}, each run of {counted(epochs, 'epoch')}."
     )
-    to_train = [name for seed, name in itertools.product(seeds, policies) if not _is_finished(output, name, seed)]
+    to_train = [name for seed, name in itertools.product(seeds, arms) if not _is_finished(output, name, seed)]
     left, announced = len(to_train), False
     for name in dict.fromkeys(to_train):
-        if name != to_train[0] and brings_own(policies[name]):  # the first run says it itself
+        if name != to_train[0] and arms[name].brings_own:  # the first run says it itself
             reporter.note(f"'{safe(name)}' crops images itself, so of the baseline only what was given is added to it.")
     with reporter.track("Training runs", total) as advance:
-        for seed, (name, policy) in itertools.product(seeds, policies.items()):
-            run = config.model_copy(update={"seed": seed, "policy": name})
+        for seed, (name, arm) in itertools.product(seeds, arms.items()):
+            run = arm.config.model_copy(update={"seed": seed})
             directory = run_path(output, name, seed)
             fresh = not _is_finished(output, name, seed)
             told = _NotesOnly(reporter) if fresh and not announced else None  # the first says what one costs
             announced = announced or fresh
             try:
                 result = train(
-                    run, directory, policy=policy, reporter=told, accelerator=accelerator, runs=left, record=record
+                    run, directory, policy=arm.policy, reporter=told, accelerator=accelerator, runs=left, record=record
                 )
             except FaaError as error:
                 raise FaaError(

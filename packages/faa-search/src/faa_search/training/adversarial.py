@@ -1,0 +1,156 @@
+"""The companion of ``--adversarial``: a controller chooses the policies of each part of an epoch."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from faa_core import FaaError
+from faa_core.text import counted
+from faa_search.adversarial.adversary import Adversary
+from faa_search.adversarial.learning import shares
+from faa_search.adversarial.space import Space
+from faa_search.adversarial.steps import ControllerStep, joined_policy, read_steps
+from faa_search.progress import Reporter
+from faa_search.runs.files import POLICIES, POLICY, write_file
+from faa_search.runs.journal import Journal
+from faa_search.settings import TrainConfig
+from faa_search.training.policies import Drawn
+from faa_search.workers.processes import Processes, from_main
+
+SLOW_START = 200  # steps in which a controller with the published settings has hardly learnt anything
+
+
+def name_of(config: TrainConfig) -> str:
+    """Return what stands for the policy's name where a controller decides."""
+    return "adversarial" if config.controller == "learned" else f"adversarial-{config.controller}"
+
+
+def check_steps(config: TrainConfig, *, updates: int) -> None:
+    """Refuse more steps of the controller in an epoch than it has updates.
+
+    Raises:
+        FaaError: If so.
+    """
+    if config.controller_steps > updates:
+        raise FaaError(
+            f"--controller-steps {config.controller_steps} is more than the {updates} updates of an epoch; give "
+            f"{updates} or fewer, or a smaller --batch-size."
+        )
+
+
+def describe_controller(config: TrainConfig, *, updates: int) -> str:
+    """Return how policies are chosen, how often anew, and what an epoch costs, in words."""
+    copies, steps = config.batch_aug, config.controller_steps
+    how = {
+        "learned": "A controller chooses a policy for each",
+        "uniform": "A policy is drawn uniformly for each",
+        "frozen": f"Until epoch {config.controller_freeze_epoch} a controller learns to choose a policy for each",
+    }[config.controller]
+    often = counted(steps, "time")
+    total = config.epochs * steps
+    few = (
+        f" With its learning rate a controller is almost uniform for its first {SLOW_START} steps; more "
+        "--controller-steps make it learn earlier."
+        if config.controller == "learned" and total < 3 * SLOW_START
+        else ""
+    )
+    return (
+        f"{how} of {copies} copies of every image, {often} in an epoch of {counted(updates, 'update')}: "
+        f"{counted(total, 'step')} in all. An epoch costs {copies} times one without copies.{few}"
+    )
+
+
+class AdversarialPolicies:
+    """Tells a controller what each copy cost, shows what became of it, and keeps its journal."""
+
+    name = "adversarial"
+    wants_costs = True
+
+    def __init__(self, config: TrainConfig, run: Path, processes: Processes, reporter: Reporter) -> None:
+        """Begin with the first policies.
+
+        Args:
+            config: Of the training.
+            run: Its directory.
+            processes: Of the training; all use what the main one draws.
+            reporter: Told once when the policies become too much alike.
+        """
+        self.parts_per_epoch = config.controller_steps
+        self.adversary = Adversary(
+            config, copies=config.batch_aug, seed=config.seed, mode=config.controller,
+            share=partial(from_main, processes),
+        )  # fmt: skip
+        self._freezes = config.controller_on_collapse == "freeze"
+        self._main, self._run, self._reporter = processes.is_main_process, run, reporter
+        self._journal = Journal(run / POLICIES, ControllerStep)
+        self._rows: list[dict[str, float | None]] = []  # of the steps of this epoch
+        self._collapsed = self._begun = False
+
+    @property
+    def source(self) -> Drawn:
+        """The policies that were drawn last, one for each copy."""
+        return Drawn(self.adversary.policies)
+
+    def after_part(self, epoch: int, costs: Sequence[float]) -> None:
+        """Let the controller learn and draw."""
+        number = self.adversary.steps
+        step = self.adversary.answer(costs, epoch=epoch)
+        if self._main:
+            if not self._begun:  # a run that was killed may have written steps that its last state knows nothing of
+                self._journal.keep(lambda written: written.number <= number)
+            self._journal.append(step)
+        self._begun = True
+        self._rows.append(_columns(step, self.adversary.space))
+        self._watch(step)
+
+    def after_epoch(self, epoch: int, costs: Sequence[float]) -> dict[str, float | None]:
+        """Return the means over the epoch's steps."""
+        rows, self._rows = self._rows, []
+        values = {name: [value for row in rows if (value := row[name]) is not None] for name in rows[0]}
+        return {name: fmean(known) if known else None for name, known in values.items()}
+
+    def state(self) -> dict[str, Any]:
+        """Return what a resumed training must know."""
+        return {"adversary": self.adversary.state(), "rows": self._rows, "collapsed": self._collapsed}
+
+    def restore(self, state: Any) -> None:
+        """Go on from what `state` returned."""
+        self.adversary.restore(state["adversary"])
+        self._rows, self._collapsed = state["rows"], state["collapsed"]
+
+    def _watch(self, step: ControllerStep) -> None:
+        """Say once when the policies have become too much alike, and stop learning if that is wanted."""
+        how = self.adversary.has_collapsed(step)
+        if how is None or self._collapsed or not step.learned:
+            return
+        self._collapsed = True
+        if self._freezes:
+            self.adversary.learns = False
+        done = "It learns no more." if self._freezes else (
+            "It goes on; --controller-preset stable, --controller-target-entropy or --controller-on-collapse freeze "
+            "would prevent that."
+        )  # fmt: skip
+        self._reporter.note(f"The controller has collapsed in epoch {step.epoch}: {how}. {done}")
+
+
+def keep_last_policies(run: Path) -> None:
+    """Write the policies of a run's last epoch as one, as ``policy.json``."""
+    steps = read_steps(run)
+    last = steps[-1].epoch
+    write_file(run, POLICY, joined_policy([step for step in steps if step.epoch == last]).to_json())
+
+
+def _columns(step: ControllerStep, space: Space) -> dict[str, float | None]:
+    """Return what the table of epochs shows of a step."""
+    of_operations, of_levels, _largest = shares(step.actions, len(space.operations))
+    return {
+        "controller_loss": step.loss,
+        "controller_score_loss": step.score_loss,
+        "controller_entropy": step.entropy,
+        "controller_entropy_weight": step.entropy_weight,
+        "controller_strength": step.strength,
+        **{f"share_{name}": share for name, share in zip(space.names, of_operations, strict=True)},
+        **{f"share_level{level}": share for level, share in enumerate(of_levels)},
+    }
