@@ -124,8 +124,8 @@ def test_an_unknown_engine() -> None:
 def test_sample_pairing_needs_partners() -> None:
     """When the module is made, with the policy's name and what to give."""
     expected = (
-        "The policy 'pairs' mixes in other images (SamplePairing), which the faa command does not do; take one without."
-        " In Python, give `partners`, uint8 [M, C, H, W]."
+        "The policy 'pairs' mixes in other images (SamplePairing). Only `faa train` and `faa compare` give it some; "
+        "take a policy without elsewhere. In Python, give `partners`, uint8 [M, C, H, W]."
     )
     for partners in (None, images_of(0, 3, 8, 8)):
         with pytest.raises(FaaError, match=f"^{re.escape(expected)}$"):

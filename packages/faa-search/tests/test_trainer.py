@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from faa_core import FaaError, Policy
+from faa_core import FaaError, Op, Policy, SubPolicies
 from faa_core.randomness import key_of
 from faa_search.data import ArraySource
 from faa_search.settings import TrainConfig
@@ -25,6 +25,7 @@ from faa_search.training.plan import make_plan
 from faa_search.training.trainer import EpochTally, Trainer
 from faa_search.workers.ranks import Rank
 
+INVERT_HALF = SubPolicies(sub_policies=((Op(op="Invert", p=0.5, magnitude=0.0),),))
 Noise = Callable[..., ArraySource]
 Fit = Callable[..., tuple[Tensor, dict[str, float | None]]]
 PLAIN: dict[str, Any] = {
@@ -103,6 +104,66 @@ def test_copies_of_an_update_are_averaged(trained: Fit, view: Views, expected: M
     assert not torch.allclose(moved(view, expected, [0]), trained(batch_aug=3)[0], atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"smoothing": 0.3}, {"mixup": 1.0}, {"cutmix": 1.0, "mixup": 0.5}, {"batch_size": 6, "grad_accum_steps": 2}],
+)
+def test_copies_shown_at_once(trained: Fit, settings: dict[str, Any]) -> None:
+    """Without batch norm, the step and the figures are those of copies one after another, mixed by the same draws."""
+    alone, row = trained(batch_aug=6, **settings)
+    start = linear().state_dict()["1.weight"]
+    assert float((alone - start).norm()) > 1e-3
+    for at_once in (2, 3, 6):
+        together, other = trained(batch_aug=6, copies_per_pass=at_once, **settings)
+        assert torch.allclose(alone, together, atol=1e-6)
+        assert row["train_loss"] == pytest.approx(other["train_loss"], rel=1e-6)
+        assert row["train_top1"] == other["train_top1"]
+
+
+def test_batch_norm_sees_the_copies_shown_at_once(noise: Noise, expected: ModelInput, accelerator: Accelerator) -> None:
+    """Its running mean is that of all copies together, and so is another one than of copies one after another."""
+    view, means = Views(source=noise(12), size=8, policy=INVERT_HALF, copies=2, seed=5), []
+    for at_once in (1, 2):
+        config = TrainConfig(**PLAIN | {"batch_aug": 2, "copies_per_pass": at_once})
+        model = nn.Sequential(nn.BatchNorm2d(3, momentum=1.0), nn.Flatten(), nn.Linear(192, 3))
+        network, plan = Network(model, expected, config, accelerator), make_plan(config, 12, Rank())
+        trainer = Trainer(network, config, accelerator, plan=plan, classes=3)
+        order = TrainingBatches(plan, view.source.labels, sampling="shuffle", epochs=range(1), seed=0)
+        with load(view, order, workers=0) as batches:
+            trainer.fit_epoch(batches, 0, EpochTally(network.device, EpochPart()), lambda: None)
+        means.append(model[0].running_mean)
+    copies = [Normalise(expected)(view.__getitems__([(0, copy, n) for n in range(12)])[0]) for copy in range(2)]
+    of_copy = [copy.mean(dim=(0, 2, 3)) for copy in copies]
+    assert torch.allclose(means[0], of_copy[1], atol=1e-5)  # the last pass
+    assert torch.allclose(means[1], (of_copy[0] + of_copy[1]) / 2, atol=1e-5)
+    assert not torch.allclose(means[0], means[1], atol=1e-3)
+
+
+def test_each_copy_shown_at_once_has_its_own_loss(view: Views, expected: ModelInput, accelerator: Accelerator) -> None:
+    """The tally has the summed loss of each copy, in its place, however many a pass shows."""
+    found = {}
+    for at_once in (1, 2, 4):
+        config = TrainConfig(**PLAIN | {"batch_aug": 4, "copies_per_pass": at_once, "batch_size": 6})
+        network, plan = Network(linear(), expected, config, accelerator), make_plan(config, 12, Rank())
+        trainer = Trainer(network, config, accelerator, plan=plan, classes=3)
+        order = TrainingBatches(plan, view.source.labels, sampling="shuffle", epochs=range(1), seed=0)
+        tally = EpochTally(network.device, EpochPart(), copies=4)
+        with load(replace(view, copies=4), order, workers=0) as batches:
+            trainer.fit_epoch(batches, 0, tally, lambda: None)
+        found[at_once] = tally.part().sums
+    assert 48 == found[1][2]
+    assert len(set(found[1][3:])) == 4
+    assert sum(found[1][3:]) == pytest.approx(found[1][0])
+    for at_once in (2, 4):
+        assert found[at_once] == pytest.approx(found[1], rel=1e-5)
+
+
+def test_copies_at_once_must_divide_the_copies() -> None:
+    """The message has what is allowed."""
+    with pytest.raises(ValueError, match="--copies-per-pass 4 does not divide --batch-aug 6; give one of 1, 2, 3, 6"):
+        TrainConfig(batch_aug=6, copies_per_pass=4)
+
+
 def test_smoothing_reaches_the_loss(trained: Fit, view: Views, expected: ModelInput) -> None:
     """The step is that of torch's smoothed loss."""
     smoothed = moved(view, expected, [0], label_smoothing=0.3)
@@ -126,13 +187,15 @@ def test_mixing_reaches_the_loss(trained: Fit, view: Views, expected: ModelInput
     assert torch.allclose(weight - PLAIN["lr"] * weight.grad, trained(mixup=1.0)[0], atol=1e-6)
 
 
-def test_gates_cost_what_they_run(noise: Noise, expected: ModelInput, accelerator: Accelerator) -> None:
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_gates_cost_what_they_run(noise: Noise, expected: ModelInput, accelerator: Accelerator, at_once: int) -> None:
     """The price of a block, times the mean count of blocks that ran, is in the loss, and moves the gates."""
     arguments = {"backbone": "wrn16_1", "gate_bias": 3.0}  # so that blocks run at first
     settings = {"model": "skipnet", "model_kwargs": arguments}
     view, losses, gates = Views(source=noise(12), size=8), [], []
     for price in (0.0, 0.25):
-        config = TrainConfig(**PLAIN | settings | {"gate_price": price})
+        copies = {"batch_aug": at_once, "copies_per_pass": at_once}  # nothing is random, so all copies are the same
+        config = TrainConfig(**PLAIN | settings | copies | {"gate_price": price})
         network = make_network(config, expected, accelerator, classes=3, size=8, seed=0)
         network.model.train()
         with torch.no_grad():
@@ -145,7 +208,7 @@ def test_gates_cost_what_they_run(noise: Noise, expected: ModelInput, accelerato
         trainer = Trainer(network, config, accelerator, plan=plan, classes=3)
         order = TrainingBatches(plan, view.source.labels, sampling="shuffle", epochs=range(1), seed=0)
         tally = EpochTally(network.device, EpochPart())
-        with load(view, order, workers=0) as batches:
+        with load(replace(view, copies=at_once), order, workers=0) as batches:
             row = trainer.fit_epoch(batches, 0, tally, lambda: None)
         losses.append(row["train_loss"])
         gates.append(torch.cat([p.flatten() for name, p in network.model.named_parameters() if "gate" in name]))

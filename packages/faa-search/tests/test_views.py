@@ -243,3 +243,19 @@ def test_images_of_64_pixels_are_small(noise: Noise) -> None:
     """They are padded and cropped; of 65 pixels, a resized crop is taken."""
     crops = [resized_crop_of(TrainConfig(), noise(3, size=size)) for size in (63, 64, 65)]
     assert [True, True, False] == [crop is None for crop in crops]
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+def test_other_images_are_mixed_in(noise: Noise, on_device: bool) -> None:
+    """SamplePairing blends each image with one of the training images, all of which come; kept on the device or not."""
+    source = noise(40)
+    blend = SubPolicies(sub_policies=((Op(op="SamplePairing", p=1.0, magnitude=1.0),),))
+    view = Views(source=source, size=8, policy=blend, seed=4)
+    shown = resident(view, torch.device("cpu")) if on_device else view
+    mixed = hwc(shown.__getitems__([(epoch, 0, n) for epoch in range(3) for n in range(40)])[0]).astype(int)
+    partners = set()
+    for image, own in zip(mixed, np.tile(source.images, (3, 1, 1, 1)).astype(float), strict=True):
+        errors = [np.abs(image - (0.6 * own + 0.4 * other)).max() for other in source.images]
+        assert min(errors) <= 1
+        partners.add(int(np.argmin(errors)))
+    assert len(partners) > 30

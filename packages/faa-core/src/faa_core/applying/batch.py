@@ -60,8 +60,8 @@ class PolicyBatch(nn.Module):
         given = 0 if partners is None else len(partners)
         if given == 0 and policy.mixes_images:
             raise FaaError(
-                f"The policy '{policy.name}' mixes in other images (SamplePairing), which the faa command does not do; "
-                "take one without. In Python, give `partners`, uint8 [M, C, H, W]."
+                f"The policy '{policy.name}' mixes in other images (SamplePairing). Only `faa train` and `faa compare` "
+                "give it some; take a policy without elsewhere. In Python, give `partners`, uint8 [M, C, H, W]."
             )
         self._missing, self._undrawable = missing_for(policy), undrawable(policy)
         if engine not in ("auto", *self._missing):

@@ -148,8 +148,8 @@ def sample_pairing(image: PILImage, weight: float, canvas: Canvas) -> PILImage:
     """
     if canvas.partner is None:
         raise FaaError(
-            "The policy mixes in other images (SamplePairing), which the faa command does not do; take one without. In "
-            "Python, give the policy `partners` to choose from."
+            "The policy mixes in other images (SamplePairing). Only `faa train` and `faa compare` give it some; take a "
+            "policy without elsewhere. In Python, give the policy `partners` to choose from."
         )
     if (canvas.partner.size, canvas.partner.mode) != (image.size, image.mode):
         raise FaaError(

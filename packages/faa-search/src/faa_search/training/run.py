@@ -23,7 +23,7 @@ from faa_search.runs.policy import keep_policy
 from faa_search.runs.records.training import TrainResult
 from faa_search.runs.results import read_training
 from faa_search.runs.schemas import write_record
-from faa_search.settings import TrainConfig
+from faa_search.settings import RunConfig, TrainConfig
 from faa_search.settings.calls import check_policy_given, check_settings, directory_of
 from faa_search.training.adversarial import (
     AdversarialPolicies,
@@ -177,7 +177,7 @@ def _run(
             network, source(), data.size, workers=config.workers, accelerator=accelerator
         )
 
-    source, validation = _validation_part(data.train, config)
+    source, validation = validation_part(data.train, config)
     job = _job(config, directory, policy, source, size=data.size)
     reporter.note(in_words(config, source, policy))
     plan = make_plan(config, len(source), rank_of(accelerator))
@@ -262,7 +262,7 @@ def _cost(job: FitJob, config: TrainConfig, accelerator: Accelerator, *, runs: i
     return with_shorter(f"Estimated time: {took}.", runs * seconds, ways)
 
 
-def _validation_part(source: ImageSource, config: TrainConfig) -> tuple[ImageSource, ImageSource | None]:
+def validation_part(source: ImageSource, config: RunConfig) -> tuple[ImageSource, ImageSource | None]:
     """Return the images to fit on, and the stratified part held out for choosing the best epoch."""
     if config.val_fraction == 0:
         return source, None

@@ -21,7 +21,7 @@ from torch.utils.data import Dataset
 
 from faa_core import FaaError, Policy
 from faa_core.applying import Baseline, PolicyBatch
-from faa_core.randomness import key_of, seed_of, uniforms
+from faa_core.randomness import key_of, permutation, seed_of, uniforms
 from faa_search.data import ArraySource, ImageSource
 from faa_search.data.sizing import colour_jitter, fitted, random_resized_crop
 from faa_search.training.baseline import ResizedCrop
@@ -30,6 +30,7 @@ from faa_search.training.policies import PolicySource, source_of
 Key = tuple[int, int, int]  # (epoch or view, copy, number); the number modulo the count of images is the image
 Batch = tuple[Tensor, Tensor]  # images uint8 [B, C, H, W], labels int64 [B]
 BLOCK = 4096  # images that are brought to the device together
+PARTNERS = 256  # images that SamplePairing mixes in, at most
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -105,10 +106,16 @@ class Views(Dataset[Batch]):
         parts = ((np.flatnonzero(gets_it_B), augment), (np.flatnonzero(~gets_it_B), self._plain))
         return _together([(at, self._augmented(each, draw, numbers_B[at])) for at, each in parts if len(at)])
 
+    @cached_property
+    def _partners(self) -> Tensor:
+        """Images ``[P, C, H, W]`` that SamplePairing mixes in, as they are before the policy."""
+        return self._unaugmented(0, partner_numbers(len(self), self.seed))
+
     def _prepared(self, policy: Policy, copy: int) -> PolicyBatch:
         latest = self._latest.get(copy)
         if latest is None or latest[0] != policy:
-            latest = self._latest[copy] = policy, policy.to_batch(baseline=self.baseline)
+            partners = self._partners if policy.mixes_images else None
+            latest = self._latest[copy] = policy, policy.to_batch(baseline=self.baseline, partners=partners)
         return latest[1]
 
     def _augmented(self, augment: PolicyBatch, draw: int, numbers_B: NDArray[np.int64]) -> Tensor:
@@ -158,6 +165,11 @@ class ResidentViews(Views):
 
     def _there(self, images_B: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(images_B).to(self.labels_N.device, non_blocking=True)
+
+
+def partner_numbers(images: int, seed: int) -> NDArray[np.int64]:
+    """Return which images of a data set SamplePairing mixes in: the same ones in all epochs and processes."""
+    return permutation(key_of("partners", seed), images)[:PARTNERS]
 
 
 def _together(parts: Sequence[tuple[NDArray[np.int64], Tensor]]) -> Tensor:

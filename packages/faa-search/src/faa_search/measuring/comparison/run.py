@@ -26,7 +26,7 @@ from faa_search.runs.schemas import write_record
 from faa_search.settings import CompareConfig, Role, RunConfig, TrainConfig
 from faa_search.settings.calls import check_policy_given, check_settings, directory_of
 from faa_search.settings.commands import PolicyConfig
-from faa_search.workers.processes import from_main, make_accelerator
+from faa_search.workers.processes import from_main, make_accelerator, rank_of
 
 
 def compare(
@@ -123,7 +123,7 @@ def _compare(
     run = next(iter(arms.values())).config  # all have the same images
     record = None
     if before is None:
-        data = check(arms, directory, seeds=seeds)
+        data = check(arms, directory, seeds=seeds, rank=rank_of(processes))
         if processes.is_main_process:
             record = record_of([data.stored], data.open_stored_test and data.open_stored_test(), note=shown.note)
         del data  # each run opens it anew

@@ -17,17 +17,22 @@ from faa_search.runs.directory import slug
 from faa_search.runs.files import RESULT
 from faa_search.runs.policy import check_policy
 from faa_search.training import train
+from faa_search.training.adversarial import check_steps
 from faa_search.training.models import check_model
+from faa_search.training.plan import make_plan
+from faa_search.training.run import validation_part
 from faa_search.training.schedules import check_schedule
+from faa_search.workers.ranks import Rank
 
 
-def check(arms: Mapping[str, Arm], output: Path, *, seeds: Sequence[int]) -> OpenedData:
+def check(arms: Mapping[str, Arm], output: Path, *, seeds: Sequence[int], rank: Rank) -> OpenedData:
     """Return the images, after refusing, before anything is trained or written, what would fail at the end.
 
     Args:
         arms: By name.
         output: Directory of all runs.
         seeds: Of the runs.
+        rank: Of this process among those of a training.
 
     Raises:
         FaaError: If the seeds are too few, arms cannot be told apart or are not those the directory's runs were
@@ -42,6 +47,10 @@ def check(arms: Mapping[str, Arm], output: Path, *, seeds: Sequence[int]) -> Ope
     data = open_data(config, model_size=expected.size, note=Silent().note)
     if data.open_test is None:
         raise FaaError("A comparison needs a test split; --test-fraction holds a part out for it.")
+    images = len(validation_part(data.train, config)[0])
+    for arm in arms.values():
+        if arm.policy is None:
+            check_steps(arm.config, updates=make_plan(arm.config, images, rank).updates)
     return data
 
 
