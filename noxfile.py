@@ -154,6 +154,13 @@ def bench_matching(session: nox.Session) -> None:
 
 
 @nox.session(reuse_venv=True)
+def bench_adversarial(session: nox.Session) -> None:
+    """Measure what a controller and its copies cost; prints a table and writes benchmarks/results/."""
+    install(session)
+    session.run("python", "benchmarks/adversarial.py", *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session(reuse_venv=True)
 def bench_training(session: nox.Session) -> None:
     """Train on CIFAR-10 as a recipe says, with several policies; prints a table and writes benchmarks/results/."""
     install(session)

@@ -89,7 +89,7 @@ def test_the_quick_examples_run(faa, tmp_path):
     for names, command in PAGES:
         for line in examples(command):
             words = shlex.split(re.split(r" [|>] ", line)[0])[1:]
-            if line.startswith(quick) and "runs/search/policy.json" not in words and names:
+            if line.startswith(quick) and not any(word.startswith("runs/") for word in words) and names:
                 done = faa(*words)
                 assert done.code == 0, (line, done.err)
                 ran += 1

@@ -29,11 +29,16 @@ DATA = [
 ]
 FIT = """
 device amp amp_dtype workers model model_kwargs pretrained channels_last torchcompile sync_bn model_ema
-model_ema_decay epochs batch_size grad_accum_steps batch_aug sampling opt opt_eps momentum weight_decay
+model_ema_decay epochs batch_size grad_accum_steps batch_aug copies_per_pass sampling opt opt_eps momentum weight_decay
 weight_decay_on decay_before_clip clip_grad lr lr_base_size sched sched_epochs warmup_epochs warmup_lr warmup_prefix
 min_lr decay_epochs decay_milestones decay_rate smoothing bce_loss gate_price mixup cutmix mixup_prob
 mixup_switch_prob mixup_off_epoch train_crop_mode crop_pad scale ratio hflip color_jitter cutout resident save_every
 recovery_interval seed
+""".split()
+CONTROLLER = """
+adversarial controller controller_space controller_sample_pairing controller_max_strength controller_preset
+controller_entropy_weight controller_target_entropy controller_lr controller_steps controller_carry_state
+controller_freeze_epoch controller_on_collapse
 """.split()
 
 
@@ -56,7 +61,7 @@ def test_no_flag_comes_or_goes_unnoticed():
         *("executor", "num_processes", "ray_address", "gpus_per_worker", "budget", "stage"),
     }
     train = ["policy", "policy_warmup", "val_fraction", "test_every", "checkpoint_hist", "log_with"]
-    assert {*DATA, *FIT, *train} == set(TrainConfig.model_fields)
+    assert {*DATA, *FIT, *CONTROLLER, *train} == set(TrainConfig.model_fields)
     assert {*DATA, *FIT, *search} == set(SearchConfig.model_fields)
     own = {"split", "corruptions", "frost", "seed"}
     assert {*DATA, *own, "amp", "amp_dtype", "workers", "device"} == set(EvalConfig.model_fields)
@@ -73,9 +78,8 @@ def test_every_setting_is_a_flag_with_help_and_default(faa):
 
 def test_flags_of_policy_convert(faa):
     text = faa("policy", "convert", "--help").out
-    assert {"--from", "--to", "--name", "--nearest", "--table", "--help"} == set(
-        re.findall(r"(?<![\w-])--[a-z-]+", text)
-    )
+    own, others = {"--from", "--to", "--name", "--nearest", "--table", "--epoch", "--help"}, {"--adversarial"}
+    assert own | others == set(re.findall(r"(?<![\w-])--[a-z-]+", text))
 
 
 def test_flags_of_model_convert(faa):

@@ -9,11 +9,13 @@ import yaml
 from accelerate import Accelerator
 
 from faa_core import FaaError, Policy
+from faa_search.adversarial.adversary import Adversary
 from faa_search.data import ArraySource
 from faa_search.settings import DeepSearchConfig, SearchConfig, TrainConfig
 from faa_search.settings.recipes import load_recipe, parse_recipe, recipe_names, recipe_schema
 from faa_search.settings.resolving import Layer, resolve
 from faa_search.training import Views
+from faa_search.training.adversarial import check_steps
 from faa_search.training.baseline import baseline_of, resized_crop_of
 from faa_search.training.checkpoint import EpochPart
 from faa_search.training.loading import TrainingBatches, load
@@ -21,8 +23,10 @@ from faa_search.training.models import model_input
 from faa_search.training.network import make_network
 from faa_search.training.optimisation import make_optimizer, make_scheduler, peak_rate
 from faa_search.training.plan import make_plan
+from faa_search.training.policies import Drawn
 from faa_search.training.trainer import EpochTally, Trainer
 from faa_search.workers.processes import rank_of
+from faa_search.workers.ranks import ALONE, Rank
 
 NAMES = recipe_names()
 CIFAR_NETS = ["wrn40_2", "wrn28_10", *(f"shakeshake26_2x{width}d" for width in (32, 96, 112))]
@@ -30,6 +34,19 @@ CIFAR_NETS += ["pyramidnet272_a200_shakedrop", "wrn28_10_deepaa", "wrn28_10_deep
 CIFAR_NETS += ["wrn40_2_fast"]
 IMAGENET_NETS = ["resnet50", "resnet50_mixup", "resnet200", "resnet50_deepaa", "efficientnet_b0_condconv"]
 IMAGENET_NETS += [f"efficientnet_b{number}" for number in range(5)]
+ADVERSARIAL = [  # and its processes, epochs, samples per update over all of them, rate, decay and schedule
+    ("cifar10/wrn28_10_adversarial", 1, 200, 128, 0.1, 5e-4, "multistep"),
+    ("cifar10/shakeshake26_2x32d_adversarial", 1, 600, 128, 0.2, 1e-4, "cosine"),
+    ("cifar10/shakeshake26_2x96d_adversarial", 1, 600, 128, 0.2, 1e-4, "cosine"),
+    ("cifar10/shakeshake26_2x112d_adversarial", 1, 600, 128, 0.2, 1e-4, "cosine"),
+    ("cifar10/pyramidnet272_a200_shakedrop_adversarial", 1, 600, 128, 0.1, 1e-4, "cosine"),
+    ("cifar100/wrn28_10_adversarial", 1, 200, 128, 0.1, 5e-4, "multistep"),
+    ("cifar100/shakeshake26_2x96d_adversarial", 1, 1200, 128, 0.1, 5e-4, "cosine"),
+    ("cifar100/pyramidnet272_a200_shakedrop_adversarial", 1, 1200, 128, 0.5, 1e-4, "cosine"),
+    ("imagenet/resnet50_adversarial", 8, 120, 2048, 0.8, 1e-4, "cosine"),
+    ("imagenet/resnet50d_adversarial", 8, 120, 2048, 0.8, 1e-4, "cosine"),
+    ("imagenet/resnet200_adversarial", 8, 120, 2048, 0.8, 1e-4, "cosine"),
+]
 VALID: dict[str, Any] = {
     "about": "A test.",
     "source": "Our own.",
@@ -61,7 +78,9 @@ def test_there_is_one_for_every_row() -> None:
     rows |= {"svhn/wrn28_10", "cifar100/pyramidnet272_micronet", "cifar100/pyramidnet272_micronet_skip"}
     rows |= {f"cifar10/wrn40_2_deepaa{kind}" for kind in ("", "_paper", "_half")}
     rows |= {"cifar100/wrn40_2_deepaa", "imagenet/resnet18_deepaa"}
-    assert rows | {"digits/wrn16_1", "digits/wrn16_1_deepaa", "cifar10/wrn16_1_small"} == set(NAMES)
+    rows |= {row[0] for row in ADVERSARIAL}
+    ours = {"digits/wrn16_1", "digits/wrn16_1_deepaa", "digits/wrn16_1_adversarial", "cifar10/wrn16_1_small"}
+    assert rows | ours == set(NAMES)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +119,59 @@ def test_deep_autoaugments_defaults_are_those_of_the_released_command() -> None:
     assert DeepSearchConfig(pretrain_size=700).parts(1_000)[:2] == (1, 300)
 
 
+@pytest.mark.parametrize(("name", "processes", "epochs", "samples", "peak", "decay", "schedule"), ADVERSARIAL)
+def test_adversarial_autoaugments_numbers(
+    name: str, processes: int, epochs: int, samples: int, peak: float, decay: float, schedule: str
+) -> None:
+    """Of the source's files, and what its code has for all of them."""
+    config = config_of(name)
+    images = config.batch_size * config.grad_accum_steps * processes
+    assert (epochs, samples) == (config.epochs, images)
+    assert (peak, decay, schedule) == (pytest.approx(peak_rate(config, images)), config.weight_decay, config.sched)
+    assert ("sgd", 0.9, "all", 0, 0, 0, 0) == (
+        config.opt, config.momentum, config.weight_decay_on, config.clip_grad, config.smoothing, config.warmup_epochs,
+        config.min_lr,
+    )  # fmt: skip
+    cutout = 0 if name.startswith("imagenet") else 16
+    assert (0.5, cutout, 0) == (config.hflip, config.cutout, config.color_jitter)
+    assert (True, "learned", 8, 8) == (
+        config.adversarial, config.controller, config.batch_aug, config.copies_per_pass,
+    )  # fmt: skip
+    assert ("advaa", False, 1e-5, 3.5e-4, 1, False) == (
+        config.controller_space, config.controller_sample_pairing, config.entropy_weight, config.controller_lr,
+        config.controller_steps, config.controller_carry_state,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [row[0] for row in ADVERSARIAL])
+def test_what_a_published_controller_comes_to_is_said(name: str) -> None:
+    """It is random at first, and collapses later; with another preset it does not."""
+    (told,) = (line for line in load_recipe(name).facts.deviations if "collapse" in line)
+    assert "almost uniform for its first 150 to 200 steps" in told
+    assert "--controller-preset stable prevents" in told
+
+
+def test_on_fewer_or_more_gpus_the_updates_are_the_same() -> None:
+    """With the numbers that the recipes say."""
+    for processes, given in ((1, 64), (8, 8), (64, 1)):
+        config = config_of("imagenet/resnet50_adversarial", grad_accum_steps=given)
+        plan = make_plan(config, 10**6, Rank(index=0, count=processes))
+        assert (2048, 0.8) == (plan.images_per_update, pytest.approx(peak_rate(config, plan.images_per_update)))
+    for processes in (1, 2, 4):
+        config = config_of("cifar10/wrn28_10_adversarial", batch_size=128 // processes)
+        plan = make_plan(config, 50_000, Rank(index=0, count=processes))
+        assert (128, 0.1) == (plan.images_per_update, pytest.approx(peak_rate(config, plan.images_per_update)))
+
+
+def test_the_small_controller_takes_hundreds_of_steps() -> None:
+    """As many as its epochs have updates."""
+    config = config_of("digits/wrn16_1_adversarial")
+    assert config.train_subset is not None
+    check_steps(config, updates=make_plan(config, config.train_subset, ALONE).updates)
+    assert 400 == config.epochs * config.controller_steps
+    assert ("stable", 0) == (config.controller_preset, config.hflip)
+
+
 WRN = [(0, 0), (2.5, 0.05), (5, 0.1), (50, 0.0880203), (100, 0.053923), (150, 0.0175276), (200, 0.000154133)]
 RATES = [("cifar10/wrn40_2", *value) for value in WRN] + [("cifar10/wrn28_10", *value) for value in WRN]
 RATES += [("svhn/wrn28_10", time, value / 10) for time, value in WRN]
@@ -111,7 +183,16 @@ RATES += [("cifar10/wrn28_10_deepaa", *value) for value in [(2.5, 0.05), (5, 0.1
 RATES += [("cifar100/wrn28_10_deepaa_batchaug8", *value) for value in [(5, 0.4), (20, 0.2), (35, 0)]]
 RATES += [("imagenet/resnet50_deepaa", *value) for value in [(0, 0.1), (2.5, 0.45), (5, 0.8), (95, 0.08), (245, 8e-4)]]
 RATES += [("cifar100/pyramidnet272_micronet", *value) for value in [(0, 0.5), (449, 0.05), (1349, 4e-6), (1799, 8e-8)]]
-PER_UPDATE = {"cifar100/pyramidnet272_micronet": 256, "imagenet/resnet50_deepaa": 2048}
+RATES += [("cifar10/wrn28_10_adversarial", *value) for value in [(0, 0.1), (59.9, 0.1), (60, 0.02), (120, 0.004)]]
+RATES += [("cifar100/wrn28_10_adversarial", *value) for value in [(119.9, 0.02), (159.9, 0.004), (160, 8e-4)]]
+RATES += [("cifar10/shakeshake26_2x32d_adversarial", *value) for value in [(0, 0.2), (300, 0.1), (600, 0)]]
+RATES += [("cifar100/pyramidnet272_a200_shakedrop_adversarial", *value) for value in [(0, 0.5), (600, 0.25), (1200, 0)]]
+RATES += [("imagenet/resnet50_adversarial", *value) for value in [(0, 0.8), (60, 0.4), (120, 0)]]
+PER_UPDATE = {
+    "cifar100/pyramidnet272_micronet": 256,
+    "imagenet/resnet50_deepaa": 2048,
+    "imagenet/resnet50_adversarial": 2048,
+}
 
 
 @pytest.mark.parametrize(("name", "time", "value"), RATES)
@@ -202,13 +283,18 @@ def test_the_originals_decay() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_reader_is_told(name: str) -> None:
-    """Whether we measured the error; commands for this very recipe; only options that there are."""
+    """Whether we measured the error; commands for this very recipe; only options that there are.
+
+    What a controller has found may be given to a training of its own, which is the recipe without a controller.
+    """
     recipe = load_recipe(name)
     facts = recipe.facts
     assert re.search(r"([Nn]ot |, )measured by us|None to reproduce", facts.expected_error[-1])
     told = re.findall(r"faa (\w+) --recipe (\S+) ", " ".join(facts.command))
-    assert {name} == {named for _command, named in told}
-    assert {command for command, _named in told} <= set(recipe.sections)
+    assert name == told[0][1]
+    assert {named for _command, named in told} <= {name, name.removesuffix("_adversarial")}
+    for command, named in told:
+        assert command in load_recipe(named).sections
     known = {
         *TrainConfig.model_fields,
         *SearchConfig.model_fields,
@@ -216,6 +302,7 @@ def test_what_a_reader_is_told(name: str) -> None:
         "recipe",
         "output",
         "table",
+        "epoch",
     }
     text = " ".join((*facts.command, *facts.deviations, facts.hardware))
     assert {option.replace("-", "_") for option in re.findall(r"--(?:no-)?([a-z][a-z-]+)", text)} <= known
@@ -272,7 +359,7 @@ def stand_in(name: str, count: int, noise: Any) -> tuple[ArraySource, int]:
 
 
 # Recipes whose updates take seconds, with what the others have too: many copies of an image, deep and wide networks.
-LARGE = re.compile(r"wrn28_10|pyramidnet272|resnet200|deepaa_batchaug8|2x96d|2x112d")
+LARGE = re.compile(r"wrn28_10|pyramidnet272|resnet200|deepaa_batchaug8|2x96d|2x112d|imagenet/.*_adversarial")
 
 
 @pytest.mark.parametrize(
@@ -283,13 +370,15 @@ def test_two_updates(name: str, noise: Any, accelerator: Accelerator) -> None:
     config = config_of(name, batch_size=2, amp=False, torchcompile=False, workers=0, device="cpu")
     source, size = stand_in(name, 2 * 2 * config.grad_accum_steps, noise)
     expected = model_input(config.model)
+    fixed = Policy.load("fa-reduced-cifar10")
     view = Views(
         source=source,
         size=size,
         resized_crop=resized_crop_of(config, source),
         color_jitter=config.color_jitter,
-        policy=Policy.load("fa-reduced-cifar10"),
+        policy=Drawn(Adversary(config, copies=config.batch_aug).policies) if config.adversarial else fixed,
         baseline=baseline_of(config, source, expected.mean),
+        copies=config.batch_aug,
     )
     network = make_network(config, expected, accelerator, classes=5, size=size, seed=0)
     plan = make_plan(config, len(view), rank_of(accelerator))

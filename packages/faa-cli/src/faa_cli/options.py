@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from faa_cli.given import number_of
 from faa_cli.start import answer_stop
 from faa_search.settings import DataConfig, FitConfig, RunConfig, Settings
+from faa_search.settings.adversarial import ControllerConfig
 from faa_search.settings.fast import ExploringConfig, SelectingConfig, SpaceConfig
 from faa_search.settings.fitting import BaselineConfig, LossConfig, NetworkConfig, UpdateConfig
 from faa_search.settings.numbers import real_number, whole_number
@@ -32,6 +33,7 @@ PANELS = (
     (UpdateConfig, "Updates"),
     (LossConfig, "Loss"),
     (BaselineConfig, "Baseline augmentation"),
+    (ControllerConfig, "Controller of --adversarial"),
     (FitConfig, "Running"),
     (RunConfig, "Training"),
     (SharedSearchConfig, "Search"),  # last, as it has the fields of others, too

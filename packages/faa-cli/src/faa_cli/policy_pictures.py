@@ -1,12 +1,15 @@
-"""Writing the pictures of a policy of layers."""
+"""Writing the pictures of a policy of layers, and of the policies that a controller chose."""
 
 from pathlib import Path
 
 from faa_cli.describing import policy_kind
 from faa_cli.outputs import check_outputs
 from faa_cli.pictures import save_picture
+from faa_cli.showing import say
 from faa_core import FaaError, Layers, Policy
-from faa_core.text import safe
+from faa_core.text import safe, sentence
+from faa_search.adversarial.pictures import run_pictures
+from faa_search.runs.files import POLICIES
 from faa_search.searching.deep.pictures import policy_pictures
 
 SUFFIXES = (".png", ".svg")
@@ -41,3 +44,24 @@ def save_policy_pictures(place: Path, policy: Policy) -> list[Path]:
     for path, picture in files.items():
         save_picture(path, picture)
     return list(files)
+
+
+def save_controller_pictures(run: Path) -> list[str]:
+    """Draw what a training's controller chose into the run's directory; return the names of the files.
+
+    The training is finished, so what cannot be drawn is only told.
+    """
+    journal, names = run / POLICIES, []
+    if not journal.is_file():
+        say(
+            f"'{safe(journal)}' is not there, so the controller's pictures are not drawn. Put back a copy of it, and "
+            "the same command draws them."
+        )
+        return []
+    try:
+        for picture in run_pictures(run):
+            save_picture(run / f"{picture.name}.png", picture)
+            names.append(f"{picture.name}.png")
+    except FaaError as error:
+        say(f"Not all pictures are drawn: {sentence(error)}")
+    return names

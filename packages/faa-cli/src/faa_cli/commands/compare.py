@@ -12,8 +12,11 @@ from faa_cli.showing import say, say_starting, show_table
 from faa_cli.working import carry_out
 from faa_search.progress import Reporter
 from faa_search.settings import CompareConfig
+from faa_search.settings.adversarial import ControllerConfig
+from faa_search.settings.commands import CONTROLLERS, PolicyConfig
+from faa_search.settings.lists import parts_of
 from faa_search.settings.recipes import load_recipe
-from faa_search.settings.resolving import Layer
+from faa_search.settings.resolving import Layer, read_layer, without
 
 if TYPE_CHECKING:
     from faa_search.measuring.comparison import Comparison
@@ -46,7 +49,7 @@ def compare(
 
     A recipe is one of `faa train`. The same command again resumes.
     """
-    below = [_without_policy(load_recipe(recipe).layer("train"))] if recipe else []
+    below = [_of_a_comparison(load_recipe(recipe).layer("train"), config, flags)] if recipe else []
     settings = resolve_given(CompareConfig, "compare", None, config, flags, below=below)
     say_starting()
     from faa_cli.comparison_plot import save_comparison, title_of  # noqa: PLC0415 matplotlib and torch are slow to import
@@ -71,9 +74,15 @@ def compare(
     carry_out(work, show, device=settings.device, threads=threads, processes=num_processes)
 
 
-def _without_policy(layer: Layer) -> Layer:
-    """Return a recipe's settings but for its policy, since the comparison names its own."""
-    return layer._replace(settings={key: value for key, value in layer.settings.items() if key != "policy"})
+def _of_a_comparison(recipe: Layer, file: str | None, flags: dict[str, Any]) -> Layer:
+    """Return a recipe's settings but for its policy or controller, since the comparison names its own.
+
+    What a controller is told stays where the comparison has one.
+    """
+    given = {**(read_layer(file).settings if file else {}), **flags}.get("policies", ())
+    named = parts_of(given) if isinstance(given, str) else given
+    has_controller = isinstance(named, list | tuple) and any(name in CONTROLLERS for name in named)
+    return without(recipe, {*PolicyConfig.model_fields, *(() if has_controller else ControllerConfig.model_fields)})
 
 
 def _show(result: "Comparison", settings: CompareConfig) -> None:

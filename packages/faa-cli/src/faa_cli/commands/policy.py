@@ -9,6 +9,7 @@ from faa_cli.describing import operation_table, policy_kind, policy_lines, polic
 from faa_cli.given import number_of
 from faa_cli.help_pages import Command, Group
 from faa_cli.outputs import check_outputs
+from faa_cli.policy_epochs import read_policy
 from faa_cli.reporting import make_reporter
 from faa_cli.showing import say, say_starting, show_table, write_data
 from faa_core import FaaError, Policy, formats, plugins
@@ -49,6 +50,8 @@ Print a policy as the lists of the original Fast AutoAugment code:
 faa policy convert fa-reduced-cifar10 - --to legacy
 Take the nearest of what albumentations has not, with each difference told:
 faa policy convert fa-reduced-cifar10 albumentations.json --to albumentations --nearest
+Take the policies that `faa train --adversarial` chose for its tenth epoch:
+faa policy convert runs/adversarial policy.json --epoch 10
 """
 app = typer.Typer(add_completion=False, cls=Group, epilog=EXAMPLES)
 
@@ -194,6 +197,14 @@ def convert(
     table: Annotated[
         str | None, typer.Option(metavar="NAME", help="Which list of a Python file that holds several.")
     ] = None,
+    epoch: Annotated[
+        int | None,
+        typer.Option(
+            parser=number_of("--epoch", whole_number, least=1),
+            metavar="N",
+            help="Take all policies of this epoch, counted from 1; IN is the folder of a training with --adversarial.",
+        ),
+    ] = None,
     nearest: Annotated[
         bool,
         typer.Option("--nearest", help="Take the nearest of what a format cannot express, and name each difference."),
@@ -210,12 +221,10 @@ def convert(
     if target != "-":
         check_outputs({"OUT": Path(target)})
         _check_replaced(Path(target))
-    if write_as is None and target != "-":
-        format_out = formats.suffix_format(Path(target))
-    else:
-        format_out = formats.find_format(write_as or "faa")
-    writing = formats.Leeway(nearest=nearest)
-    policy = formats.read_policy(source, format=read_as, table=table, name=name, leeway=formats.Leeway(nearest=nearest))
+    by_suffix = write_as is None and target != "-"
+    format_out = formats.suffix_format(Path(target)) if by_suffix else formats.find_format(write_as or "faa")
+    reading, writing = (formats.Leeway(nearest=nearest) for _way in range(2))
+    policy = read_policy(source, epoch=epoch, read_as=read_as, table=table, name=name, leeway=reading)
     content = formats.render(policy, format_out.name, leeway=writing)
     if target == "-" and isinstance(content, bytes):
         raise FaaError(f"Format {format_out.name} is not text for the terminal; give a file instead of -.")

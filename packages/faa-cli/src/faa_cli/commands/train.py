@@ -13,7 +13,10 @@ from faa_cli.working import carry_out
 from faa_core.text import counted, duration
 from faa_search.progress import Reporter
 from faa_search.settings import TrainConfig
+from faa_search.settings.adversarial import ControllerConfig
 from faa_search.settings.numbers import whole_number
+from faa_search.settings.recipes import load_recipe
+from faa_search.settings.resolving import without
 
 if TYPE_CHECKING:
     from faa_search.runs.records.training import TrainResult
@@ -23,6 +26,8 @@ Train on scikit-learn's digits, which need no network:
 faa train --dataset digits --policy trivialaugment --epochs 5
 Train on a folder of photos, one folder per class, with the policy that a search has found:
 faa train --dataset photos --test-fraction 0.2 --img-size 64 --policy runs/search/policy.json --output runs/train
+Let a controller choose policies while the network learns (Adversarial AutoAugment), and draw what it chose:
+faa train --dataset digits --adversarial --batch-aug 4 --controller-steps 20 --hflip 0 --output runs/adversarial
 """
 app = typer.Typer(add_completion=False)
 
@@ -56,12 +61,15 @@ def train(
     Beside a policy of layers that crops images itself, as Deep AutoAugment's do, crop, flip and cutout are left out,
     each unless it is given.
     """
-    settings = resolve_given(TrainConfig, "train", recipe, config, flags)
+    # Without the recipe's controller, its settings mean nothing.
+    names = {"controller", *ControllerConfig.model_fields} if flags.get("adversarial") is False else set()
+    below = [without(load_recipe(recipe).layer("train"), names)] if recipe else []
+    settings = resolve_given(TrainConfig, "train", None, config, flags, below=below)
     say_starting()
     from faa_search.runs.directory import slug  # noqa: PLC0415 torch is slow to import
-    from faa_search.training import run  # noqa: PLC0415
+    from faa_search.training import adversarial, run  # noqa: PLC0415
 
-    policy = settings.policy
+    policy = adversarial.name_of(settings) if settings.adversarial else settings.policy
     directory = output or f"runs/train-{slug(settings.dataset)}-{slug(settings.model)}-{slug(policy)}-s{settings.seed}"
 
     def work(reporter: Reporter, accelerator: Any) -> "TrainResult":
@@ -69,8 +77,10 @@ def train(
 
     def show(result: "TrainResult") -> None:
         _show(result, settings.precision)
-        there = "Settings" if run.lost_weights(Path(directory), settings) else "Weights, settings"
-        say(f"{there} and figures are in {directory}")
+        place = Path(directory)
+        kept = ["Settings"] if run.lost_weights(place, settings) else ["Weights", "settings"]
+        *most, last = kept + ["figures"] + (_drawn(place) if settings.adversarial else [])
+        say(f"{', '.join(most)} and {last} are in {directory}")
 
     carry_out(work, show, device=settings.device, threads=threads, processes=num_processes)
 
@@ -87,3 +97,10 @@ def _show(result: "TrainResult", precision: str) -> None:
     if result.test is not None:
         tested = f"on {counted(result.test.images, 'image')}, computed in {precision}"
         say(f"Test error {100 * (1 - result.test.top1):.2f} % {tested}.")
+
+
+def _drawn(directory: Path) -> list[str]:
+    """Draw what a controller chose into the run's directory; return the names of the files."""
+    from faa_cli.policy_pictures import save_controller_pictures  # noqa: PLC0415 matplotlib is slow to import
+
+    return save_controller_pictures(directory)

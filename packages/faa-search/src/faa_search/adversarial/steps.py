@@ -43,6 +43,7 @@ class ControllerStep:
     """
 
     schema: ClassVar[str] = "faa-controller-step/1"
+    what: ClassVar[str] = "step of the controller"
     again: ClassVar[str] = "what it holds is lost, as it does not come again"
 
     epoch: Annotated[Natural, Field(ge=1)]
@@ -96,8 +97,8 @@ def read_steps(run: Path) -> list[ControllerStep]:
     """
     if not (run / POLICIES).is_file():
         raise FaaError(
-            f"'{safe(run)}' has no file {POLICIES}: it is not a training with --adversarial, or has not finished an "
-            "epoch."
+            f"'{safe(run)}' has no file {POLICIES}, which a training with --adversarial has once its controller has "
+            "taken a step."
         )
     return sorted(Journal(run / POLICIES, ControllerStep).read(), key=lambda step: step.number)
 
@@ -116,7 +117,7 @@ def policy_of_epoch(run: Path, epoch: int) -> SubPolicies:
     own = [step for step in steps if step.epoch == epoch]
     if not own:
         known = sorted({step.epoch for step in steps})
-        there = f"it has {known[0]} to {known[-1]}" if known else "it has none yet"
+        there = f"it has those of epochs {known[0]} to {known[-1]}" if known else "it has none yet"
         raise FaaError(f"'{safe(run)}' has no policies of epoch {epoch}; {there}.")
     return joined_policy(own)
 

@@ -35,8 +35,9 @@ Natural = Annotated[int, Field(ge=0, lt=2**63)]
 class Entry(Protocol):
     """A dataclass of what JSON can hold.
 
-    It may have a class attribute `again` too: what becomes of an entry that is removed, in words, where it is not the
-    command of its run that does the work anew.
+    It may have two more class attributes: `what`, what it is called in messages where that is not its class's name; and
+    `again`, what becomes of an entry that is removed, in words, where it is not the command of its run that does the
+    work anew.
 
     Attributes:
         schema: See `runs.schemas`.
@@ -60,6 +61,7 @@ class Journal(Generic[Kind]):
         self.path = path
         self.kind = kind
         self._adapter = TypeAdapter(kind)
+        self._what = getattr(kind, "what", kind.__name__.lower())
 
     def read(self) -> list[Kind]:
         """Return the entries, of those with one key the last; a last line that is not finished does not count.
@@ -115,12 +117,12 @@ class Journal(Generic[Kind]):
             return json.dumps(content | {CHECK: _checksum(content)}, allow_nan=False) + "\n"
         except ValueError as error:
             raise FaaError(
-                f"A figure of a {self.kind.__name__.lower()} is not finite, so '{safe(self.path)}' does not get it. "
+                f"A figure of a {self._what} is not finite, so '{safe(self.path)}' does not get it. "
                 "A standard error needs two held-out images or more."
             ) from error
 
     def _parse(self, line: bytes, number: int) -> Kind:
-        what = self.kind.__name__.lower()
+        what = self._what
         place = f"Line {number} of '{safe(self.path)}'"
         again = getattr(self.kind, "again", AGAIN)
         alone = f"Put back a copy of the file. Or remove this line alone: {again}, and every other line stays good."

@@ -42,7 +42,7 @@ class ControllerConfig(Settings):
     )
     controller_entropy_weight: NonNegative | None = Field(
         default=None,
-        description="Weight of the entropy (default: that of --controller-preset).",
+        description="Weight of the entropy (default: the preset's).",
         json_schema_extra={"formerly": None},
     )
     controller_target_entropy: Probability | None = Field(

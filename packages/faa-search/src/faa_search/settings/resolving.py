@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -55,6 +55,13 @@ def resolve(config: type[Config], layers: list[Layer]) -> Config:
         return config(**merged)
     except ValidationError as error:
         raise FaaError("; ".join(_fault(fault, origin) for fault in error.errors())) from error
+
+
+def without(layer: Layer, names: Collection[str]) -> Layer:
+    """Return a layer without some settings, however it spells them."""
+    return layer._replace(
+        settings={key: value for key, value in layer.settings.items() if str(key).replace("-", "_") not in names}
+    )
 
 
 def read_layer(path: str | Path) -> Layer:

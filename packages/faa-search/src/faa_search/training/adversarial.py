@@ -7,11 +7,11 @@ from statistics import fmean
 from typing import Any
 
 from faa_core import FaaError
-from faa_core.text import counted
+from faa_core.text import counted, sentence
 from faa_search.adversarial.adversary import Adversary
 from faa_search.adversarial.learning import shares
 from faa_search.adversarial.space import Space
-from faa_search.adversarial.steps import ControllerStep, joined_policy, read_steps
+from faa_search.adversarial.steps import ControllerStep, policy_of_epoch
 from faa_search.progress import Reporter
 from faa_search.runs.files import POLICIES, POLICY, write_file
 from faa_search.runs.journal import Journal
@@ -135,11 +135,20 @@ class AdversarialPolicies:
         self._reporter.note(f"The controller has collapsed in epoch {step.epoch}: {how}. {done}")
 
 
-def keep_last_policies(run: Path) -> None:
-    """Write the policies of a run's last epoch as one, as ``policy.json``."""
-    steps = read_steps(run)
-    last = steps[-1].epoch
-    write_file(run, POLICY, joined_policy([step for step in steps if step.epoch == last]).to_json())
+def keep_last_policies(run: Path, *, epoch: int, reporter: Reporter) -> None:
+    """Write the policies of a run's last epoch as one, as ``policy.json``; note it where the journal lacks them.
+
+    Args:
+        run: The run's directory.
+        epoch: The last one, counted from 1.
+        reporter: Told where the policies are lost.
+    """
+    try:
+        policy = policy_of_epoch(run, epoch)
+    except FaaError as error:
+        reporter.note(f"{POLICY} is not written: {sentence(error)}")
+        return
+    write_file(run, POLICY, policy.to_json())
 
 
 def _columns(step: ControllerStep, space: Space) -> dict[str, float | None]:

@@ -122,7 +122,7 @@ def _train(
             result = _run(config, directory, chosen, data, shown, processes, log, runs=runs)
         if processes.is_main_process:
             if config.adversarial:
-                keep_last_policies(directory)
+                keep_last_policies(directory, epoch=config.epochs, reporter=shown)
             write_record(directory, RESULT, result.schema, asdict(result))
         return result
 
