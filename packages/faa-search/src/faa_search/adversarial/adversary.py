@@ -9,6 +9,7 @@ It knows nothing of the network, the images or the loop that it helps::
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 
 from faa_core import FaaError, SubPolicies
 from faa_core.randomness import key_of, seed_of, uniforms
+from faa_core.text import one_line
 from faa_search.adversarial import learning
 from faa_search.adversarial.controller import Controller
 from faa_search.adversarial.space import (
@@ -99,6 +101,7 @@ class Adversary:
         Raises:
             FaaError: If the losses are not as many finite numbers as there are policies.
         """
+        losses = [float(loss) for loss in losses]
         if len(losses) != self.copies:
             raise FaaError(f"The controller drew {self.copies} policies and was told {len(losses)} losses.")
         if self.mode == "frozen" and epoch >= self.config.controller_freeze_epoch:
@@ -136,21 +139,34 @@ class Adversary:
         return None
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` needs: tensors, numbers, in dictionaries and lists."""
-        return {
-            "controller": dict(self.controller.state_dict()),
-            "optimizer": self.optimizer.state_dict(),
-            "actions": torch.from_numpy(self.actions),
-            "steps": self.steps,
-            "entropy_weight": self.entropy_weight,
-            "learns": self.learns,
-        }
+        """Return what `restore` needs, as it is now: tensors, numbers, in dictionaries and lists."""
+        return deepcopy(
+            {
+                "controller": dict(self.controller.state_dict()),
+                "optimizer": self.optimizer.state_dict(),
+                "actions": torch.from_numpy(self.actions),
+                "steps": self.steps,
+                "entropy_weight": self.entropy_weight,
+                "learns": self.learns,
+            }
+        )
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned."""
-        self.controller.load_state_dict(state["controller"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.actions = state["actions"].numpy()
+        """Go on from what `state` returned.
+
+        Raises:
+            FaaError: If it is of a controller with other settings.
+        """
+        state = deepcopy(dict(state))
+        actions = state["actions"].numpy()
+        if actions.shape != self.actions.shape:
+            raise FaaError(f"The state is of a controller with {len(actions)} copies, and this one has {self.copies}.")
+        try:
+            self.controller.load_state_dict(state["controller"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise FaaError(f"The state is of a controller with other settings: {one_line(error, most=200)}.") from error
+        self.actions = actions
         self.steps, self.entropy_weight, self.learns = state["steps"], state["entropy_weight"], state["learns"]
 
     def _drawn(self) -> Actions:

@@ -40,10 +40,10 @@ def standardise(losses: Sequence[float]) -> Tensor:
     Raises:
         FaaError: If there are fewer than two, or one is not finite.
     """
-    if len(losses) < 2 or not all(map(math.isfinite, losses)):
-        raise FaaError(f"The controller learns from two finite losses or more, not from {list(losses)!r:.200}.")
     losses_M = torch.tensor(losses, dtype=torch.float64)
     rewards_M: Tensor = (losses_M - losses_M.mean()) / (losses_M.std() + EPSILON)
+    if len(losses) < 2 or not rewards_M.isfinite().all():
+        raise FaaError(f"The controller learns from two finite losses or more, not from {list(losses)!r:.200}.")
     return rewards_M.float()
 
 

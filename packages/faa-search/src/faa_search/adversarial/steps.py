@@ -59,6 +59,10 @@ class ControllerStep:
     largest_share: Share
     learned: bool
 
+    def __post_init__(self) -> None:
+        if len(self.losses) != len(self.policies):
+            raise ValueError(f"it has {len(self.policies)} policies and {len(self.losses)} losses")
+
     @property
     def key(self) -> tuple[int]:
         """Which step."""

@@ -35,9 +35,9 @@ Natural = Annotated[int, Field(ge=0, lt=2**63)]
 class Entry(Protocol):
     """A dataclass of what JSON can hold.
 
-    It may have two more class attributes: `what`, what it is called in messages where that is not its class's name; and
-    `again`, what becomes of an entry that is removed, in words, where it is not the command of its run that does the
-    work anew.
+    It may have more class attributes, for messages: `what`, what it is called where that is not its class's name;
+    `again`, what becomes of an entry that is removed, where it is not the command of its run that does the work anew;
+    `not_finite`, what makes a figure of it not finite.
 
     Attributes:
         schema: See `runs.schemas`.
@@ -71,12 +71,7 @@ class Journal(Generic[Kind]):
         Raises:
             FaaError: If any other line is not an entry, or was changed after it was written.
         """
-        if not self.path.is_file():
-            return []
-        content = read_content(self.path)
-        lines = content[: content.rfind(b"\n") + 1].split(b"\n")
-        entries = [self._parse(line, number) for number, line in enumerate(lines, start=1) if line.strip()]
-        return list({entry.key: entry for entry in entries}.values())
+        return [entry for entry, _line in self._entries()]
 
     def append(self, entry: Kind) -> None:
         """Add an entry, in place of a last line that was not finished; it outlives this process.
@@ -95,16 +90,26 @@ class Journal(Generic[Kind]):
         Raises:
             FaaError: As `read`, or if the system refuses.
         """
-        entries = self.read()
-        kept = [entry for entry in entries if wanted(entry)]
+        entries = self._entries()
+        kept = [line for entry, line in entries if wanted(entry)]
         if len(kept) < len(entries):
-            write_text(self.path, "".join(map(self._line, kept)), aside=self.path.parent / UNFINISHED)
+            text = "".join(f"{as_text(line)}\n" for line in kept)
+            write_text(self.path, text, aside=self.path.parent / UNFINISHED)
 
     def sync(self) -> None:
         """Have the entries so far on the disk, as for what is made of them."""
         if self.path.is_file():
             with self.path.open("ab") as file:
                 os.fsync(file.fileno())
+
+    def _entries(self) -> list[tuple[Kind, bytes]]:
+        """Return the entries with their lines, of those with one key the last."""
+        if not self.path.is_file():
+            return []
+        content = read_content(self.path)
+        lines = content[: content.rfind(b"\n") + 1].split(b"\n")
+        entries = [(self._parse(line, number), line) for number, line in enumerate(lines, start=1) if line.strip()]
+        return list({entry.key: (entry, line) for entry, line in entries}.values())
 
     def _line(self, entry: Kind) -> str:
         """Return the line of an entry.
@@ -116,10 +121,9 @@ class Journal(Generic[Kind]):
         try:
             return json.dumps(content | {CHECK: _checksum(content)}, allow_nan=False) + "\n"
         except ValueError as error:
-            raise FaaError(
-                f"A figure of a {self._what} is not finite, so '{safe(self.path)}' does not get it. "
-                "A standard error needs two held-out images or more."
-            ) from error
+            why = getattr(self.kind, "not_finite", "")
+            told = f"A figure of a {self._what} is not finite, so '{safe(self.path)}' does not get it. {why}"
+            raise FaaError(told.rstrip()) from error
 
     def _parse(self, line: bytes, number: int) -> Kind:
         what = self._what

@@ -76,6 +76,7 @@ class Trial:
     """
 
     schema: ClassVar[str] = "faa-trial/1"
+    not_finite: ClassVar[str] = "A standard error needs two held-out images or more."
     again: ClassVar[str] = (
         "the command of a search that is not finished scores the trial anew; a finished search keeps its policy, and "
         "--stage explore scores it anew (--stage merge, a second score)"
