@@ -141,13 +141,12 @@ def test_an_epoch_that_is_not_there(faa, tmp_path, run):
     for source, given, words in (
         ("run", (11,), "'run' has no policies of epoch 11; it has those of epochs 1 to 10."),
         ("run", (0,), "--epoch: it must be at least 1 (given 0)."),
+        ("run/policies.jsonl", (1,), "--epoch reads a training's folder, so give 'run' as IN."),
+        ("run/policy.json", (1,), "--epoch reads a training's folder, so give 'run' as IN."),
         ("run", ("last",), "--epoch: "),
         ("run", (1, "--from", "legacy"), "--from and --table are for files; leave them out."),
         ("run", (1, "--table", "a"), "--from and --table are for files; leave them out."),
-        *(
-            (source, (1,), needs)
-            for source in ("trivialaugment", "mine.json", "empty", "nowhere", "run/policies.jsonl")
-        ),
+        *((source, (1,), needs) for source in ("trivialaugment", "mine.json", "empty", "nowhere")),
     ):
         refused = faa("policy", "convert", source, "out.json", "--epoch", *given)
         assert (refused.code, words in refused.err) == (2, True), refused.err

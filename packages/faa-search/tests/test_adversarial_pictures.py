@@ -28,7 +28,7 @@ def step(
     """Return a step whose policies have one operation at one level each."""
     known = {"loss": -1.0, "entropy": 50.0, "entropy_weight": 0.2, "strength": 0.5, **figures}
     return ControllerStep(
-        epoch=(number - 1) // per_epoch + 1, number=number, space="advaa",
+        epoch=(number - 1) // per_epoch + 1, number=number, per_epoch=per_epoch, space="advaa",
         policies=tuple((((op, level), (op, level)),) * 5 for op, level in drawn),
         losses=tuple(losses) or (1.0,) * len(drawn), score_loss=0.0, largest_share=0.5, learned=True, **known,
     )  # fmt: skip

@@ -146,7 +146,7 @@ def test_uniform_policies(sample_pairing: bool) -> None:
     assert ((pairs - pairs.mean()) ** 2).sum() / pairs.mean() < pairs.size + 4.5 * math.sqrt(2 * pairs.size)
 
 
-@pytest.mark.parametrize("freeze", [0, 1, 3])
+@pytest.mark.parametrize("freeze", [1, 3])
 def test_a_frozen_controller_learns_before_its_epoch(freeze: int) -> None:
     """In its first epochs, as many as are given, and not after them; it goes on to draw, by what it has learnt."""
     config = ControllerConfig(**FASTER, controller_freeze_epoch=freeze)
@@ -536,8 +536,11 @@ def test_a_state_stays_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"copies": 3}, "of a controller with 4 copies, and this one has 3"),
-        ({"config": ControllerConfig(controller_sample_pairing=True)}, "of a controller with other settings"),
+        ({"copies": 3}, "copies: 4 → 3"),
+        ({"seed": 1}, "seed: 0 → 1"),
+        ({"mode": "uniform"}, "mode: 'learned' → 'uniform'"),
+        ({"config": ControllerConfig(controller_space="advaa-symmetric")}, "controller_space: 'advaa' → 'advaa-sym"),
+        ({"config": ControllerConfig(controller_lr=0.1)}, "controller_lr: 0.00035 → 0.1"),
     ],
 )
 def test_a_state_of_another_controller(other: dict[str, Any], message: str) -> None:
@@ -574,3 +577,28 @@ def test_lines_keep_what_only_a_newer_version_knows(tmp_path: Path) -> None:
 def test_as_many_losses_as_policies() -> None:
     with pytest.raises(ValueError, match="policies and 1 losses"):
         replace(steps_of()[0], losses=(1.0,))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: Adversary(copies=2.5), "2 copies or more, not 2.5"),  # type: ignore[arg-type]
+        (lambda: Adversary(mode="nope"), "`mode` must be one of learned, uniform, frozen, not 'nope'"),  # type: ignore[arg-type]
+        (lambda: Adversary(mode="frozen"), "needs a `controller_freeze_epoch` of 1 or more"),
+        (lambda: Adversary(copies=2).answer(["a", "b"], epoch=0), "must be numbers"),  # type: ignore[list-item]
+        (lambda: Adversary(copies=2).answer([1.0, 2.0], epoch=-1), "`epoch` must be a whole number from 0 on"),
+        (lambda: Adversary(copies=2).answer([1.0, 2.0], epoch=1.5), "`epoch` must be a whole number"),  # type: ignore[arg-type]
+        (lambda: Adversary(copies=2).restore({}), "not the state of a controller"),
+    ],
+)
+def test_calls_that_cannot_be(wrong: Callable[[], Any], message: str) -> None:
+    with pytest.raises(FaaError, match=message):
+        wrong()
+
+
+def test_a_refused_answer_changes_nothing() -> None:
+    adversary = Adversary(copies=2, seed=3)
+    before = repr(adversary.state())
+    with pytest.raises(FaaError):
+        adversary.answer([1.0, 2.0], epoch=-1)
+    assert repr(adversary.state()) == before

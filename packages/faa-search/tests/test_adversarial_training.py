@@ -178,6 +178,7 @@ def test_a_collapse_is_told_once(trained: Trained, listener: Any, on_collapse: s
     told = [note for note in shown.notes if "has collapsed in epoch" in note]
     assert len(told) == 1
     assert ("learns no more" in told[0]) == (on_collapse == "freeze")
+    assert "give --controller-preset stable or --controller-target-entropy 0.8 or --controller-lr 0.00035" in told[0]
     assert (False in learned(run)) == (on_collapse == "freeze")
 
 
@@ -204,9 +205,12 @@ def test_the_strength_has_a_cap(trained: Trained) -> None:
     [
         ({"policy": "trivialaugment"}, "--policy trivialaugment and --adversarial both decide"),
         ({"policy_warmup": 1}, "--policy-warmup is for a policy that stays the same"),
-        ({"batch_aug": 1}, "needs --batch-aug 2 or more"),
-        ({"controller": "frozen"}, "needs --controller-freeze-epoch N, from 1 to 2"),
-        ({"controller": "frozen", "controller_freeze_epoch": 3}, "needs --controller-freeze-epoch N, from 1 to 2"),
+        ({"batch_aug": 1}, r"needs --batch-aug 2 or more \(given 1\)"),
+        ({"controller": "frozen"}, r"needs --controller-freeze-epoch N, from 1 to 2 \(given 0\)"),
+        ({"controller": "frozen", "controller_freeze_epoch": 3}, r"from 1 to 2 \(given 3\)"),
+        ({"controller": "frozen", "controller_freeze_epoch": 2, "controller_steps": 1}, r"from 1 to 1 \(given 2\)"),
+        ({"policy": "adversarial-uniform"}, "give --adversarial --controller uniform instead"),
+        ({"controller_target_entropy": 0.4}, "greater than or equal to 0.5"),
         ({"controller_freeze_epoch": 1}, "is for --controller frozen"),
         ({"controller_preset": "paper", "controller_target_entropy": 0.8}, "1e-05 is too small for that"),
         ({"adversarial": False, "controller_lr": 0.1}, "--controller-lr is for --adversarial"),
@@ -268,11 +272,15 @@ def test_a_comparison_that_lacks_what_a_controller_needs(tmp_path: Path) -> None
     with pytest.raises(ValidationError, match="--controller-lr is for controllers, and --policies has none of them"):
         CompareConfig(**plain, controller_lr=0.1)
     for settings, message in (
-        ({}, "needs --batch-aug 2 or more"),
-        ({"batch_aug": 2, "policies": ("none", "adversarial-frozen")}, "needs --controller-freeze-epoch"),
-        ({"batch_aug": 2, "controller_steps": 2}, "--controller-steps 2 is more than the 1 updates"),
+        ({}, "'adversarial' of --policies: .* needs --batch-aug 2 or more"),
+        (
+            {"batch_aug": 2, "epochs": 3, "policies": ("none", "adversarial-frozen")},
+            "'adversarial-frozen' of --policies: .* needs --controller-freeze-epoch N, from 1 to 1",
+        ),
+        ({"batch_aug": 2, "controller_steps": 2}, "--controller-steps 2 is more than the 1 update of an epoch"),
+        ({"batch_aug": 2, "policies": ("none", "adversarial-cold")}, "Controllers are called adversarial, "),
     ):
-        config = CompareConfig(**{"policies": ("none", "adversarial"), **plain, **settings})
+        config = CompareConfig(**{"policies": ("none", "adversarial"), **plain, **settings})  # type: ignore[arg-type]
         with pytest.raises(FaaError, match=message):
             compare(config, tmp_path / "out")
         assert not (tmp_path / "out").exists()
@@ -286,3 +294,76 @@ def test_a_damaged_journal_is_told(tmp_path: Path, trained: Trained, listener: A
     path.write_text(path.read_text().replace('"number": 1,', '"number": 2,'))
     with pytest.raises(FaaError, match=r"Line 1 of .* its checksum is wrong.* what it holds is lost"):
         trained("run")
+
+
+def stopped_journal(tmp_path: Path, trained: Trained, listener: Any, interruption: Any) -> Path:
+    """Return the journal of a training that was killed after its first epoch."""
+    with pytest.raises(interruption):
+        trained("run", listener(stop_after=1))
+    return tmp_path / "run/policies.jsonl"
+
+
+def test_a_journal_that_lacks_steps(tmp_path: Path, trained: Trained, listener: Any, interruption: Any) -> None:
+    """The training goes on and says so; an epoch of which steps are lost is not converted."""
+    path = stopped_journal(tmp_path, trained, listener, interruption)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[1:]))
+    with pytest.raises(FaaError, match="has 1 of the 2 steps of epoch 1"):
+        policy_of_epoch(tmp_path / "run", 1)
+    shown = listener()
+    trained("run", shown)
+    assert any("lacks 1 step of the 2 until now" in note for note in shown.notes)
+    assert len(policy_of_epoch(tmp_path / "run", 3).sub_policies) == 40
+
+
+def test_a_journal_of_another_training(tmp_path: Path, trained: Trained, listener: Any, interruption: Any) -> None:
+    path = stopped_journal(tmp_path, trained, listener, interruption)
+    path.write_bytes((trained("other", controller_space="advaa-symmetric") / "policies.jsonl").read_bytes())
+    with pytest.raises(FaaError, match=r"has steps of another training\. Put back a copy of it; or remove it"):
+        trained("run")
+    path.unlink()
+    assert trained("run") == path.parent
+
+
+def test_an_epoch_that_is_not_finished(tmp_path: Path, trained: Trained) -> None:
+    """Its policies are not converted, as they are not all."""
+    run = trained("run")
+    path = run / "policies.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(FaaError, match=r"has 1 of the 2 steps of epoch 3\. Let the training finish it"):
+        policy_of_epoch(run, 3)
+
+
+def test_a_refused_command_leaves_nothing(tmp_path: Path, trained: Trained) -> None:
+    """So that the corrected one is not in its way, whatever trackers would have written."""
+    with pytest.raises(FaaError, match="is more than the 5 updates"):
+        trained("run", controller_steps=6, log_with=("tensorboard",))
+    assert not (tmp_path / "run").exists()
+
+
+def test_policies_of_the_last_epoch_are_written_again(trained: Trained) -> None:
+    """Where somebody has removed them from a finished run."""
+    run = trained("run")
+    text = (run / "policy.json").read_text()
+    (run / "policy.json").unlink()
+    trained("run")
+    assert (run / "policy.json").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("settings", "told", "not_told"),
+    [
+        ({}, ["2 times in an epoch of 5 updates: 6 steps in all."], ["almost uniform"]),
+        ({"controller_lr": 3.5e-4}, ["uniform for its first 200 steps. More --controller-steps"], []),
+        ({"controller_lr": 3.5e-4, "controller_steps": 5}, ["uniform for its first 200 steps."], ["More --controller"]),
+        ({"controller": "frozen", "controller_freeze_epoch": 2}, ["of which it learns in 4."], []),
+    ],
+)
+def test_a_start_tells_how_policies_are_chosen(
+    trained: Trained, listener: Any, settings: dict[str, Any], told: list[str], not_told: list[str]
+) -> None:
+    shown = listener()
+    trained("run", shown, **settings)
+    note = next(note for note in shown.notes if "of every image" in note)
+    assert all(words in note for words in told)
+    assert not any(words in note for words in not_told)

@@ -160,7 +160,7 @@ def test_each_copy_shown_at_once_has_its_own_loss(view: Views, expected: ModelIn
 
 def test_copies_at_once_must_divide_the_copies() -> None:
     """The message has what is allowed."""
-    with pytest.raises(ValueError, match="--copies-per-pass 4 does not divide --batch-aug 6; give one of 1, 2, 3, 6"):
+    with pytest.raises(ValueError, match="--copies-per-pass 4 does not divide --batch-aug 6; allowed: 1, 2, 3, 6;"):
         TrainConfig(batch_aug=6, copies_per_pass=4)
 
 

@@ -41,6 +41,8 @@ def read_policy(
 def _of_epoch(source: str, epoch: int) -> Policy:
     """Return all policies of an epoch as one."""
     if not _has_epochs(source):
+        if Path(source).name in (POLICIES, POLICY) and _has_epochs(str(Path(source).parent)):
+            raise FaaError(f"--epoch reads a training's folder, so give '{safe(Path(source).parent)}' as IN.")
         raise FaaError(
             f"--epoch is for the directory of a training with --adversarial, and '{safe(source)}' is none, as it has "
             f"no file {POLICIES}; give such a directory as IN, or leave --epoch out."

@@ -10,14 +10,13 @@ It knows nothing of the network, the images or the loop that it helps::
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 
 from faa_core import FaaError, SubPolicies
 from faa_core.randomness import key_of, seed_of, uniforms
-from faa_core.text import one_line
 from faa_search.adversarial import learning
 from faa_search.adversarial.controller import Controller
 from faa_search.adversarial.space import (
@@ -70,9 +69,16 @@ class Adversary:
         Raises:
             FaaError: If there are too few copies.
         """
-        if copies < LEAST_COPIES:
-            raise FaaError(f"A controller compares policies, so it needs {LEAST_COPIES} copies or more, not {copies}.")
+        if not isinstance(copies, int) or copies < LEAST_COPIES:
+            raise FaaError(
+                f"A controller compares policies, so it needs {LEAST_COPIES} copies or more, not {copies!r:.40}."
+            )
         self.config = config = config or ControllerConfig()
+        if mode not in get_args(Mode) or (mode == "frozen" and config.controller_freeze_epoch < 1):
+            raise FaaError(
+                f"`mode` must be one of {', '.join(get_args(Mode))}, not {mode!r:.40}; a frozen controller needs a "
+                "`controller_freeze_epoch` of 1 or more in its settings."
+            )
         self.copies, self.seed, self.mode = copies, seed, mode
         self.space = make_space(config.controller_space, sample_pairing=config.controller_sample_pairing)
         allowed_OL = allowed_choices(self.space, config.controller_max_strength)
@@ -101,7 +107,9 @@ class Adversary:
         Raises:
             FaaError: If the losses are not as many finite numbers as there are policies.
         """
-        losses = [float(loss) for loss in losses]
+        losses = _numbers(losses)
+        if not isinstance(epoch, int) or epoch < 0:
+            raise FaaError(f"`epoch` must be a whole number from 0 on, not {epoch!r:.40}.")
         if len(losses) != self.copies:
             raise FaaError(f"The controller drew {self.copies} policies and was told {len(losses)} losses.")
         if self.mode == "frozen" and epoch >= self.config.controller_freeze_epoch:
@@ -117,6 +125,7 @@ class Adversary:
         return ControllerStep(
             epoch=epoch + 1,
             number=self.steps,
+            per_epoch=self.config.controller_steps,
             space=self.config.controller_space,
             policies=as_drawn(self.space, actions),
             losses=tuple(losses),
@@ -148,6 +157,7 @@ class Adversary:
                 "steps": self.steps,
                 "entropy_weight": self.entropy_weight,
                 "learns": self.learns,
+                "made_with": self._made_with,
             }
         )
 
@@ -157,17 +167,25 @@ class Adversary:
         Raises:
             FaaError: If it is of a controller with other settings.
         """
+        then, now = state.get("made_with"), self._made_with
+        if not isinstance(then, Mapping):
+            raise FaaError("That is not the state of a controller; give what `state` returned.")
+        changed = [f"{name}: {then.get(name)!r} → {now[name]!r}" for name in now if then.get(name) != now[name]]
+        if changed:
+            raise FaaError(
+                f"The state is of a controller with other settings ({'; '.join(changed)}). Make this one with the same."
+            )
         state = deepcopy(dict(state))
-        actions = state["actions"].numpy()
-        if actions.shape != self.actions.shape:
-            raise FaaError(f"The state is of a controller with {len(actions)} copies, and this one has {self.copies}.")
-        try:
-            self.controller.load_state_dict(state["controller"])
-            self.optimizer.load_state_dict(state["optimizer"])
-        except (RuntimeError, ValueError) as error:
-            raise FaaError(f"The state is of a controller with other settings: {one_line(error, most=200)}.") from error
-        self.actions = actions
+        self.controller.load_state_dict(state["controller"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.actions = state["actions"].numpy()
         self.steps, self.entropy_weight, self.learns = state["steps"], state["entropy_weight"], state["learns"]
+
+    @property
+    def _made_with(self) -> dict[str, Any]:
+        """What a state must agree with: settings, copies, seed and mode."""
+        settings = self.config.model_dump(mode="json", include=set(ControllerConfig.model_fields))
+        return {**settings, "copies": self.copies, "seed": self.seed, "mode": self.mode}
 
     def _drawn(self) -> Actions:
         key = key_of("controller", self.seed, self.steps)
@@ -186,3 +204,15 @@ class Adversary:
     def _strength(self, actions: Actions) -> float | None:
         drawn = self.space.strengths[actions[..., 0], actions[..., 1]]
         return float(np.nanmean(drawn)) if np.isfinite(drawn).any() else None
+
+
+def _numbers(losses: Any) -> list[float]:
+    """Return losses of any number type as floats.
+
+    Raises:
+        FaaError: If one is not a number.
+    """
+    try:
+        return [float(loss) for loss in losses]
+    except (TypeError, ValueError) as error:
+        raise FaaError(f"The losses must be numbers, one for each policy, not {losses!r:.100}.") from error

@@ -61,7 +61,7 @@ def step_pictures(steps: Sequence[ControllerStep], *, most_entropy: float | None
     """
     if not steps:
         return ()
-    per_epoch = max(ceil(step.number / step.epoch) for step in steps)  # exact once an epoch is whole
+    per_epoch = steps[0].per_epoch
     epochs = len({step.epoch for step in steps})
     part = per_epoch if epochs >= FEW else 1
     size = part * ceil(len(steps) / (part * MOST))

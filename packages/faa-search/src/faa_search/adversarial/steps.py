@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, FiniteFloat, NonNegativeFloat
 
 from faa_core import FaaError, SubPolicies
-from faa_core.text import safe
+from faa_core.text import counted, safe
 from faa_search.adversarial.space import LEVELS, OPERATIONS, SUB_POLICIES, Actions, Space, make_space, policy_of
 from faa_search.runs.files import POLICIES
 from faa_search.runs.journal import Journal, Natural
@@ -29,6 +29,7 @@ class ControllerStep:
     Attributes:
         epoch: Of the training, counted from 1.
         number: Of the step in the whole training, counted from 1.
+        per_epoch: Steps in each epoch of the training.
         space: That the policies are of.
         policies: Drawn for this step: of each copy its sub-policies, and of each of these operations and levels.
         losses: Of the network under each policy, in its mean over the step's updates.
@@ -48,6 +49,7 @@ class ControllerStep:
 
     epoch: Annotated[Natural, Field(ge=1)]
     number: Annotated[Natural, Field(ge=1)]
+    per_epoch: Annotated[Natural, Field(ge=1)]
     space: SpaceName
     policies: Annotated[tuple[DrawnPolicy, ...], Field(min_length=1)]
     losses: tuple[FiniteFloat, ...]
@@ -119,11 +121,35 @@ def policy_of_epoch(run: Path, epoch: int) -> SubPolicies:
     """
     steps = read_steps(run)
     own = [step for step in steps if step.epoch == epoch]
-    if not own:
+    if own:
+        check_whole(own, run)
+    else:
         known = sorted({step.epoch for step in steps})
         there = f"it has those of epochs {known[0]} to {known[-1]}" if known else "it has none yet"
         raise FaaError(f"'{safe(run)}' has no policies of epoch {epoch}; {there}.")
     return joined_policy(own)
+
+
+def check_whole(own: Sequence[ControllerStep], run: Path) -> None:
+    """Refuse an epoch of which steps are missing: the training has not done them yet, or the journal has lost them.
+
+    Args:
+        own: Its steps, one at least.
+        run: The run's directory.
+
+    Raises:
+        FaaError: If so.
+    """
+    epoch, there = own[0].epoch, len(own)
+    if there < own[0].per_epoch:
+        raise FaaError(
+            f"'{safe(run)}' has {there} of the {counted(own[0].per_epoch, 'step')} of epoch {epoch}. Let the training "
+            f"finish it, or put back a copy of {POLICIES}; or take another epoch."
+        )
+    if len({(step.space, len(step.policies)) for step in own}) > 1:
+        raise FaaError(
+            f"The steps of epoch {epoch} in '{safe(run / POLICIES)}' are of several trainings. Put back a copy of it."
+        )
 
 
 def joined_policy(steps: Sequence[ControllerStep]) -> SubPolicies:

@@ -31,7 +31,8 @@ class ControllerConfig(Settings):
     )
     controller_max_strength: Probability = Field(
         default=1.0,
-        description="Leave out levels that are stronger than this fraction of an operation's strongest; 1: none.",
+        description="Leave out levels that are stronger than this fraction of an operation's strongest; the weakest "
+        "level stays, and so does what has no levels, such as Invert. 1: leave out none.",
         json_schema_extra={"formerly": 1.0},
     )
     controller_preset: Literal["paper", "stable"] = Field(
@@ -45,10 +46,10 @@ class ControllerConfig(Settings):
         description="Weight of the entropy (default: the preset's).",
         json_schema_extra={"formerly": None},
     )
-    controller_target_entropy: Probability | None = Field(
+    controller_target_entropy: Annotated[Probability, Field(ge=0.5)] | None = Field(
         default=None,
         description="Pull the entropy to this fraction of its maximum: its weight grows while it is lower, and shrinks "
-        "while it is higher.",
+        "while it is higher. From 0.5 to 1.",
         json_schema_extra={"formerly": None},
     )
     controller_lr: Positive = Field(
@@ -61,7 +62,7 @@ class ControllerConfig(Settings):
     )
     controller_carry_state: bool = Field(
         default=False,
-        description="Let a sub-policy follow from those before it, rather than draw all of them alike.",
+        description="Let the choice of a sub-policy depend on those before it; else each is chosen by itself.",
         json_schema_extra={"formerly": False},
     )
     controller_freeze_epoch: EpochsOrNone = Field(

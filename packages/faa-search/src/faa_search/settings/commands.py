@@ -21,6 +21,12 @@ from faa_search.settings.data import DataConfig
 from faa_search.settings.fitting import BaselineConfig, DeviceConfig, FitConfig
 from faa_search.settings.roles import Role
 
+CONTROLLERS: dict[str, Literal["learned", "uniform", "frozen"]] = {  # by their name in a comparison
+    "adversarial": "learned",
+    "adversarial-uniform": "uniform",
+    "adversarial-frozen": "frozen",
+}
+
 
 class RunConfig(DataConfig, FitConfig, ControllerConfig):
     """A training run: data, network, what is measured and kept; not the policy, nor whether a controller chooses it."""
@@ -91,39 +97,43 @@ class TrainConfig(RunConfig, PolicyConfig):
 
     @model_validator(mode="after")
     def _a_policy_or_a_controller(self) -> Self:
+        if self.policy in CONTROLLERS:
+            more = "" if self.policy == "adversarial" else f" --controller {CONTROLLERS[self.policy]}"
+            raise ValueError(f"--policy {self.policy}: a controller is no policy; give --adversarial{more} instead")
         if not self.adversarial:
             return self._without_a_controller()
         if self.policy != "none":
             raise ValueError(
-                f"--policy {self.policy} and --adversarial both decide how images are augmented; leave one out"
+                f"--policy {self.policy} and --adversarial both decide how images are augmented; leave one out, or "
+                "give --no-adversarial where a recipe or a file has it"
             )
         if self.policy_warmup:
-            raise ValueError("--policy-warmup is for a policy that stays the same; leave it out with --adversarial")
+            raise ValueError("--policy-warmup is for a policy that stays the same; leave it out with a controller")
         if self.batch_aug < LEAST_COPIES:
             raise ValueError(
-                f"--adversarial compares the copies of an image, so it needs --batch-aug {LEAST_COPIES} or more"
+                f"a controller compares the copies of an image, so it needs --batch-aug {LEAST_COPIES} or more (given "
+                f"{self.batch_aug})"
             )
-        freezes = 1 <= self.controller_freeze_epoch < self.epochs
-        if self.controller == "frozen" and not freezes:
+        self._check_freezing()
+        return self
+
+    def _check_freezing(self) -> None:
+        """Refuse a frozen controller that would learn as long as any other; the last step of all changes nothing."""
+        most = (self.epochs * self.controller_steps - 2) // self.controller_steps
+        if self.controller == "frozen" and not 1 <= self.controller_freeze_epoch <= most:
+            allowed = f"from 1 to {most}" if most >= 1 else f"for which {self.epochs} epochs are too few"
             raise ValueError(
-                f"--controller frozen needs --controller-freeze-epoch N, from 1 to {max(1, self.epochs - 1)}"
+                f"a frozen controller needs --controller-freeze-epoch N, {allowed} (given "
+                f"{self.controller_freeze_epoch})"
             )
         if self.controller != "frozen" and self.controller_freeze_epoch:
             raise ValueError("--controller-freeze-epoch is for --controller frozen; leave it out, or give that, too")
-        return self
 
     def _without_a_controller(self) -> Self:
         given = ["controller"] if self.controller != "learned" else changed(self, ControllerConfig)
         if given:
             raise ValueError(f"--{given[0].replace('_', '-')} is for --adversarial; leave it out, or give that, too")
         return self
-
-
-CONTROLLERS: dict[str, Literal["learned", "uniform", "frozen"]] = {  # by their name in a comparison
-    "adversarial": "learned",
-    "adversarial-uniform": "uniform",
-    "adversarial-frozen": "frozen",
-}
 
 
 class PoliciesConfig(Settings):

@@ -135,8 +135,9 @@ class UpdateConfig(Settings):
     def _whole_passes(self) -> Self:
         if self.batch_aug % self.copies_per_pass:
             raise ValueError(
-                f"--copies-per-pass {self.copies_per_pass} does not divide --batch-aug {self.batch_aug}; give one of "
-                f"{', '.join(str(n) for n in range(1, self.batch_aug + 1) if self.batch_aug % n == 0)}"
+                f"--copies-per-pass {self.copies_per_pass} does not divide --batch-aug {self.batch_aug}; allowed: "
+                f"{', '.join(str(n) for n in range(1, self.batch_aug + 1) if self.batch_aug % n == 0)}; or give "
+                "another --batch-aug"
             )
         return self
 

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from faa_core import FaaError
-from faa_core.text import counted, sentence
+from faa_core.text import counted, safe, sentence
 from faa_search.adversarial.adversary import Adversary
 from faa_search.adversarial.learning import shares
 from faa_search.adversarial.space import Space
@@ -16,10 +16,13 @@ from faa_search.progress import Reporter
 from faa_search.runs.files import POLICIES, POLICY, write_file
 from faa_search.runs.journal import Journal
 from faa_search.settings import TrainConfig
+from faa_search.settings.adversarial import ENTROPY_WEIGHTS
 from faa_search.training.policies import Drawn
 from faa_search.workers.processes import Processes, from_main
 
-SLOW_START = 200  # steps in which a controller with the published settings has hardly learnt anything
+SLOW_START = 200  # steps in which a controller with the published settings has hardly learnt anything,
+LEARNING_RATE = 3.5e-4  # with that learning rate
+STABLE = ENTROPY_WEIGHTS["stable"]
 
 
 def name_of(config: TrainConfig) -> str:
@@ -35,8 +38,9 @@ def check_steps(config: TrainConfig, *, updates: int) -> None:
     """
     if config.controller_steps > updates:
         raise FaaError(
-            f"--controller-steps {config.controller_steps} is more than the {updates} updates of an epoch; give "
-            f"{updates} or fewer, or a smaller --batch-size."
+            f"--controller-steps {config.controller_steps} is more than the {counted(updates, 'update')} of an epoch; "
+            f"give {updates} or fewer. A smaller --batch-size, fewer --grad-accum-steps or fewer processes make more "
+            "updates."
         )
 
 
@@ -50,15 +54,14 @@ def describe_controller(config: TrainConfig, *, updates: int) -> str:
     }[config.controller]
     often = counted(steps, "time")
     total = config.epochs * steps
-    few = (
-        f" With its learning rate a controller is almost uniform for its first {SLOW_START} steps; more "
-        "--controller-steps make it learn earlier."
-        if config.controller == "learned" and total < 3 * SLOW_START
-        else ""
-    )
+    slow = config.controller == "learned" and config.controller_lr <= LEARNING_RATE and total < 3 * SLOW_START
+    more = " More --controller-steps make it learn earlier." if steps < updates else ""
+    few = f" A controller is almost uniform for its first {SLOW_START} steps.{more}" if slow else ""
+    learning = config.controller_freeze_epoch * steps if config.controller == "frozen" else total
+    of_these = f", of which it learns in {learning:,}" if learning < total else ""
     return (
         f"{how} of {copies} copies of every image, {often} in an epoch of {counted(updates, 'update')}: "
-        f"{counted(total, 'step')} in all. An epoch costs {copies} times one without copies.{few}"
+        f"{counted(total, 'step')} in all{of_these}. An epoch costs {copies} times one without copies.{few}"
     )
 
 
@@ -78,6 +81,7 @@ class AdversarialPolicies:
             reporter: Told once when the policies become too much alike.
         """
         self.parts_per_epoch = config.controller_steps
+        self._config = config
         self.adversary = Adversary(
             config, copies=config.batch_aug, seed=config.seed, mode=config.controller,
             share=partial(from_main, processes),
@@ -98,8 +102,8 @@ class AdversarialPolicies:
         number = self.adversary.steps
         step = self.adversary.answer(costs, epoch=epoch)
         if self._main:
-            if not self._begun:  # a run that was killed may have written steps that its last state knows nothing of
-                self._journal.keep(lambda written: written.number <= number)
+            if not self._begun:
+                self._settle_journal(number)
             self._journal.append(step)
         self._begun = True
         self._rows.append(_columns(step, self.adversary.space))
@@ -120,6 +124,27 @@ class AdversarialPolicies:
         self.adversary.restore(state["adversary"])
         self._rows, self._collapsed = state["rows"], state["collapsed"]
 
+    def _settle_journal(self, number: int) -> None:
+        """Cut the journal off after a step: a run that was killed may have written more than its last state knows.
+
+        Raises:
+            FaaError: If it is damaged, or of another training.
+        """
+        self._journal.keep(lambda written: written.number <= number)
+        written = self._journal.read()
+        mine = self._config.controller_space, self._config.batch_aug, self._config.controller_steps
+        if any((step.space, len(step.policies), step.per_epoch) != mine for step in written):
+            raise FaaError(
+                f"'{safe(self._journal.path)}' has steps of another training. Put back a copy of it; or remove it, and "
+                "this one goes on without what it holds."
+            )
+        missing = number - len(written)
+        if missing:
+            self._reporter.note(
+                f"'{safe(self._journal.path)}' lacks {counted(missing, 'step')} of the {number:,} until now; pictures "
+                "and conversions are without them. If you have a copy of it, stop and put it back."
+            )
+
     def _watch(self, step: ControllerStep) -> None:
         """Say once when the policies have become too much alike, and stop learning if that is wanted."""
         how = self.adversary.has_collapsed(step)
@@ -128,10 +153,14 @@ class AdversarialPolicies:
         self._collapsed = True
         if self._freezes:
             self.adversary.learns = False
-        done = "It learns no more." if self._freezes else (
-            "It goes on; --controller-preset stable, --controller-target-entropy or --controller-on-collapse freeze "
-            "would prevent that."
-        )  # fmt: skip
+        config = self._config
+        ways = [
+            *(["--controller-preset stable"] if config.entropy_weight < STABLE else []),
+            *(["--controller-target-entropy 0.8"] if config.controller_target_entropy is None else []),
+            *([f"--controller-lr {LEARNING_RATE}"] if config.controller_lr > LEARNING_RATE else []),
+        ]
+        done = "It learns no more, and goes on choosing these" if self._freezes else "It goes on learning"
+        done += f"; against that, give {' or '.join(ways)} in another run." if ways else "."
         self._reporter.note(f"The controller has collapsed in epoch {step.epoch}: {how}. {done}")
 
 

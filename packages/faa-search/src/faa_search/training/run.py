@@ -17,7 +17,7 @@ from faa_search.data import ImageSource, OpenedData, open_data
 from faa_search.data.parts import held_out
 from faa_search.progress import Reporter, reporter_of
 from faa_search.runs.directory import kept_settings, run_directory
-from faa_search.runs.files import RESULT, SUMMARY
+from faa_search.runs.files import POLICY, RESULT, SUMMARY
 from faa_search.runs.images import check_finished, keep_images, record_of, record_of_settings
 from faa_search.runs.policy import keep_policy
 from faa_search.runs.records.training import TrainResult
@@ -112,12 +112,16 @@ def _train(
         before = from_main(processes, read_training(directory))
         if before is not None:
             if processes.is_main_process:
+                if config.adversarial and not (directory / POLICY).is_file():
+                    keep_last_policies(directory, epoch=config.epochs, reporter=shown)
                 images = partial(record_of_settings, config) if record is None else lambda: record
                 shown.note(f"'{directory}' is finished{check_finished(directory, config, images)}.")
                 for path in lost_weights(directory, config):
                     shown.note(_how_to_find(path, directory))
             return before
         data = _open_images(config, directory, expected, shown, processes, record)
+        if config.adversarial:  # before trackers write anything
+            _announce_controller(config, data, processes, shown)
         with tracking(config.log_with, directory, config.model_dump(mode="json")) as log:
             result = _run(config, directory, chosen, data, shown, processes, log, runs=runs)
         if processes.is_main_process:
@@ -180,10 +184,6 @@ def _run(
     source, validation = validation_part(data.train, config)
     job = _job(config, directory, policy, source, size=data.size)
     reporter.note(in_words(config, source, policy))
-    plan = make_plan(config, len(source), rank_of(accelerator))
-    if config.adversarial:
-        check_steps(config, updates=plan.updates)
-        reporter.note(describe_controller(config, updates=plan.updates))
     if not (job.directory / STATE).is_file() and accelerator.num_processes == 1:
         reporter.note(_cost(job, config, accelerator, runs=runs))
     test = None if data.open_test is None else score(cache(data.open_test))
@@ -233,6 +233,14 @@ def _job(config: TrainConfig, directory: Path, policy: Policy, source: ImageSour
         keep=config.checkpoint_hist,
         weights_when_stopped=True,
     )
+
+
+def _announce_controller(config: TrainConfig, data: OpenedData, accelerator: Accelerator, reporter: Reporter) -> None:
+    """Note how policies are chosen, after refusing more steps than there are updates."""
+    images = len(validation_part(data.train, config)[0])
+    updates = make_plan(config, images, rank_of(accelerator)).updates
+    check_steps(config, updates=updates)
+    reporter.note(describe_controller(config, updates=updates))
 
 
 def _companions(

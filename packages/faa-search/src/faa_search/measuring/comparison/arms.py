@@ -56,7 +56,10 @@ def make_arms(config: CompareConfig) -> dict[str, Arm]:
         settings = {**shared, **controller, "adversarial": True, "controller": mode}
         settings |= {"batch_aug": config.batch_aug}  # equal for all: as many copies as fixed policies have
         settings |= {"controller_freeze_epoch": frozen_only} if mode == "frozen" else {}
-        arms[name] = Arm(config=resolve(TrainConfig, [Layer(f"'{name}'", settings)]))
+        try:
+            arms[name] = Arm(config=resolve(TrainConfig, [Layer("its settings", settings)]))
+        except FaaError as error:
+            raise FaaError(f"'{name}' of --policies: {error}") from error
     return arms
 
 
@@ -82,7 +85,9 @@ def _load(names: Sequence[str]) -> dict[str, Policy]:
         joined = (comma.join(names[start:stop]) for start, stop in spans if stop - start > 1 for comma in (",", ", "))
         file = next(filter(os.path.isfile, joined), None)
         if file is None:
-            raise
+            wrong = next((name for name in names if name.startswith("adversarial")), None)
+            hint = "" if wrong is None else f" Controllers are called {', '.join(CONTROLLERS)}."
+            raise FaaError(f"{error}{hint}") from error
         raise FaaError(
             f"{error} To name the file '{file}', which has a comma, give policies as a list in a YAML file (-c)."
         ) from error
