@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from faa_cli.describing import policy_size
 from faa_cli.showing import say, show_table
 from faa_core import FaaError, plugins
+from faa_core.policies.describing import policy_size
 from faa_core.text import counted, duration, safe, sentence
 from faa_search.runs.records.search import Audit, Control, Found, SearchResult
 from faa_search.settings import FoldedSearchConfig, SearchConfig, SharedSearchConfig

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from faa_cli.describing import policy_kind
 from faa_cli.outputs import check_outputs
 from faa_cli.pictures import save_picture
 from faa_cli.showing import say
 from faa_core import FaaError, Layers, Policy
+from faa_core.policies.describing import policy_kind
 from faa_core.text import safe, sentence
 from faa_search.adversarial.pictures import run_pictures
 from faa_search.runs.files import POLICIES

@@ -41,6 +41,12 @@ def names(group: str) -> list[str]:
     return sorted(_entries(group))
 
 
+def package_of(group: str, name: str) -> str | None:
+    """Return the distribution that offers a name; None where nobody does."""
+    entries = _entries(group).get(name)
+    return _origin(entries[0]) if entries else None
+
+
 def load(group: str, name: str, *, kind: str, hint: str = "", ours: Mapping[str, Any] = NOTHING) -> Any:
     """Return the object that a plugin offers under a name, or one of ours that need no entry point.
 

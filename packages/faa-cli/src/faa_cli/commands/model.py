@@ -1,4 +1,4 @@
-"""`faa model`: list, convert."""
+"""`faa model`: list, convert, push."""
 
 import json
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from faa_cli.help_pages import Command, Group
+from faa_cli.model_hub import PUSH_EXAMPLES, push
 from faa_cli.reporting import make_reporter
 from faa_cli.showing import say, say_starting, show_table
 from faa_core import FaaError
@@ -57,10 +58,10 @@ def list_models(
     say_starting()
     import timm  # noqa: PLC0415 slow to import
 
-    from faa_search.training.models import register_models  # noqa: PLC0415
+    from faa_search.training.models import home_of, register_models  # noqa: PLC0415
 
     register_models()
-    names = timm.list_models(pattern) if pattern else [name for name in timm.list_models() if _is_added(name)]
+    names = timm.list_models(pattern) if pattern else [name for name in timm.list_models() if home_of(name)]
     if not names:
         raise FaaError(f"timm has no model that matches '{pattern}'.")
     headers = ("model", "input", "classes", "parameters", "multiply-adds", "weights")
@@ -93,6 +94,9 @@ def _row(name: str) -> tuple[str, ...]:
     more = f" and {len(tags) - TAGS} more" if len(tags) > TAGS else ""
     size = "×".join(str(side) for side in config.input_size)
     return name, size, str(config.num_classes), parameters, macs, ", ".join(tags[:TAGS]) + more or "–"
+
+
+app.command(cls=Command, epilog=PUSH_EXAMPLES)(push)
 
 
 @app.command(cls=Command, epilog=CONVERT_EXAMPLES)
@@ -162,10 +166,3 @@ def _filling(target: Path) -> Iterator[Path]:
             yield Path(temporary)
             for written in sorted(Path(temporary).iterdir(), reverse=True):
                 put_in_place(written, target / written.name)
-
-
-def _is_added(name: str) -> bool:
-    """Return whether a network is registered by somebody else than timm."""
-    from timm.models import model_entrypoint  # noqa: PLC0415 slow to import
-
-    return not str(model_entrypoint(name).__module__).startswith("timm.")

@@ -5,14 +5,16 @@ from typing import Annotated, ClassVar
 
 import typer
 
-from faa_cli.describing import operation_table, policy_kind, policy_lines, policy_size, provenance_lines
+from faa_cli.describing import provenance_lines
 from faa_cli.given import number_of
 from faa_cli.help_pages import Command, Group
 from faa_cli.outputs import check_outputs
 from faa_cli.policy_epochs import read_policy
+from faa_cli.policy_hub import PULL_EXAMPLES, PUSH_EXAMPLES, SEARCH_EXAMPLES, pull, push, search
 from faa_cli.reporting import make_reporter
 from faa_cli.showing import say, say_starting, show_table, write_data
 from faa_core import FaaError, Policy, formats, plugins
+from faa_core.policies.describing import operation_table, policy_kind, policy_lines, policy_size
 from faa_core.policies.loading import MOST_BYTES
 from faa_core.reading import read_content
 from faa_search.settings import DataConfig
@@ -235,6 +237,11 @@ def convert(
         return
     formats.write_content(content, target)
     say(f"Wrote {target} ({format_out.name}: {policy_kind(policy)}, {policy_size(policy)})")
+
+
+app.command(cls=Command, epilog=PUSH_EXAMPLES)(push)
+app.command(cls=Command, epilog=PULL_EXAMPLES)(pull)
+app.command(cls=Command, epilog=SEARCH_EXAMPLES)(search)
 
 
 def _check_replaced(path: Path) -> None:

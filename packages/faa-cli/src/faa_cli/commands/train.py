@@ -7,9 +7,12 @@ import typer
 
 from faa_cli.given import number_of
 from faa_cli.help_pages import Command
+from faa_cli.model_hub import push_run
 from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolve_given, with_settings
 from faa_cli.showing import say, say_starting
 from faa_cli.working import carry_out
+from faa_core import FaaError
+from faa_core.hub.names import check_repository
 from faa_core.text import counted, duration
 from faa_search.progress import Reporter
 from faa_search.settings import TrainConfig
@@ -27,7 +30,7 @@ faa train --dataset digits --policy trivialaugment --epochs 5
 Train on a folder of photos, one folder per class, with the policy that a search has found:
 faa train --dataset photos --test-fraction 0.2 --img-size 64 --policy runs/search/policy.json --output runs/train
 Let a controller choose policies while the network learns (Adversarial AutoAugment), and draw what it chose:
-faa train --dataset digits --adversarial --batch-aug 4 --controller-steps 20 --hflip 0 --output runs/adversarial
+faa train --dataset digits -b 32 --adversarial --batch-aug 4 --controller-steps 20 --hflip 0 --output runs/adversarial
 """
 app = typer.Typer(add_completion=False)
 
@@ -43,6 +46,15 @@ ProcessesOption = Annotated[
         help="Start this many processes, one for each GPU, or on the CPU (default: one, here).",
     ),
 ]
+PushOption = Annotated[
+    str | None,
+    typer.Option(
+        "--push-to-hub",
+        metavar="OWNER/NAME",
+        help="At the end, publish the weights on the Hugging Face Hub, as `faa model push` does.",
+    ),
+]
+PrivateOption = Annotated[bool, typer.Option("--hub-private", help="A repository that --push-to-hub makes is private.")]
 
 
 @app.command(cls=Command, epilog=EXAMPLES)
@@ -55,6 +67,8 @@ def train(
     output: OutputOption = None,
     threads: ThreadsOption = None,
     num_processes: ProcessesOption = None,
+    push_to_hub: PushOption = None,
+    hub_private: PrivateOption = False,
 ) -> None:
     """Train a timm model with an augmentation policy. The same command again resumes.
 
@@ -65,6 +79,10 @@ def train(
     names = {"controller", *ControllerConfig.model_fields} if flags.get("adversarial") is False else set()
     below = [without(load_recipe(recipe).layer("train"), names)] if recipe else []
     settings = resolve_given(TrainConfig, "train", None, config, flags, below=below)
+    if push_to_hub is not None:
+        check_repository(push_to_hub)
+    elif hub_private:
+        raise FaaError("--hub-private is for --push-to-hub; leave it out, or give that, too.")
     say_starting()
     from faa_search.runs.directory import slug  # noqa: PLC0415 torch is slow to import
     from faa_search.training import adversarial, run  # noqa: PLC0415
@@ -81,6 +99,8 @@ def train(
         kept = ["Settings"] if run.lost_weights(place, settings) else ["Weights", "settings"]
         *most, last = kept + ["figures"] + (_drawn(place) if settings.adversarial else [])
         say(f"{', '.join(most)} and {last} are in {directory}")
+        if push_to_hub is not None:
+            push_run(directory, push_to_hub, private=hub_private or None)
 
     carry_out(work, show, device=settings.device, threads=threads, processes=num_processes)
 

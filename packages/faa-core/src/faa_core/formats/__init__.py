@@ -10,11 +10,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from faa_core.errors import FaaError
+from faa_core.errors import FaaError, UnknownNameError
 from faa_core.files import replacing
+from faa_core.formats.hub import explain_unknown, fetch_policy
 from faa_core.formats.leeway import Leeway
 from faa_core.formats.literals import read_table
 from faa_core.formats.registry import FORMATS, Format, find_format, guess_format, string_format, suffix_format
+from faa_core.hub import HubName, is_hub_name, parse_name
 from faa_core.policies.loading import MOST_BYTES, as_given, is_name, load_policy, parse_policy
 from faa_core.policies.policy import Policy
 from faa_core.reading import as_text, read_content
@@ -28,6 +30,7 @@ __all__ = [
     "guess_format",
     "is_rendered",
     "parse",
+    "read_hub_policy",
     "read_policy",
     "render",
     "resolve_policy",
@@ -35,6 +38,8 @@ __all__ = [
     "write_content",
     "write_policy",
 ]
+
+NAMELESS = ("unnamed", "deepaa")  # names of policies whose files have none
 
 
 def resolve_policy(name_or_path: str | Path) -> Policy:
@@ -47,6 +52,8 @@ def resolve_policy(name_or_path: str | Path) -> Policy:
         FaaError: If the file is damaged, in no known format, or needs what our operations cannot do.
     """
     given = as_given(name_or_path)
+    if is_hub_name(given):
+        return read_hub_policy(parse_name(given))
     if is_name(given):
         return load_policy(given)
     if os.path.isfile(given):  # noqa: PTH113 a path that no system allows is not a file, and no error
@@ -54,6 +61,41 @@ def resolve_policy(name_or_path: str | Path) -> Policy:
         own = _guess(Path(given), content)
         return load_policy(given) if own.name == "faa" else read_policy(given)
     return read_policy(given) if string_format(given) else load_policy(given)
+
+
+def read_hub_policy(
+    name: HubName,
+    *,
+    format: str | None = None,  # noqa: A002
+    table: str | None = None,
+    leeway: Leeway | None = None,
+    token: str | None = None,
+) -> Policy:
+    """Return the policy of a repository on the Hub: its ``policy.json``, or the file of the name in any format.
+
+    Args:
+        name: Of the repository.
+        format: As in `read_policy`.
+        table: As in `read_policy`.
+        leeway: As in `read_policy`.
+        token: In place of the one that the user is logged in with.
+
+    Raises:
+        NewerRecordError: If a newer version wrote it.
+        FaaError: If it cannot be fetched, or is no policy; nothing of it is executed.
+    """
+    content = fetch_policy(name, token=token)
+    chosen = _guess(str(name), content) if format is None else find_format(format)
+    if chosen.name != "faa":
+        policy = _parsed(content, str(name), chosen, table, leeway)
+        own = table or Path(name.file or "").stem
+        return policy.model_copy(update={"name": own}) if policy.name in NAMELESS and own else policy
+    try:
+        return parse_policy(as_text(content), source=f"'{name}'")
+    except FaaError as error:
+        if isinstance(error.__cause__, UnknownNameError):
+            raise explain_unknown(error, content) from error
+        raise
 
 
 def read_policy(
@@ -82,11 +124,14 @@ def read_policy(
         raise FaaError("The name of a policy must not be empty.")
     chosen = None if format is None else find_format(format)
     given, path = as_given(name_or_path), Path(name_or_path)
+    if is_hub_name(given):
+        policy = read_hub_policy(parse_name(given), format=format, table=table, leeway=leeway)
+        return policy if name is None else policy.model_copy(update={"name": name})
     installed = is_name(given)
     text = (None if installed else string_format(given)) if chosen is None else chosen
     if os.path.isfile(path) and not installed:  # noqa: PTH113 a path that no system allows is not a file, and no error
         policy = _read(path, chosen, table, leeway)
-        own = policy.name if policy.name not in ("unnamed", "deepaa") else table or path.stem
+        own = policy.name if policy.name not in NAMELESS else table or path.stem
     elif table is not None:
         raise FaaError(f"'{given}' is not a file of several lists; leave out the table '{table}'.")
     elif text is not None and text.name in ("timm", "torchvision"):
@@ -199,8 +244,12 @@ def write_content(content: str | bytes, path: str | Path) -> None:
 
 def _read(path: Path, chosen: Format | None, table: str | None, leeway: Leeway | None) -> Policy:
     """Return the policy of a file; errors name the file."""
-    content = read_content(path, most=MOST_BYTES)
-    found = chosen or _guess(path, content)
+    return _parsed(read_content(path, most=MOST_BYTES), str(path), chosen, table, leeway)
+
+
+def _parsed(content: bytes, source: str, chosen: Format | None, table: str | None, leeway: Leeway | None) -> Policy:
+    """Return the policy of the content of a file; errors name the file, `source`."""
+    found = chosen or _guess(source, content)
     try:
         given = content if found.binary else as_text(content)
         if not given.strip():
@@ -208,14 +257,14 @@ def _read(path: Path, chosen: Format | None, table: str | None, leeway: Leeway |
         return parse(given, found.name, table=table, leeway=leeway)
     except FaaError as error:
         told = "" if chosen else ", which its content looks like"
-        raise FaaError(f"{safe(path)} (read as {found.name}{told}): {error}") from error
+        raise FaaError(f"{safe(source)} (read as {found.name}{told}): {error}") from error
 
 
-def _guess(path: Path, content: bytes) -> Format:
+def _guess(source: str | Path, content: bytes) -> Format:
     try:
         return guess_format(content)
     except FaaError as error:
-        raise FaaError(f"'{safe(path)}' cannot be read: {error}") from error
+        raise FaaError(f"'{safe(source)}' cannot be read: {error}") from error
 
 
 def _module(found: Format) -> Any:

@@ -23,6 +23,7 @@ from faa_core.operations import Operation, Step, apply_steps, batched_of
 from faa_core.operations.instructions import Code
 from faa_core.policies.document import Fill, Fraction, OperationRow, operation_of, row_of
 from faa_core.policies.frozen import FrozenDict, frozen
+from faa_core.policies.sharing import Shared
 from faa_core.policies.stages import Stages
 from faa_core.randomness import check_keys, key_of, uniforms, whole_numbers
 
@@ -45,7 +46,7 @@ class Op(BaseModel):
     magnitude: Fraction = Field(description="λ: position on the operation's axis, from low (0) to high (1).")
 
 
-class Policy(BaseModel):
+class Policy(Shared, BaseModel):
     """A distribution over ways to augment an image.
 
     Every image gets its own draw. The draw of one image is a row of `slots` uniform numbers, which `steps` turns
@@ -200,7 +201,7 @@ class Policy(BaseModel):
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> "Policy":
-        """Return the policy of a built-in name, a file in any format, or a timm or torchvision string.
+        """Return the policy of a name, a file in any format, ``hf://OWNER/NAME``, or a timm or torchvision string.
 
         See `faa_core.formats.resolve_policy`.
         """

@@ -40,6 +40,14 @@ def register_models() -> list[plugins.PluginStatus]:
     return [status for status in plugins.status("faa.models") if status.error is not None]
 
 
+def home_of(name: str) -> str | None:
+    """Return the package that registers a network with timm, which must be imported first; None for timm's own."""
+    if not timm.is_model(name):
+        return None
+    package = str(timm.models.model_entrypoint(name).__module__).partition(".")[0]
+    return None if package == "timm" else package
+
+
 def model_input(name: str) -> ModelInput:
     """Return what the model's default configuration expects.
 
