@@ -699,3 +699,43 @@ def test_what_is_no_comparison_is_refused_before_anything_is_uploaded(server: Hu
         assert folder in refused
     assert "not a finished comparison" in refused
     assert server.requests == []
+
+
+def test_a_comparison_is_added_to_a_card_and_replaced(server: HubServer, client: Client, name: str):
+    """What else the card holds stays; the second time, the tables are where they were."""
+    finished(client, "compare")
+    push = """
+from faa_cli.comparison_hub import push_comparison
+
+push_comparison("runs/compare", name, command=["faa", "compare", "--push", name])
+result = None
+"""
+    server.put(name, {"README.md": b"---\ntags: [a]\n---\n# Mine\n\nWords of my own.\n", "policy.json": b"{}"})
+    client.run(push, name=name)
+    first = server.repo(name).files()["README.md"].decode()
+    assert first.startswith("---\ntags: [a]\n---\n# Mine\n\nWords of my own.\n\n<!-- faa: comparison -->")
+    assert first.count("## Trained and compared") == 1
+    server.put(name, {"README.md": (first + "\nMore.\n").encode()})
+    client.run(push, name=name)
+    assert server.repo(name).files()["README.md"].decode() == first + "\nMore.\n"
+    missing = client.fails(push, name=f"{name}-none")
+    assert "no such repository" in missing
+    assert f"`faa compare --push {name}-none` adds it to the card" in missing
+
+
+def test_a_recipe_of_a_repository(server: HubServer, client: Client, name: str):
+    """Its text is a recipe like ours; one that is wrong is refused with its place."""
+    text = client.run(
+        "from faa_search.settings.recipes import load_recipe\nresult = load_recipe('digits/wrn16_1').text"
+    )
+    server.put(name, {"recipe.yaml": text.encode(), "wrong.yaml": text.replace("epochs:", "epoch:").encode()})
+    shown = client.faa("recipe", "show", f"hf://{name}").out
+    assert text.splitlines()[0] in shown
+    settings = client.run(
+        "from faa_search.settings.recipes import load_recipe\n"
+        "result = [load_recipe(one).sections['train']['epochs'] for one in names]",
+        names=["digits/wrn16_1", f"hf://{name}"],
+    )
+    assert settings[0] == settings[1]
+    assert "unknown setting 'epoch'" in client.faa("recipe", "show", f"hf://{name}:wrong.yaml", code=2).err
+    assert "no such file" in client.faa("recipe", "show", f"hf://{name}:other.yaml", code=2).err

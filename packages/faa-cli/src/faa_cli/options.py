@@ -40,7 +40,7 @@ PANELS = (
 )
 
 RecipeOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Named complete settings; see `faa recipe list`.")
+    str | None, typer.Option(metavar="NAME", help="Named complete settings; see `faa recipe list`. Or hf://OWNER/NAME.")
 ]
 ConfigOption = Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="YAML file with settings.")]
 ThreadsOption = Annotated[

@@ -1,15 +1,18 @@
 """`faa compare`."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from faa_cli.commands.train import ProcessesOption
+from faa_cli.comparison_hub import push_comparison
 from faa_cli.help_pages import Command
 from faa_cli.options import ConfigOption, RecipeOption, ThreadsOption, resolve_given, with_settings
 from faa_cli.showing import say, say_starting, show_table
 from faa_cli.working import carry_out
+from faa_core.hub.names import check_repository
 from faa_search.progress import Reporter
 from faa_search.settings import CompareConfig
 from faa_search.settings.adversarial import ControllerConfig
@@ -32,6 +35,10 @@ app = typer.Typer(add_completion=False)
 OutputOption = Annotated[
     str | None, typer.Option(metavar="FOLDER", help="Directory of all runs (default: runs/compare-DATASET-MODEL).")
 ]
+PushOption = Annotated[
+    str | None,
+    typer.Option(metavar="OWNER/NAME", help="At the end, add the tables to the card of this repository on the Hub."),
+]
 
 
 @app.command(cls=Command, epilog=EXAMPLES)
@@ -44,6 +51,7 @@ def compare(
     output: OutputOption = None,
     threads: ThreadsOption = None,
     num_processes: ProcessesOption = None,
+    push: PushOption = None,
 ) -> None:
     """Train with several policies, for as many epochs and with the same seeds, and test which is better.
 
@@ -51,6 +59,8 @@ def compare(
     """
     below = [_of_a_comparison(load_recipe(recipe).layer("train"), config, flags)] if recipe else []
     settings = resolve_given(CompareConfig, "compare", None, config, flags, below=below)
+    if push is not None:
+        check_repository(push)
     say_starting()
     from faa_cli.comparison_plot import save_comparison, title_of  # noqa: PLC0415 matplotlib and torch are slow to import
     from faa_search.measuring import comparison  # noqa: PLC0415
@@ -70,6 +80,8 @@ def compare(
         seeds = range(settings.seed, settings.seed + settings.seeds)
         runs = "" if lost_runs(Path(directory), settings.policies, seeds) else "Runs, "
         say(f"{runs}comparison.json and comparison.png are in {directory}")
+        if push is not None:
+            push_comparison(directory, push, command=["faa", *sys.argv[1:]])
 
     carry_out(work, show, device=settings.device, threads=threads, processes=num_processes)
 

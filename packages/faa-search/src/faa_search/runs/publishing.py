@@ -14,6 +14,7 @@ from faa_search.runs.files import POLICY
 from faa_search.runs.opening import ComparisonRun, Run, SearchRun, TrainingRun, open_run
 from faa_search.runs.records.search import in_words
 
+BEGIN, END = "<!-- faa: comparison -->", "<!-- faa: end of the comparison -->"
 WITHIN = re.compile(r"(?<=[=:,])/(?!/)[^=:,]*")  # an absolute path in a word such as --data-dir=/a/b
 
 
@@ -105,6 +106,21 @@ def comparison_section(directory: str) -> Section:
     )  # fmt: skip
     how = f"{literal(settings.model)}, {counted(settings.epochs, 'epoch')}, on {literal(_name(settings.dataset))}"
     return Section(heading="Trained and compared", text=f"Each with {how}.\n\n{errors}\n\n{pairs}")
+
+
+def with_comparison(card: str, section: Section) -> str:
+    """Return a card with a comparison: in place of the one that was pushed before, else at its end.
+
+    Args:
+        card: Of anybody's making; the rest of it stays as it is.
+        section: The comparison.
+    """
+    part = f"{BEGIN}\n\n## {section.heading}\n\n{section.text}\n\n{END}"
+    before, begun, rest = card.partition(BEGIN)
+    _old, ended, after = rest.partition(END)
+    if begun and ended:
+        return f"{before}{part}{after}"
+    return f"{card.rstrip()}\n\n{part}\n"
 
 
 def sections_of(found: Iterable[Section | None]) -> tuple[Section, ...]:

@@ -12,6 +12,9 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from faa_core import FaaError, UnknownNameError
+from faa_core.hub import fetch, is_hub_name, parse_name
+from faa_core.reading import as_text, read_content
+from faa_core.text import safe
 from faa_core.yaml_files import parse_yaml
 from faa_search.settings import TrainConfig
 from faa_search.settings.algorithms import resolve_search
@@ -21,6 +24,7 @@ from faa_search.settings.resolving import Layer, resolve
 __all__ = ["Recipe", "RecipeFile", "load_recipe", "parse_recipe", "recipe_names", "recipe_schema"]
 
 COMMANDS = ("train", "search")
+FILE, MOST_BYTES = "recipe.yaml", 1 << 16  # in a repository of the Hub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +73,17 @@ def recipe_names() -> list[str]:
 def load_recipe(name: str) -> Recipe:
     """Return a recipe.
 
+    Args:
+        name: Folder and file; or hf://OWNER/NAME of a repository with a ``recipe.yaml``.
+
     Raises:
         UnknownNameError: If there is none of that name.
         FaaError: If its file lacks what a recipe has to state, or has a setting that there is not.
     """
+    if is_hub_name(name):
+        wanted = parse_name(name)
+        path = fetch(wanted, wanted.file or FILE, most=MOST_BYTES).path
+        return parse_recipe(safe(name), as_text(read_content(path, most=MOST_BYTES)))
     if name not in (names := recipe_names()):
         raise UnknownNameError("recipe", name, _nearest(name, names), hint="`faa recipe list` shows them.")
     resource: Traversable = files("faa_search.settings.recipes").joinpath(f"{name}.yaml")
