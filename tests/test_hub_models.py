@@ -229,3 +229,22 @@ def test_an_upload_that_fails_leaves_nothing_visible_and_goes_on(server: HubServ
     server.heal()
     client.faa("model", "push", "runs/train", name)
     assert server.repo(name).files()["model.safetensors"] == bytes(weights)
+
+
+def test_a_training_is_pushed_at_its_end(server: HubServer, client: Client):
+    """The same files as by `faa model push`; where that fails, the run is whole and the message has the command."""
+    words = ["train", "--dataset", "digits", "--train-subset", 20, "--model", "wrn10_1", "--epochs", 1, "--batch-size",
+             10, "--device", "cpu", "--output", "runs/small"]  # fmt: skip
+    assert "--hub-private is for --push-to-hub" in client.faa(*words, "--hub-private", code=2).err
+    server.fail("POST */api/repos/create", status=500, times=9)
+    push = list(map(str, [*words, "--push-to-hub", "alice/at-the-end", "--hub-private"]))
+    told = client.run("result = faa(*words)", words=push)
+    refused = told["err"].splitlines()[-1]
+    assert told["code"] == 2
+    assert "The run in 'runs/small' is whole; `faa model push runs/small alice/at-the-end` uploads it." in refused
+    server.heal()
+    done = client.faa(*push)
+    assert "Pushed " in done.out
+    pushed = server.repo("alice/at-the-end")
+    assert pushed.private
+    assert {"model.safetensors", "config.json", "README.md", "training.yaml", "policy.json"} < set(pushed.files())
