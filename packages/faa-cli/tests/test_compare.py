@@ -9,7 +9,7 @@ import yaml
 from matplotlib.figure import Figure
 from PIL import Image
 
-from faa_cli.commands.compare import _show, _without_policy
+from faa_cli.commands.compare import _of_a_comparison, _show
 from faa_cli.comparison_plot import draw_errors, save_comparison, title_of
 from faa_core import FaaError, Policy
 from faa_search.measuring.comparison import summarise
@@ -151,7 +151,11 @@ def test_a_damaged_result_says_how_to_mend_it(faa, tmp_path):
 
 def test_a_recipe_of_train_serves(faa, tmp_path):
     """Its settings are used, but for its policy: the comparison names its own."""
-    assert _without_policy(Layer("recipe x", {"policy": "none", "lr": 0.2})) == Layer("recipe x", {"lr": 0.2})
+    recipe = Layer("recipe x", {"policy": "none", "lr": 0.2, "adversarial": True, "controller-lr": 0.1})
+    without = Layer("recipe x", {"lr": 0.2})
+    with_controller = Layer("recipe x", {"lr": 0.2, "controller-lr": 0.1})
+    for policies, left in ((None, without), ("none,randaugment", without), ("none,adversarial", with_controller)):
+        assert _of_a_comparison(recipe, None, {} if policies is None else {"policies": policies}) == left
     tiny = ("--recipe", "digits/wrn16_1", *TINY[:4], "--epochs", 1, "--policies", "none,trivialaugment", "--seeds", 2)
     assert faa("compare", *tiny).code == 0
     settings = yaml.safe_load((tmp_path / "runs/compare-digits-wrn16_1/config.yaml").read_text())
@@ -160,7 +164,9 @@ def test_a_recipe_of_train_serves(faa, tmp_path):
 
 def test_its_flags_are_those_of_train_without_the_policy(faa):
     own = {"policies", "seeds"}
-    assert set(CompareConfig.model_fields) == set(TrainConfig.model_fields) - {"policy"} | own
+    assert (
+        set(CompareConfig.model_fields) == set(TrainConfig.model_fields) - {"policy", "adversarial", "controller"} | own
+    )
     text = faa("compare", "--help").out
     for name in CompareConfig.model_fields:
         assert f"--{name.replace('_', '-')}" in text

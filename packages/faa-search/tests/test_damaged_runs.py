@@ -13,7 +13,8 @@ import pytest
 import faa_search
 from faa_core import FaaError, Policy
 from faa_search.measuring.comparison import compare, read_comparison
-from faa_search.measuring.comparison.training import check_policies
+from faa_search.measuring.comparison.arms import arms_of
+from faa_search.measuring.comparison.training import check_arms
 from faa_search.measuring.evaluation.trained_on import run_of, say_unfinished
 from faa_search.runs.directory import run_directory
 from faa_search.runs.images import same_record
@@ -235,7 +236,7 @@ def test_policies_of_runs_that_are_damaged(copied: Callable[[str], Path]) -> Non
     comparison = copied("compare-finished")
     (comparison / "none-4/policy.json").write_text("{")
     with pytest.raises(FaaError, match=r"The policy that the run in '.*none-4' was started with is damaged"):
-        check_policies({"trivialaugment": mine, "none": other}, comparison, seeds=[3, 4])
+        check_arms(arms_of(TrainConfig(), {"trivialaugment": mine, "none": other}), comparison, seeds=[3, 4])
 
 
 @pytest.mark.parametrize(
