@@ -41,8 +41,9 @@ def standardise(losses: Sequence[float]) -> Tensor:
         FaaError: If there are fewer than two, or one is not finite.
     """
     losses_M = torch.tensor(losses, dtype=torch.float64)
-    rewards_M: Tensor = (losses_M - losses_M.mean()) / (losses_M.std() + EPSILON)
-    if len(losses) < 2 or not rewards_M.isfinite().all():
+    deviation = losses_M.std() if len(losses) > 1 else torch.tensor(math.nan)
+    rewards_M: Tensor = (losses_M - losses_M.mean()) / (deviation + EPSILON)
+    if not len(losses) or not rewards_M.isfinite().all():
         raise FaaError(f"The controller learns from two finite losses or more, not from {list(losses)!r:.200}.")
     return rewards_M.float()
 
