@@ -326,9 +326,11 @@ def test_a_name_that_nothing_has() -> None:
         Policy.load("zzzz")
 
 
-def test_the_hub_is_not_read_yet() -> None:
-    """The error says what to do instead."""
-    with pytest.raises(FaaError, match=r"'hf://owner/name' cannot be read: it is an address.*Download the file"):
+def test_addresses_are_not_read() -> None:
+    """The error says what to do instead; a name on the Hub is one, and is not in the cache here."""
+    with pytest.raises(FaaError, match=r"'https://a.org/p.json' cannot be read: it is an address.*Download the file"):
+        Policy.load("https://a.org/p.json")
+    with pytest.raises(FaaError, match=r"'hf://owner/name' cannot be read: it is not in the cache"):
         Policy.load("hf://owner/name")
 
 
