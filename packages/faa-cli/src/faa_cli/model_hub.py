@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from faa_cli.options import PrivateOption, RepositoryArgument
 from faa_cli.showing import say, say_starting
 from faa_core import FaaError
 from faa_core.hub import upload
@@ -22,14 +23,12 @@ faa model push runs/train OWNER/NAME --private
 
 def push(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished training.")],
-    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository; it is made if there is none.")],
+    repository: RepositoryArgument,
     *,
     license: Annotated[  # noqa: A002 the Hub's word
         str | None, typer.Option(metavar="NAME", help="Licence of the weights, such as apache-2.0.")
     ] = None,
-    private: Annotated[
-        bool | None, typer.Option("--private/--public", help="Who may see a repository that is made.")
-    ] = None,
+    private: PrivateOption = None,
 ) -> None:
     """Publish a training's weights on the Hugging Face Hub, as timm loads them, with a card.
 

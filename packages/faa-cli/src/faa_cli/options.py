@@ -51,6 +51,12 @@ ThreadsOption = Annotated[
         help="CPU threads of torch (default: its own choice).",
     ),
 ]
+RepositoryArgument = Annotated[
+    str, typer.Argument(metavar="OWNER/NAME", help="Repository; it is made if there is none.")
+]
+PrivateOption = Annotated[
+    bool | None, typer.Option("--private/--public", help="Who may see a repository that is made.")
+]
 READERS: dict[Any, Callable[[str], float]] = {
     int: whole_number,
     float: real_number,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from faa_cli.given import number_of
+from faa_cli.options import PrivateOption, RepositoryArgument
 from faa_cli.outputs import check_outputs
 from faa_cli.reporting import make_reporter
 from faa_cli.showing import say, say_starting, show_table
@@ -45,14 +46,12 @@ USUAL = {TAG, "faa", "image-classification"}  # tags that all of them have
 
 def push(
     policy: Annotated[str, typer.Argument(metavar="POLICY", help="Built-in name, policy file, or timm string.")],
-    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository; it is made if there is none.")],
+    repository: RepositoryArgument,
     *,
     license: Annotated[  # noqa: A002 the Hub's word
         str | None, typer.Option(metavar="NAME", help="Licence of the policy, such as mit or cc-by-4.0.")
     ] = None,
-    private: Annotated[
-        bool | None, typer.Option("--private/--public", help="Who may see a repository that is made.")
-    ] = None,
+    private: PrivateOption = None,
     comparison: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="A finished `faa compare`, whose tables the card gets.")
     ] = None,

@@ -42,7 +42,7 @@ def names(group: str) -> list[str]:
 
 
 def package_of(group: str, name: str) -> str | None:
-    """Return the distribution that offers a name; None where nobody does."""
+    """Return the distribution that offers a name; None where none does."""
     entries = _entries(group).get(name)
     return _origin(entries[0]) if entries else None
 

@@ -81,7 +81,7 @@ def pretrained(name_or_folder: str | Path, *, revision: str | None = None, token
         if revision is not None:
             raise FaaError(f"'{safe(given)}' is a folder, which has no revisions; leave `revision` out.")
         return Policy.load(Path(given, FILE))
-    if os.path.isdir(given):  # noqa: PTH112 the same; nobody on the Hub is asked in its place
+    if os.path.isdir(given):  # noqa: PTH112 the same; a folder is not looked up on the Hub
         raise FaaError(f"The folder '{safe(given)}' has no {FILE}; give one that has, or hf://OWNER/NAME.")
     name = parse_name(given) if is_hub_name(given) else HubName(repository=check_repository(given))
     if revision is not None:

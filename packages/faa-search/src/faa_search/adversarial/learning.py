@@ -71,24 +71,26 @@ def learn(
         losses: What the network lost under each of them, in its mean.
         entropy_weight: In the loss.
     """
-    scores = controller.score(actions)
-    loss, score_loss = objective(scores, standardise(losses), entropy_weight)
+    loss, step = _measured(controller, actions, losses, entropy_weight)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
-    return _step(scores, loss, score_loss, entropy_weight)
+    return step
 
 
 @torch.no_grad()
 def look(controller: Controller, actions: Actions, losses: Sequence[float], *, entropy_weight: float) -> Step:
     """Return what `learn` would, and change nothing."""
+    return _measured(controller, actions, losses, entropy_weight)[1]
+
+
+def _measured(
+    controller: Controller, actions: Actions, losses: Sequence[float], entropy_weight: float
+) -> tuple[Tensor, Step]:
+    """Return the controller's loss, with its gradients, and the figures of the step."""
     scores = controller.score(actions)
     loss, score_loss = objective(scores, standardise(losses), entropy_weight)
-    return _step(scores, loss, score_loss, entropy_weight)
-
-
-def _step(scores: Scores, loss: Tensor, score_loss: Tensor, entropy_weight: float) -> Step:
-    return Step(
+    return loss, Step(
         loss=float(loss.detach()),
         score_loss=float(score_loss.detach()),
         entropy=float(scores.entropy_M.detach().mean()),

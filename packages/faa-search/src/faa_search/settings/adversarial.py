@@ -8,6 +8,7 @@ from faa_search.settings.base import Count, EpochsOrNone, NonNegative, Positive,
 from faa_search.settings.roles import Role
 
 ENTROPY_WEIGHTS = {"paper": 1e-5, "stable": 0.2}
+LEARNING_RATE = 3.5e-4  # as published
 COPIES, LEAST_COPIES = 8, 2  # of each image: as published, and so that there are losses to compare
 LEAST_WEIGHT = 0.01  # from which on a target can be held: towards it the weight grows to 150 times as much at most
 
@@ -53,7 +54,9 @@ class ControllerConfig(Settings):
         json_schema_extra={"formerly": None},
     )
     controller_lr: Positive = Field(
-        default=3.5e-4, description="Learning rate of the controller, Adam.", json_schema_extra={"formerly": 3.5e-4}
+        default=LEARNING_RATE,
+        description="Learning rate of the controller, Adam.",
+        json_schema_extra={"formerly": 3.5e-4},
     )
     controller_steps: Annotated[Count, Field(le=1_000_000)] = Field(
         default=1,

@@ -16,12 +16,11 @@ from faa_search.progress import Reporter
 from faa_search.runs.files import POLICIES, POLICY, write_file
 from faa_search.runs.journal import Journal
 from faa_search.settings import TrainConfig
-from faa_search.settings.adversarial import ENTROPY_WEIGHTS
+from faa_search.settings.adversarial import ENTROPY_WEIGHTS, LEARNING_RATE
 from faa_search.training.policies import Drawn
 from faa_search.workers.processes import Processes, from_main
 
-SLOW_START = 200  # steps in which a controller with the published settings has hardly learnt anything,
-LEARNING_RATE = 3.5e-4  # with that learning rate
+SLOW_START = 200  # steps in which a controller with the published settings has hardly learnt anything
 STABLE = ENTROPY_WEIGHTS["stable"]
 
 
@@ -86,8 +85,7 @@ class AdversarialPolicies:
             config, copies=config.batch_aug, seed=config.seed, mode=config.controller,
             share=partial(from_main, processes),
         )  # fmt: skip
-        self._freezes = config.controller_on_collapse == "freeze"
-        self._main, self._run, self._reporter = processes.is_main_process, run, reporter
+        self._main, self._reporter = processes.is_main_process, reporter
         self._journal = Journal(run / POLICIES, ControllerStep)
         self._rows: list[dict[str, float | None]] = []  # of the steps of this epoch
         self._collapsed = self._begun = False
@@ -151,15 +149,16 @@ class AdversarialPolicies:
         if how is None or self._collapsed or not step.learned:
             return
         self._collapsed = True
-        if self._freezes:
-            self.adversary.learns = False
         config = self._config
+        freezes = config.controller_on_collapse == "freeze"
+        if freezes:
+            self.adversary.learns = False
         ways = [
             *(["--controller-preset stable"] if config.entropy_weight < STABLE else []),
             *(["--controller-target-entropy 0.8"] if config.controller_target_entropy is None else []),
             *([f"--controller-lr {LEARNING_RATE}"] if config.controller_lr > LEARNING_RATE else []),
         ]
-        done = "It learns no more, and goes on choosing these" if self._freezes else "It goes on learning"
+        done = "It learns no more, and goes on choosing these" if freezes else "It goes on learning"
         done += f"; against that, give {' or '.join(ways)} in another run." if ways else "."
         self._reporter.note(f"The controller has collapsed in epoch {step.epoch}: {how}. {done}")
 
